@@ -1,0 +1,101 @@
+"""The records that the graph is made of. Values only: no database, no clock, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from graph.reference import Digest, ImageRef, Platform
+
+
+class Role(StrEnum):
+    """What a build took from a base."""
+
+    RUNTIME = "runtime"  # the final stage stands on it
+    BUILDTIME = "buildtime"  # everything else
+
+
+class Via(StrEnum):
+    """Which instruction named the base."""
+
+    FROM = "from"
+    COPY = "copy"
+    MOUNT = "mount"
+    SYNTAX = "syntax"
+
+
+class Origin(StrEnum):
+    """How an image came into the graph."""
+
+    BUILT = "built"  # tracker built it and recorded what from
+    ADOPTED = "adopted"  # built elsewhere; what it stands on was found out afterwards
+    EXTERNAL = "external"  # known only as somebody's base
+
+
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """What one digest holds: for an index the manifest of each platform, else nothing.
+
+    A digest never changes its content, so this is remembered for ever.
+    """
+
+    digest: Digest
+    platforms: Mapping[Platform, Digest] = field(default_factory=dict)
+
+    @property
+    def is_index(self) -> bool:
+        return bool(self.platforms)
+
+    def for_platform(self, platform: Platform) -> Digest | None:
+        """The manifest that `platform` uses; the digest itself where there is no index."""
+        if not self.is_index:
+            return self.digest
+        for candidate in platform.compatible:
+            if candidate in self.platforms:
+                return self.platforms[candidate]
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a registry said that a reference points to. `digest` is None where it says: no such tag."""
+
+    reference: ImageRef
+    manifests: Manifests
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBase:
+    """One base as one build used it: which reference, found where, resolved to what."""
+
+    reference: ImageRef
+    role: Role
+    via: Via
+    stage: str
+    line: int
+    manifests: Manifests
+    platforms: tuple[Platform, ...]  # those that the build took from it
+
+    @property
+    def platform_digests(self) -> Mapping[Platform, Digest]:
+        found = {platform: self.manifests.for_platform(platform) for platform in self.platforms}
+        return {platform: digest for platform, digest in found.items() if digest is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRecord:
+    """One finished build: the images it made, what they hold and what they were made from."""
+
+    images: tuple[ImageRef, ...]
+    manifests: Manifests
+    content_id: Digest  # of config without volatile fields, plus layers; equal content, equal id
+    platforms: tuple[Platform, ...]
+    bases: tuple[RecordedBase, ...]
+    built_at: datetime
+    duration_s: float
+    run_id: str | None = None
+    task_id: int | None = None
+    pushed: bool = True

@@ -1,0 +1,29 @@
+"""Fixtures that every test may ask for: real parts only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.real_registry import RealRegistry, real_registry
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[RealRegistry]:
+    """A real registry of this test's own, empty."""
+    with real_registry(tmp_path / "registry") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def shared_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
+    """A real registry for the whole session; use repository names of your own in it."""
+    with real_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
