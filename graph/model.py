@@ -59,15 +59,6 @@ class Manifests:
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
-    """What a registry said that a reference points to. `digest` is None where it says: no such tag."""
-
-    reference: ImageRef
-    manifests: Manifests
-    observed_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class RecordedBase:
     """One base as one build used it: which reference, found where, resolved to what."""
 
@@ -79,23 +70,19 @@ class RecordedBase:
     manifests: Manifests
     platforms: tuple[Platform, ...]  # those that the build took from it
 
-    @property
-    def platform_digests(self) -> Mapping[Platform, Digest]:
-        found = {platform: self.manifests.for_platform(platform) for platform in self.platforms}
-        return {platform: digest for platform, digest in found.items() if digest is not None}
-
 
 @dataclass(frozen=True, slots=True)
 class BuildRecord:
     """One finished build: the images it made, what they hold and what they were made from."""
 
     images: tuple[ImageRef, ...]
-    manifests: Manifests
+    manifests: Manifests | None  # what the tags hold now; None where nothing was pushed
     content_id: Digest  # of config without volatile fields, plus layers; equal content, equal id
     platforms: tuple[Platform, ...]
     bases: tuple[RecordedBase, ...]
+    resolved_at: datetime  # when the bases were asked for
     built_at: datetime
     duration_s: float
     run_id: str | None = None
     task_id: int | None = None
-    pushed: bool = True
+    pushed: bool = True  # False where the registry held the same content already
