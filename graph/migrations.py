@@ -19,7 +19,7 @@ def migrate(connection: sqlite3.Connection, *sets: Migrations) -> None:
 @graph_tables()
 def images_and_digests(db: Database) -> None:
     # Integer keys and WITHOUT ROWID edges: 3 times faster to walk and 8 times smaller than text keys.
-    _run(
+    run_statements(
         db,
         """
         CREATE TABLE digests (
@@ -47,7 +47,7 @@ def images_and_digests(db: Database) -> None:
 
 @graph_tables()
 def builds_and_edges(db: Database) -> None:
-    _run(
+    run_statements(
         db,
         """
         CREATE TABLE builds (
@@ -90,8 +90,21 @@ def builds_and_edges(db: Database) -> None:
 
 
 @graph_tables()
+def layers(db: Database) -> None:
+    run_statements(
+        db,
+        """
+        CREATE TABLE layers (
+          digest_id INTEGER PRIMARY KEY REFERENCES digests(id),  -- of a platform's manifest
+          diff_ids TEXT NOT NULL                                 -- uncompressed layers, lowest first
+        );
+        """,
+    )
+
+
+@graph_tables()
 def observations(db: Database) -> None:
-    _run(
+    run_statements(
         db,
         """
         CREATE TABLE observations (
@@ -117,7 +130,7 @@ def observations(db: Database) -> None:
     )
 
 
-def _run(db: Database, script: str) -> None:
+def run_statements(db: Database, script: str) -> None:
     """Each statement by itself: executescript would commit the transaction that the migration runs in."""
     for statement in script.split(";\n"):
         if statement.strip():

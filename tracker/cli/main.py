@@ -1,0 +1,119 @@
+"""The `tracker` command: finds the sub-command, imports only that, and prints errors. Does no work itself."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from graph.errors import TrackerError
+from tracker import __version__
+
+# name → (module:attribute, help). The texts stand here so that --help imports nothing.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "build": ("tracker.cli.build:build", "Build an image and record what it was built from."),
+    "check": ("tracker.cli.check:check", "Ask the registries now whether a base has moved."),
+    "config": ("tracker.cli.config:config", "Check or show the settings."),
+    "deps": ("tracker.cli.deps:deps", "The tree of bases of an image, down to the root."),
+    "doctor": ("tracker.cli.doctor:doctor", "What works on this machine and what is missing."),
+    "graph": ("tracker.cli.graph:graph", "The whole graph as dot, mermaid, JSON or SVG."),
+    "images": ("tracker.cli.images:images", "Every image in the graph."),
+    "logs": ("tracker.cli.runs:logs", "The log of a run, while it grows and afterwards."),
+    "plan": ("tracker.cli.plan:plan", "What would be rebuilt, in which order, how long it takes."),
+    "rdeps": ("tracker.cli.deps:rdeps", "What stands on an image."),
+    "runs": ("tracker.cli.runs:runs", "The runs, newest first."),
+    "scan": ("tracker.cli.scan:command", "The bases that a Dockerfile names."),
+    "serve": ("tracker.cli.serve:serve", "Run the service: watch, decide, rebuild."),
+    "stale": ("tracker.cli.stale:stale", "The images whose bases have moved."),
+    "why": ("tracker.cli.why:why", "Why an image is, or is not, about to be rebuilt."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where settings and state are, as far as the command line says."""
+
+    config: Path | None = None
+    state: Path | None = None
+
+
+class LazyGroup(click.Group):
+    """Imports a sub-command when it is called, so that the others cost nothing."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Data goes to standard output, everything else to standard error. "
+    "Exit status: 0 done, 1 failed, 2 wrong use or configuration.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="The settings file. Default: $TRACKER_CONFIG, ~/.config/tracker/tracker.toml, /etc/tracker/tracker.toml.",
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder of the database and the logs. Default: $TRACKER_STATE, the setting 'state', "
+    "/var/lib/tracker for root, else ~/.local/state/tracker.",
+)
+@click.version_option(__version__, prog_name="tracker")
+@click.pass_context
+def tracker(ctx: click.Context, config: Path | None, state: Path | None) -> None:
+    """Keep container images built on their current bases."""
+    ctx.obj = Place(config, state)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Carry out one command line; answers its exit status."""
+    try:
+        outcome = tracker.main(arguments, prog_name="tracker", standalone_mode=False)
+        return outcome if isinstance(outcome, int) else 0
+    except TrackerError as error:
+        report(error.message, error.hint)
+        return error.exit_code
+    except click.UsageError as error:
+        hint = error.ctx.get_help_option_names(error.ctx.command) if error.ctx else []
+        way_out = f"'{error.ctx.command_path} --help' lists what it takes" if error.ctx and hint else None
+        report(error.format_message(), way_out)
+        return 2
+    except click.ClickException as error:
+        report(error.format_message(), None)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        report("interrupted", None)
+        return 130
+    except BrokenPipeError:  # the reader, head for example, has seen enough
+        sys.stderr.close()
+        return 0
+
+
+def report(message: str, hint: str | None) -> None:
+    """Print an error and the way out of it."""
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
