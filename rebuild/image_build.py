@@ -1,0 +1,234 @@
+"""Builds one image so that what is recorded is what was used: scan, resolve, pin, build, verify, push.
+
+Knows neither the database nor the queue: what it learnt comes back as a value.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from graph.dockerfile import Scan, pin, scan
+from graph.errors import TrackerError, WrongUse
+from graph.model import BuildRecord, Manifests
+from graph.reference import Digest, ImageRef, Platform
+from rebuild.content import content_id, content_id_of, layers_of
+from rebuild.engine import BuildRequest, CommandFailed, Engine, LocalImage, LogSink
+from rebuild.features import refuse
+from rebuild.registry import NotFound, Registry
+from rebuild.resolve import Memory, Resolved, resolve, taken
+from rebuild.task import Definition
+
+DOCKERFILE_BYTES_MOST = 1024 * 1024
+_NAMES = ("Dockerfile", "Containerfile")
+
+
+class NotWhatWasPinned(TrackerError):
+    """The result does not stand on the base that it was told to stand on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a build works with."""
+
+    registry: Registry
+    engine: Engine
+    memory: Memory
+    build_platform: Platform
+    now: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A build that went well: what to record, and the layers of bases that were looked up on the way."""
+
+    record: BuildRecord
+    layers: Mapping[Digest, tuple[Digest, ...]]
+
+
+async def build_image(
+    definition: Definition,
+    tools: Tools,
+    *,
+    scratch: Path,
+    name: str,
+    log: LogSink,
+    before_push: Callable[[BuildRecord], None],
+) -> Finished | CommandFailed:
+    """Carry out a definition.
+
+    `scratch` is an empty folder for this build alone, `name` what the engine calls the result where the
+    definition has no image name; `before_push` is called with all that is known once the build is verified.
+    """
+    started_s = time.monotonic()
+    resolved_at = tools.now()
+    dockerfile = find_dockerfile(definition)
+    content = read_dockerfile(dockerfile)
+    found = _scan(definition, dockerfile, content, tools)
+    bases = taken(found, reads_syntax_line=tools.engine.reads_syntax_line)
+    resolved = await resolve(str(dockerfile), bases, tools.registry, tools.memory)
+    _tell(log, found, resolved)
+    pinned = scratch / "Dockerfile"
+    pinned.write_bytes(pin(content, found, resolved.pins))
+    request = _request(definition, dockerfile, pinned, resolved, name)
+    built = await tools.engine.build(request, log)
+    if isinstance(built, CommandFailed):
+        return built
+    layers = await _verify(built.image, resolved, tools)
+    record = BuildRecord(
+        images=definition.images,
+        manifests=None,
+        content_id=content_id(built.image.platform, built.image.config, built.image.diff_ids),
+        platforms=(definition.platform,),
+        bases=resolved.recorded(),
+        resolved_at=resolved_at,
+        built_at=tools.now(),
+        duration_s=round(time.monotonic() - started_s, 3),
+        pushed=False,
+    )
+    if not definition.push or not definition.images:
+        return Finished(record, layers)
+    before_push(record)
+    published = await _publish(record, built.image, tools, log)
+    return published if isinstance(published, CommandFailed) else Finished(published, layers)
+
+
+def find_dockerfile(definition: Definition) -> Path:
+    """The Dockerfile of a definition; refused where it, or the context, is not there."""
+    context = definition.context
+    if not context.is_dir():
+        raise WrongUse(
+            f"context {context} is not a folder", hint="name the folder that the Dockerfile copies from"
+        )
+    candidates = [definition.dockerfile] if definition.dockerfile else [context / name for name in _NAMES]
+    for path in candidates:
+        if path.is_file():
+            return path
+    raise WrongUse(f"there is no Dockerfile at {candidates[0]}", hint="name it with --file")
+
+
+def read_dockerfile(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(DOCKERFILE_BYTES_MOST + 1)
+    if len(content) > DOCKERFILE_BYTES_MOST:
+        raise WrongUse(f"{path} is larger than {DOCKERFILE_BYTES_MOST} bytes, which no Dockerfile is")
+    return content
+
+
+def _scan(definition: Definition, path: Path, content: bytes, tools: Tools) -> Scan:
+    found = scan(
+        content,
+        path=str(path),
+        platform=definition.platform,
+        build_platform=tools.build_platform,
+        build_args=definition.build_args,
+        target=definition.target,
+    )
+    refuse(str(path), found, tools.engine)
+    return found
+
+
+def _request(
+    definition: Definition, dockerfile: Path, pinned: Path, resolved: Resolved, name: str
+) -> BuildRequest:
+    own_ignore = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
+    return BuildRequest(
+        context=definition.context,
+        dockerfile=pinned,
+        ignore_file=own_ignore if own_ignore.is_file() else None,
+        platform=definition.platform,
+        tag=str(definition.images[0]) if definition.images else name,
+        target=definition.target,
+        build_args=definition.build_args,
+        annotations=_annotations(resolved),
+        no_cache=definition.no_cache,
+        timestamp=0 if definition.reproducible else None,
+        timeout_s=definition.timeout_s,
+    )
+
+
+def _annotations(resolved: Resolved) -> dict[str, str]:
+    """The runtime base by its name and by what the name pointed to (OCI image spec, annotations)."""
+    base = resolved.runtime
+    if base is None:
+        return {}
+    return {
+        "org.opencontainers.image.base.name": str(base.reference),
+        "org.opencontainers.image.base.digest": str(resolved.manifests[base.reference].digest),
+    }
+
+
+def _tell(log: LogSink, found: Scan, resolved: Resolved) -> None:
+    for base in resolved.bases:
+        digest = resolved.manifest_of(base)
+        log(f"base {base.reference} ({base.role}, {base.via}, line {base.line}) is {digest}\n".encode())
+
+
+async def _verify(
+    image: LocalImage, resolved: Resolved, tools: Tools
+) -> dict[Digest, tuple[Digest, ...]]:
+    """Check that the lowest layers of the result are those of the pinned base; answers what was looked up."""
+    base = resolved.runtime
+    if base is None:
+        return {}
+    manifest = resolved.manifest_of(base)
+    layers = tools.memory.layers_of(manifest)
+    if layers is None:
+        layers = layers_of(await tools.registry.image_config(base.reference, manifest))
+    if image.diff_ids[: len(layers)] != layers:
+        raise NotWhatWasPinned(
+            f"the image built on {base.reference} does not begin with the layers of {manifest}",
+            hint="the engine used another base than the pinned one, or squashed the layers: nothing was pushed",
+        )
+    return {manifest: layers}
+
+
+async def _publish(
+    record: BuildRecord, image: LocalImage, tools: Tools, log: LogSink
+) -> BuildRecord | CommandFailed:
+    """Push under every name, unless every name holds the same content already."""
+    held = await held_already(record, tools)
+    if held is not None:
+        log(f"unchanged: {record.images[0]} holds this content already as {held.digest}; not pushed\n".encode())
+        return replace(record, manifests=held)
+    for reference in record.images:
+        failed = await tools.engine.push(image, reference, log)
+        if failed is not None:
+            return failed
+    return replace(record, manifests=await _answered(record.images[0], tools), pushed=True)
+
+
+async def held_already(record: BuildRecord, tools: Tools) -> Manifests | None:
+    """What the names hold, if all of them hold the same digest and that has the content of this build."""
+    digests = set()
+    for reference in record.images:
+        try:
+            digests.add(await tools.registry.digest(reference))
+        except NotFound:
+            return None
+    if len(digests) != 1:
+        return None
+    digest = digests.pop()
+    if not await _same_content(record.images[0], digest, record, tools):
+        return None
+    return tools.memory.known_manifests(digest) or await tools.registry.manifests(record.images[0], digest)
+
+
+async def _same_content(reference: ImageRef, digest: Digest, record: BuildRecord, tools: Tools) -> bool:
+    last = tools.memory.newest_build(reference)
+    if last is not None and last.digest == digest:
+        return last.content_id == record.content_id
+    manifests = await tools.registry.manifests(reference, digest)
+    manifest = manifests.for_platform(record.platforms[0])
+    if manifest is None or len(manifests.platforms) > 1:
+        return False
+    return content_id_of(await tools.registry.image_config(reference, manifest)) == record.content_id
+
+
+async def _answered(reference: ImageRef, tools: Tools) -> Manifests:
+    return await tools.registry.manifests(reference, await tools.registry.digest(reference))
+
+

@@ -1,0 +1,69 @@
+"""The JSON form of a build that is about to be pushed, kept so that a crash can tell what was done."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from graph.clock import from_text, to_text
+from graph.model import BuildRecord, Manifests, RecordedBase, Role, Via
+from graph.reference import Digest, ImageRef, Platform
+
+
+def to_json(record: BuildRecord) -> str:
+    return json.dumps(
+        {
+            "images": [str(image) for image in record.images],
+            "content_id": str(record.content_id),
+            "platforms": [str(platform) for platform in record.platforms],
+            "bases": [_base_to_plain(base) for base in record.bases],
+            "resolved_at": to_text(record.resolved_at),
+            "built_at": to_text(record.built_at),
+            "duration_s": record.duration_s,
+        }
+    )
+
+
+def from_json(text: str) -> BuildRecord:
+    """The record as it was before the push: `manifests` is None."""
+    plain = json.loads(text)
+    return BuildRecord(
+        images=tuple(ImageRef.parse(image) for image in plain["images"]),
+        manifests=None,
+        content_id=Digest.parse(plain["content_id"]),
+        platforms=_platforms(plain["platforms"]),
+        bases=tuple(_base_from_plain(base) for base in plain["bases"]),
+        resolved_at=from_text(plain["resolved_at"]),
+        built_at=from_text(plain["built_at"]),
+        duration_s=plain["duration_s"],
+    )
+
+
+def _base_to_plain(base: RecordedBase) -> dict[str, Any]:
+    return {
+        "reference": str(base.reference),
+        "role": base.role,
+        "via": base.via,
+        "stage": base.stage,
+        "line": base.line,
+        "digest": str(base.manifests.digest),
+        "manifests": {str(platform): str(digest) for platform, digest in base.manifests.platforms.items()},
+        "platforms": [str(platform) for platform in base.platforms],
+    }
+
+
+def _base_from_plain(plain: dict[str, Any]) -> RecordedBase:
+    held = {Platform.parse(text): Digest.parse(digest) for text, digest in plain["manifests"].items()}
+    return RecordedBase(
+        ImageRef.parse(plain["reference"]),
+        Role(plain["role"]),
+        Via(plain["via"]),
+        plain["stage"],
+        plain["line"],
+        Manifests(Digest.parse(plain["digest"]), held),
+        _platforms(plain["platforms"]),
+    )
+
+
+def _platforms(texts: list[str]) -> tuple[Platform, ...]:
+    return tuple(Platform.parse(text) for text in texts)

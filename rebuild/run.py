@@ -1,0 +1,165 @@
+"""One run from claim to outcome: scratch folder, log, build, record. Chooses nothing and plans nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from graph.database import immediate
+from graph.errors import TrackerError, WrongUse
+from graph.model import BuildRecord
+from graph.store import GraphStore
+from rebuild import intent
+from rebuild.engine import CommandFailed
+from rebuild.image_build import Finished, Tools, build_image, held_already
+from rebuild.logs import RunLog, log_path
+from rebuild.registry import RegistryRefused
+from rebuild.runs import Run, Runs, Status
+
+_SUMMARY = {
+    Status.SUCCEEDED: "was successful",
+    Status.FAILED: "failed",
+    Status.CANCELED: "was canceled",
+    Status.ERROR: "ended with an error",
+    Status.TIMEOUT: "timed out",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended. `record` is None where nothing was built."""
+
+    status: Status
+    error: str | None = None
+    hint: str | None = None
+    record: BuildRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """Where runs happen: the database, the folders, the tools."""
+
+    connection: sqlite3.Connection
+    logs: Path
+    scratch: Path
+    tools: Tools
+    now: Callable[[], datetime]
+    listen: Callable[[bytes], None] = lambda piece: None  # hears the log as it grows
+
+
+async def carry_out(run: Run, place: Workplace) -> Outcome:
+    """Carry out a claimed run and write down how it ended. Only cancellation escapes; then nothing is written."""
+    log = RunLog(log_path(place.logs, run.run_id))
+
+    def hear(piece: bytes) -> None:
+        log.write(piece)
+        place.listen(piece)
+
+    try:
+        with immediate(place.connection):
+            Runs(place.connection).set_running(run)
+        log.say(f"Run ID: {run.run_id}, attempt {run.attempt}, cause {run.cause}")
+        outcome = await _outcome(run, place, hear)
+        _say_outcome(log, run, outcome)
+        return outcome
+    finally:
+        log.close()
+
+
+async def _outcome(run: Run, place: Workplace, hear: Callable[[bytes], None]) -> Outcome:
+    """Build, and write down the result; every fault becomes an outcome."""
+    try:
+        finished = await _finished_before(run, place, hear) or await _build(run, place, hear)
+        outcome = _judge(finished)
+        layers = finished.layers if isinstance(finished, Finished) else {}
+    except TrackerError as error:
+        outcome, layers = Outcome(_blame(error), error.message, error.hint), {}
+    except Exception as error:  # a defect of ours: the run ends, the service does not
+        hear(traceback.format_exc().encode())
+        outcome, layers = Outcome(Status.ERROR, f"{type(error).__name__}: {error}"), {}
+    with immediate(place.connection):
+        _write_down(run, outcome, place)
+        for digest, diff_ids in layers.items():
+            GraphStore(place.connection).remember_layers(digest, diff_ids)
+    return outcome
+
+
+async def _build(run: Run, place: Workplace, hear: Callable[[bytes], None]) -> Finished | CommandFailed:
+    def note_intent(record: BuildRecord) -> None:
+        with immediate(place.connection):
+            Runs(place.connection).set_intent(run, intent.to_json(record))
+
+    with _scratch_folder(place.scratch, run.run_id) as folder:
+        return await build_image(
+            run.definition,
+            place.tools,
+            scratch=folder,
+            name=f"localhost/tracker/untagged:{run.run_id}",
+            log=hear,
+            before_push=note_intent,
+        )
+
+
+async def _finished_before(
+    run: Run, place: Workplace, hear: Callable[[bytes], None]
+) -> Finished | None:
+    """The build that a killed process had pushed but not recorded, if the registry holds just that."""
+    if run.intent is None:
+        return None
+    record = intent.from_json(run.intent)
+    held = await held_already(record, place.tools)
+    if held is None:
+        return None
+    hear(f"the interrupted attempt had pushed {record.images[0]} as {held.digest}: recorded\n".encode())
+    return Finished(replace(record, manifests=held, pushed=True), {})
+
+
+def _judge(finished: Finished | CommandFailed) -> Outcome:
+    match finished:
+        case Finished(record=record):
+            return Outcome(Status.SUCCEEDED, record=record)
+        case CommandFailed(timed_out=True):
+            return Outcome(Status.TIMEOUT, "the build took longer than its timeout", "raise it with --timeout")
+        case CommandFailed(exit_code=code, log_tail=tail):
+            last = tail.strip().splitlines()[-1:] or [""]
+            return Outcome(Status.FAILED, f"exit status {code}: {last[0]}"[:500])
+
+
+def _blame(error: TrackerError) -> Status:
+    """Failed is for the image owner to act on, Error for the operator or for nobody."""
+    return Status.FAILED if isinstance(error, WrongUse | RegistryRefused) else Status.ERROR
+
+
+def _write_down(run: Run, outcome: Outcome, place: Workplace) -> None:
+    record = outcome.record
+    outputs = []
+    if record is not None:
+        GraphStore(place.connection).record(replace(record, run_id=run.run_id, task_id=run.task_id))
+        if record.manifests is not None:
+            digest = str(record.manifests.digest)
+            outputs = [{"reference": str(image), "digest": digest} for image in record.images]
+    Runs(place.connection).finish(run, outcome.status, place.now(), error=outcome.error, outputs=outputs)
+
+
+def _say_outcome(log: RunLog, run: Run, outcome: Outcome) -> None:
+    error = f". Error: {outcome.error}" if outcome.error else ""
+    log.say(f"Run ID: {run.run_id} {_SUMMARY[outcome.status]}{error}")
+    if outcome.hint:
+        log.say(f"hint: {outcome.hint}")
+
+
+@contextlib.contextmanager
+def _scratch_folder(parent: Path, run_id: str) -> Iterator[Path]:
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{run_id}-", dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

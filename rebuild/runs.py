@@ -1,0 +1,271 @@
+"""The table of runs and waves: add, claim, finish, recover. Carries nothing out.
+
+    Queued → Started → Running → Succeeded | Failed | Canceled | Error | Timeout
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from graph.clock import from_text, to_text
+from graph.errors import TrackerError
+from graph.staleness import Attempt
+from rebuild.task import Definition
+
+
+class Status(StrEnum):
+    """Where a run stands."""
+
+    QUEUED = "Queued"  # nobody works on it
+    STARTED = "Started"  # a process has claimed it
+    RUNNING = "Running"  # the engine is at work
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"  # a step failed: the image owner acts
+    CANCELED = "Canceled"  # somebody said so
+    ERROR = "Error"  # our fault, the registry's or the machine's
+    TIMEOUT = "Timeout"
+
+    @property
+    def finished(self) -> bool:
+        return self not in (Status.QUEUED, Status.STARTED, Status.RUNNING)
+
+
+class Cause(StrEnum):
+    """Why a run exists."""
+
+    MANUAL = "manual"
+    QUICK = "quick"
+    COMMIT = "commit"
+    PULL_REQUEST = "pull-request"
+    BASE_IMAGE = "base-image"
+    TIMER = "timer"
+    UPSTREAM = "upstream"  # an image of ours below it was rebuilt
+
+
+_MOVES: Mapping[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.STARTED, Status.CANCELED}),
+    # Back to Queued: the process that had it is gone and another is to finish it.
+    Status.STARTED: frozenset({Status.RUNNING, Status.QUEUED, *(s for s in Status if s.finished)}),
+    Status.RUNNING: frozenset({Status.QUEUED, *(s for s in Status if s.finished)}),
+}
+
+
+class RunMoved(TrackerError):
+    """Somebody else moved the run meanwhile: it was canceled, or claimed by another process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution, as the table has it."""
+
+    number: int
+    run_id: str
+    task_id: int | None
+    wave_id: int | None
+    cause: Cause
+    definition: Definition
+    status: Status
+    attempt: int
+    intent: str | None
+    created_at: datetime
+    started_at: datetime | None
+
+
+_COLUMNS = (
+    "number, id, task_id, wave_id, cause, definition, status, attempt, intent, created_at, started_at"
+)
+
+
+def run_id_of(number: int) -> str:
+    """Short, `[a-z0-9]+`, and increasing as text too: `a1` … `az`, `b10` … `bzz`, `c100` …
+
+    The letter tells how many digits (base 36) follow. It may serve as an image tag.
+    """
+    digits = ""
+    while number:
+        number, remainder = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[remainder] + digits
+    return chr(ord("a") + len(digits) - 1) + digits
+
+
+class Runs:
+    """Runs on one connection. Writing methods belong inside the caller's `immediate()`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+
+    def add(
+        self,
+        definition: Definition,
+        cause: Cause,
+        at: datetime,
+        *,
+        task_id: int | None = None,
+        wave_id: int | None = None,
+        reason: Sequence[Mapping[str, Any]] = (),
+        priority: float = 0.0,
+    ) -> Run:
+        """Ask for a run. A task has at most one queued run: a second wish folds into it."""
+        queued = self._one("task_id = ? AND status = 'Queued'", task_id) if task_id is not None else None
+        if queued is not None:
+            self._sql.execute(
+                "UPDATE runs SET definition = ?, priority = max(priority, ?) WHERE number = ?",
+                (definition.to_json(), priority, queued.number),
+            )
+            return self.get(queued.run_id)
+        number = self._sql.execute("SELECT coalesce(max(number), 0) + 1 FROM runs").fetchone()[0]
+        self._sql.execute(
+            "INSERT INTO runs(number, id, task_id, wave_id, cause, reason, definition, status, priority, created_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, 'Queued', ?, ?)",
+            (
+                number,
+                run_id_of(number),
+                task_id,
+                wave_id,
+                cause,
+                json.dumps(list(reason)),
+                definition.to_json(),
+                priority,
+                to_text(at),
+            ),
+        )
+        return self.get(run_id_of(number))
+
+    def get(self, run_id: str) -> Run:
+        found = self._one("id = ?", run_id)
+        if found is None:
+            raise TrackerError(f"there is no run {run_id}", hint="'tracker runs' lists them")
+        return found
+
+    def claim(self, at: datetime, owner: str, *, run_id: str | None = None) -> Run | None:
+        """Take the most urgent queued run (or that one) for this process; None if there is none."""
+        row = self._sql.execute(
+            "UPDATE runs SET status = 'Started', owner = ?, started_at = ? WHERE number = ("
+            " SELECT number FROM runs WHERE status = 'Queued' AND (?3 IS NULL OR id = ?3)"
+            " AND (task_id IS NULL OR NOT EXISTS (SELECT 1 FROM runs r WHERE r.task_id = runs.task_id"
+            "   AND r.status IN ('Started', 'Running')))"
+            f" ORDER BY priority DESC, number LIMIT 1) RETURNING {_COLUMNS}",
+            (owner, to_text(at), run_id),
+        ).fetchone()
+        return _run(row) if row else None
+
+    def set_running(self, run: Run) -> None:
+        self._move(run, Status.RUNNING)
+
+    def set_intent(self, run: Run, intent: str) -> None:
+        """Note what is about to be pushed, so that a crash after the push can tell that it was done."""
+        self._sql.execute("UPDATE runs SET intent = ? WHERE number = ?", (intent, run.number))
+
+    def finish(
+        self,
+        run: Run,
+        status: Status,
+        at: datetime,
+        *,
+        error: str | None = None,
+        outputs: Iterable[Mapping[str, str]] = (),
+    ) -> None:
+        self._move(run, status)
+        self._sql.execute(
+            "UPDATE runs SET finished_at = ?, error = ?, outputs = ?, intent = NULL, owner = NULL WHERE number = ?",
+            (to_text(at), error, json.dumps(list(outputs)), run.number),
+        )
+
+    def cancel_queued(self, run: Run, at: datetime, why: str) -> None:
+        self.finish(run, Status.CANCELED, at, error=why)
+
+    def requeue(self, run: Run) -> None:
+        """The process that had the run is gone: somebody else is to do it again from the start."""
+        self._move(run, Status.QUEUED)
+        self._sql.execute(
+            "UPDATE runs SET owner = NULL, attempt = attempt + 1, started_at = NULL WHERE number = ?",
+            (run.number,),
+        )
+
+    def unfinished(self) -> list[tuple[Run, str | None]]:
+        """Claimed runs that have no outcome yet, with the process that claimed each."""
+        rows = self._sql.execute(
+            f"SELECT {_COLUMNS}, owner FROM runs WHERE status IN ('Started', 'Running') ORDER BY number"
+        )
+        return [(_run(row[:-1]), row[-1]) for row in rows]
+
+    def busy_tasks(self) -> frozenset[int]:
+        """Tasks with a run that has no outcome yet."""
+        rows = self._sql.execute("SELECT task_id FROM runs WHERE finished_at IS NULL AND task_id IS NOT NULL")
+        return frozenset(row[0] for row in rows)
+
+    def failed_attempts(self) -> dict[int, Attempt]:
+        """Tasks whose last run did not go well, with how often in a row."""
+        rows = self._sql.execute(
+            "SELECT r.task_id, r.id, r.started_at, r.finished_at, (SELECT count(*) FROM runs f"
+            "   WHERE f.task_id = r.task_id AND f.finished_at IS NOT NULL AND f.number > coalesce("
+            "     (SELECT max(s.number) FROM runs s WHERE s.task_id = r.task_id AND s.status = 'Succeeded'), 0))"
+            " FROM runs r WHERE r.number IN (SELECT max(number) FROM runs WHERE finished_at IS NOT NULL"
+            "   AND task_id IS NOT NULL GROUP BY task_id)"
+            " AND r.status IN ('Failed', 'Error', 'Timeout') AND r.started_at IS NOT NULL"
+        )
+        return {row[0]: Attempt(row[1], from_text(row[2]), from_text(row[3]), row[4]) for row in rows}
+
+    def durations_s(self) -> dict[int, float]:
+        """How long the last successful run of each task took."""
+        rows = self._sql.execute(
+            "SELECT task_id, (julianday(finished_at) - julianday(started_at)) * 86400 FROM runs"
+            " WHERE number IN (SELECT max(number) FROM runs WHERE status = 'Succeeded' AND task_id IS NOT NULL"
+            " GROUP BY task_id)"
+        )
+        return {task_id: round(seconds, 3) for task_id, seconds in rows}
+
+    def queue_depth(self) -> int:
+        return int(self._sql.execute("SELECT count(*) FROM runs WHERE status = 'Queued'").fetchone()[0])
+
+    def add_wave(self, planned: Sequence[int], critical_path_s: float, work_s: float, at: datetime) -> int:
+        added = self._sql.execute(
+            "INSERT INTO waves(created_at, planned, critical_path_s, work_s) VALUES (?, ?, ?, ?)",
+            (to_text(at), json.dumps(list(planned)), critical_path_s, work_s),
+        )
+        assert added.lastrowid is not None
+        return added.lastrowid
+
+    def open_waves(self) -> list[tuple[int, datetime, frozenset[int]]]:
+        """Waves that are not over, oldest first: number, beginning, planned tasks."""
+        rows = self._sql.execute("SELECT id, created_at, planned FROM waves WHERE finished_at IS NULL ORDER BY id")
+        return [(row[0], from_text(row[1]), frozenset(json.loads(row[2]))) for row in rows]
+
+    def finish_wave(self, wave_id: int, at: datetime) -> None:
+        self._sql.execute("UPDATE waves SET finished_at = ? WHERE id = ?", (to_text(at), wave_id))
+
+    def _move(self, run: Run, status: Status) -> None:
+        """The one door for a run's status."""
+        allowed = [old for old, ways in _MOVES.items() if status in ways]
+        marks = ", ".join("?" for _ in allowed)
+        changed = self._sql.execute(
+            f"UPDATE runs SET status = ? WHERE number = ? AND status IN ({marks})", (status, run.number, *allowed)
+        )
+        if changed.rowcount != 1:
+            raise RunMoved(f"run {run.run_id} can no longer become {status}")
+
+    def _one(self, condition: str, value: object) -> Run | None:
+        row = self._sql.execute(f"SELECT {_COLUMNS} FROM runs WHERE {condition}", (value,)).fetchone()
+        return _run(row) if row else None
+
+
+def _run(row: Sequence[Any]) -> Run:
+    return Run(
+        number=row[0],
+        run_id=row[1],
+        task_id=row[2],
+        wave_id=row[3],
+        cause=Cause(row[4]),
+        definition=Definition.from_json(row[5]),
+        status=Status(row[6]),
+        attempt=row[7],
+        intent=row[8],
+        created_at=from_text(row[9]),
+        started_at=from_text(row[10]) if row[10] else None,
+    )

@@ -1,0 +1,132 @@
+"""What a task builds: a frozen value, its JSON form, and the table that keeps it. Builds nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from graph.clock import to_text
+from graph.errors import TrackerError, WrongUse
+from graph.reference import ImageRef, Platform
+from graph.store import GraphStore
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{2,50}")
+
+
+class UnknownTask(TrackerError):
+    """No task of that name is saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One Dockerfile build: where from, what of it, under which names. Paths are absolute."""
+
+    context: Path
+    dockerfile: Path | None  # None: Dockerfile or Containerfile of the context
+    images: tuple[ImageRef, ...]
+    platform: Platform
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    target: str | None = None
+    push: bool = True
+    no_cache: bool = False
+    reproducible: bool = False
+    timeout_s: float = 3600.0
+
+    def to_json(self) -> str:
+        plain = asdict(self) | {
+            "context": str(self.context),
+            "dockerfile": str(self.dockerfile) if self.dockerfile else None,
+            "images": [str(image) for image in self.images],
+            "platform": str(self.platform),
+            "build_args": dict(self.build_args),
+        }
+        return json.dumps(plain, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Definition:
+        plain: dict[str, Any] = json.loads(text)
+        return cls(
+            **plain
+            | {
+                "context": Path(plain["context"]),
+                "dockerfile": Path(plain["dockerfile"]) if plain["dockerfile"] else None,
+                "images": tuple(ImageRef.parse(image) for image in plain["images"]),
+                "platform": Platform.parse(plain["platform"]),
+            }
+        )
+
+    def rebuilt(self) -> Definition:
+        """As the service carries it out: what somebody typed for one build alone does not count."""
+        return replace(self, no_cache=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A saved definition with its name."""
+
+    task_id: int
+    name: str
+    definition: Definition
+    enabled: bool = True
+
+
+def check_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise WrongUse(
+            f"task name {name!r} is not valid: 2 to 50 letters, digits, '_' and '-'",
+            hint=f"write {re.sub(r'[^a-zA-Z0-9_-]+', '-', name)[:50] or 'my-task'!r}",
+        )
+    return name
+
+
+class Tasks:
+    """The table of tasks. Writing methods belong inside the caller's `immediate()`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+
+    def save(self, name: str, definition: Definition, at: datetime) -> Task:
+        """Add the task, or give the one of that name a new definition; its images are its own from now on."""
+        check_name(name)
+        moment = to_text(at)
+        row = self._sql.execute(
+            "INSERT INTO tasks(name, definition, created_at, updated_at) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT(name) DO UPDATE SET definition = excluded.definition, updated_at = excluded.updated_at"
+            " RETURNING id, enabled",
+            (name, definition.to_json(), moment, moment),
+        ).fetchone()
+        GraphStore(self._sql).claim_images(row[0], definition.images)
+        return Task(row[0], name, definition, bool(row[1]))
+
+    def get(self, task_id: int) -> Task:
+        return self._one("id = ?", task_id)
+
+    def named(self, name: str) -> Task:
+        return self._one("name = ?", name)
+
+    def all(self) -> list[Task]:
+        rows = self._sql.execute("SELECT id, name, definition, enabled FROM tasks ORDER BY name")
+        return [_task(row) for row in rows]
+
+    def paused(self) -> frozenset[int]:
+        return frozenset(row[0] for row in self._sql.execute("SELECT id FROM tasks WHERE NOT enabled"))
+
+    def _one(self, condition: str, value: object) -> Task:
+        row = self._sql.execute(
+            f"SELECT id, name, definition, enabled FROM tasks WHERE {condition}", (value,)
+        ).fetchone()
+        if row is None:
+            raise UnknownTask(
+                f"there is no task {value}", hint="save one with 'tracker build CONTEXT -t NAME --task TASK'"
+            )
+        return _task(row)
+
+
+def _task(row: tuple[int, str, str, int]) -> Task:
+    return Task(row[0], row[1], Definition.from_json(row[2]), bool(row[3]))
