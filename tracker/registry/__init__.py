@@ -1,0 +1,47 @@
+"""The registry client: what other packages may use of it."""
+
+from tracker.registry.budget import BudgetLeft
+from tracker.registry.client import RegistryClient
+from tracker.registry.credentials import (
+    Credential,
+    Credentials,
+    CredentialsError,
+    CredentialsRejected,
+    FirstOf,
+    FixedCredentials,
+    IdentityToken,
+    Login,
+)
+from tracker.registry.docker_config import DockerCredentials
+from tracker.registry.settings import (
+    BUILDING,
+    HUB,
+    POLLING,
+    Clock,
+    Limits,
+    Patience,
+    RegistrySettings,
+    RequestSeen,
+)
+
+__all__ = [
+    "BUILDING",
+    "HUB",
+    "POLLING",
+    "BudgetLeft",
+    "Clock",
+    "Credential",
+    "Credentials",
+    "CredentialsError",
+    "CredentialsRejected",
+    "DockerCredentials",
+    "FirstOf",
+    "FixedCredentials",
+    "IdentityToken",
+    "Limits",
+    "Login",
+    "Patience",
+    "RegistryClient",
+    "RegistrySettings",
+    "RequestSeen",
+]

@@ -1,0 +1,220 @@
+"""Asks registries about images, each as sparingly as its protocol allows. Decides and stores nothing."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from graph.errors import InvalidReference
+from graph.model import Manifests
+from graph.reference import DEFAULT_REGISTRY, Digest, ImageRef
+from rebuild.registry import RegistryRefused, RegistryUnavailable
+from tracker.registry.budget import BudgetLeft
+from tracker.registry.credentials import Credentials, FixedCredentials
+from tracker.registry.host import Host
+from tracker.registry.manifest import (
+    ACCEPT,
+    IMAGE_TYPES,
+    is_index,
+    read_annotations,
+    read_config_blob,
+    read_object,
+    read_platforms,
+    verify,
+)
+from tracker.registry.retry import patiently
+from tracker.registry.settings import (
+    HUB,
+    POLLING,
+    Clock,
+    Limits,
+    OnRequest,
+    Patience,
+    RegistrySettings,
+    RequestSeen,
+)
+from tracker.registry.wire import Answer, Asked
+
+KINDS_REMEMBERED = 10_000
+
+Result = TypeVar("Result")
+
+
+class RegistryClient:
+    """`rebuild.registry.Registry` over HTTP, for all registries at once; use it as `async with`.
+
+    `settings` are by registry host as names have it (`docker.io`, `localhost:5000`); the others
+    get `default`, and Docker Hub its 300 requests a minute. One client keeps one ledger for each
+    registry: share it, and give callers their own patience by `with_patience`.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Mapping[str, RegistrySettings] | None = None,
+        default: RegistrySettings | None = None,
+        credentials: Credentials | None = None,
+        patience: Patience = POLLING,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        on_request: OnRequest | None = None,
+    ) -> None:
+        self._settings = {DEFAULT_REGISTRY: HUB, **(settings or {})}
+        self._default = default or RegistrySettings()
+        self._credentials = credentials or FixedCredentials()
+        self._patience = patience
+        self._limits = limits or Limits()
+        self._clock = clock or Clock()
+        self._on_request = on_request or _unseen
+        self._hosts: dict[str, Host] = {}
+        self._kinds: OrderedDict[Digest, str] = OrderedDict()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        for host in self._hosts.values():
+            await host.close()
+        self._hosts.clear()
+
+    def with_patience(self, patience: Patience) -> RegistryClient:
+        """The same client, connections, tokens and budgets, for callers that wait longer or less."""
+        other = copy.copy(self)
+        other._patience = patience
+        return other
+
+    def prepare(self, references: Iterable[ImageRef]) -> None:
+        """Name what will be asked for soon, so that one token serves up to 50 repositories."""
+        by_registry: dict[str, set[str]] = {}
+        for reference in references:
+            by_registry.setdefault(reference.registry, set()).add(reference.repository)
+        for registry, repositories in by_registry.items():
+            self._host(registry).prepare(repositories)
+
+    def budgets(self) -> Mapping[str, BudgetLeft]:
+        """What is left at each registry that was asked so far."""
+        return {registry: host.budget_left() for registry, host in self._hosts.items()}
+
+    async def digest(self, reference: ImageRef, *, known: Digest | None = None) -> Digest:
+        """What the tag points to now: one HEAD, and no second request when that is `known`.
+
+        A reference with a digest is asked for by it, which tells whether it still exists.
+        """
+        return await self._patiently(lambda: self._digest(reference, known))
+
+    async def manifests(self, reference: ImageRef, digest: Digest) -> Manifests:
+        """What the digest holds: one GET by digest, none where its HEAD has shown that it is no index."""
+        if self._kinds.get(digest) in IMAGE_TYPES:
+            return Manifests(digest)
+        what, document = await self._document(reference, digest)
+        return Manifests(digest, read_platforms(what, document) if is_index(what, document) else {})
+
+    async def image_config(self, reference: ImageRef, manifest: Digest) -> Mapping[str, Any]:
+        """The OCI image config of one platform's manifest: two GETs, both verified by their digests."""
+        what, document = await self._document(reference, manifest)
+        blob = read_config_blob(what, document)
+        if blob.size > self._limits.config:
+            rule = f"its config has {blob.size} bytes, over the limit of {self._limits.config}"
+            raise RegistryRefused(f"{what}: {rule}")
+        subject = f"config {blob.digest.short} of {reference.repository}"
+        asked = Asked("GET", f"/v2/{reference.repository}/blobs/{blob.digest}", subject, self._limits.config)
+        return read_object(
+            f"{reference.registry}: {subject}", await self._verified(reference, asked, blob.digest)
+        )
+
+    async def annotations(self, reference: ImageRef, digest: Digest) -> Mapping[str, str]:
+        """The annotations of a manifest or index, empty where it has none."""
+        _, document = await self._document(reference, digest)
+        return read_annotations(document)
+
+    async def _digest(self, reference: ImageRef, known: Digest | None) -> Digest:
+        host = self._host(reference.registry)
+        asked = self._manifest_asked("HEAD", reference, known=known)
+        answer = await host.ask(reference.repository, asked)
+        if answer.status == 304:
+            return _unchanged(reference, known)
+        digest = _digest_header(reference, answer)
+        if digest is None:
+            asked = self._manifest_asked("GET", reference)
+            answer = await host.ask(reference.repository, asked)
+            digest = Digest("sha256", hashlib.sha256(answer.body).hexdigest())
+        if reference.digest is not None and digest != reference.digest:
+            raise RegistryUnavailable(f"{reference}: the registry answered with {digest}")
+        self._remember_kind(digest, answer)
+        return digest
+
+    async def _document(self, reference: ImageRef, digest: Digest) -> tuple[str, dict[str, Any]]:
+        pinned = reference.with_digest(digest)
+        body = await self._verified(reference, self._manifest_asked("GET", pinned), digest)
+        what = f"{reference.registry}: {_subject(pinned)}"
+        return what, read_object(what, body)
+
+    async def _verified(self, reference: ImageRef, asked: Asked, digest: Digest) -> bytes:
+        async def fetch() -> bytes:
+            answer = await self._host(reference.registry).ask(reference.repository, asked)
+            verify(f"{reference.registry}: {asked.what}", digest, answer.body)
+            return answer.body
+
+        return await self._patiently(fetch)
+
+    async def _patiently(self, call: Callable[[], Awaitable[Result]]) -> Result:
+        return await patiently(call, self._patience, self._clock)
+
+    def _manifest_asked(self, method: str, reference: ImageRef, *, known: Digest | None = None) -> Asked:
+        headers = {"accept": ACCEPT}
+        if known is not None:
+            headers["if-none-match"] = f'"{known}"'
+        path = f"/v2/{reference.repository}/manifests/{reference.digest or reference.tag}"
+        return Asked(method, path, _subject(reference), self._limits.manifest, headers)
+
+    def _remember_kind(self, digest: Digest, answer: Answer) -> None:
+        self._kinds[digest] = answer.headers.get("content-type", "").partition(";")[0].strip()
+        if len(self._kinds) > KINDS_REMEMBERED:
+            self._kinds.popitem(last=False)
+
+    def _host(self, registry: str) -> Host:
+        host = self._hosts.get(registry)
+        if host is None:
+            host = self._hosts[registry] = Host(
+                registry,
+                self._settings.get(registry, self._default),
+                credentials=self._credentials,
+                limits=self._limits,
+                clock=self._clock,
+                on_request=self._on_request,
+            )
+        return host
+
+
+def _subject(reference: ImageRef) -> str:
+    """The reference without its registry, which every message begins with."""
+    return str(reference).removeprefix(f"{reference.registry}/")
+
+
+def _unchanged(reference: ImageRef, known: Digest | None) -> Digest:
+    if known is None:
+        raise RegistryUnavailable(f"{reference}: the registry says unchanged and was not told since when")
+    return known
+
+
+def _digest_header(reference: ImageRef, answer: Answer) -> Digest | None:
+    text = answer.headers.get("docker-content-digest")
+    if text is None:
+        return None
+    try:
+        return Digest.parse(text)
+    except InvalidReference as error:
+        raise RegistryUnavailable(f"{reference}: the registry's {error.message[:200]}") from None
+
+
+def _unseen(seen: RequestSeen) -> None:
+    """Nobody counts."""

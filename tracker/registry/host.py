@@ -1,0 +1,101 @@
+"""Asks one registry and proves who we are to it. Knows paths and statuses, not what manifests mean."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+
+from rebuild.secret import Secret
+from tracker.registry.answers import error_of, is_rate_limit, retry_after_s
+from tracker.registry.budget import Budget, BudgetLeft
+from tracker.registry.challenge import read_challenges
+from tracker.registry.credentials import Credentials
+from tracker.registry.hosts import base_url
+from tracker.registry.identity import Identity
+from tracker.registry.settings import Clock, Limits, OnRequest, RegistrySettings
+from tracker.registry.wire import Answer, Asked, Wire
+
+
+class Host:
+    """One registry with its connections, its budget and our identity there."""
+
+    def __init__(
+        self,
+        registry: str,
+        settings: RegistrySettings,
+        *,
+        credentials: Credentials,
+        limits: Limits,
+        clock: Clock,
+        on_request: OnRequest,
+    ) -> None:
+        self.registry = registry
+        self._base = base_url(registry, settings)
+        self._clock = clock
+        self._budget = Budget(registry, settings.requests_per_minute, clock)
+        self._wire = Wire(registry, settings, self._budget, clock, on_request)
+        self._identity = Identity(
+            registry,
+            settings,
+            credentials=credentials,
+            wire=self._wire,
+            budget=self._budget,
+            limits=limits,
+            clock=clock,
+        )
+        self._answered = False
+        self._first = asyncio.Lock()
+
+    def prepare(self, repositories: Iterable[str]) -> None:
+        self._identity.prepare(repositories)
+
+    def budget_left(self) -> BudgetLeft:
+        return self._budget.left()
+
+    async def close(self) -> None:
+        await self._identity.close()
+        await self._wire.close()
+
+    async def ask(self, repository: str, asked: Asked) -> Answer:
+        """A 200 or 304. `asked.url` is the path below the registry's address."""
+        asked = replace(asked, url=f"{self._base}{asked.url}")
+        if self._answered:
+            return await self._ask(repository, asked)
+        async with self._first:
+            # While nobody knows how the registry wants to be asked, one request finds out for all.
+            if not self._answered:
+                try:
+                    return await self._ask(repository, asked)
+                finally:
+                    self._answered = True
+        return await self._ask(repository, asked)
+
+    async def _ask(self, repository: str, asked: Asked) -> Answer:
+        header = await self._identity.header(repository)
+        answer = await self._wire.send(_with(asked, header))
+        if answer.status == 401:
+            answer = await self._ask_again(repository, asked, answer, header)
+        if answer.status in (200, 304):
+            self._budget.answered(answer.headers)
+            return answer
+        pause_s = None
+        if is_rate_limit(answer):
+            pause_s = self._budget.refused(retry_after_s(answer, self._clock.now()))
+        raise error_of(self.registry, asked.what, answer, pause_s=pause_s)
+
+    async def _ask_again(
+        self, repository: str, asked: Asked, answer: Answer, header: Secret | None
+    ) -> Answer:
+        challenges = read_challenges(answer.headers.get_list("www-authenticate"))
+        header = await self._identity.renew(repository, challenges, header)
+        answer = await self._wire.send(_with(asked, header))
+        if answer.status == 401:
+            await self._identity.refused_again(header)
+        return answer
+
+
+def _with(asked: Asked, header: Secret | None) -> Asked:
+    if header is None:
+        return asked
+    return replace(asked, headers={**asked.headers, "authorization": header.reveal()})

@@ -1,0 +1,71 @@
+"""Where a registry is asked and over what: addresses as pure functions of name and settings."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import httpx
+
+from graph.reference import DEFAULT_REGISTRY
+from rebuild.registry import RegistryRefused
+from tracker.registry.settings import RegistrySettings
+
+_ASKED_AT = {DEFAULT_REGISTRY: "registry-1.docker.io"}
+
+
+def base_url(registry: str, settings: RegistrySettings) -> str:
+    """Scheme and host under which the registry's API lies, without a slash at the end."""
+    scheme = "http" if speaks_plain_http(registry, settings) else "https"
+    return f"{scheme}://{_ASKED_AT.get(registry, registry)}"
+
+
+def speaks_plain_http(registry: str, settings: RegistrySettings) -> bool:
+    """By setting; where there is none, loopback hosts without a CA file of their own."""
+    if settings.insecure is not None:
+        return settings.insecure
+    return settings.ca_file is None and is_loopback(httpx.URL(f"http://{registry}").host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether traffic to the host (name or address, without port) stays on this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_realm(registry: str, realm: str, settings: RegistrySettings) -> httpx.URL:
+    """The token server's address, if credentials may go there; else `RegistryRefused`.
+
+    A registry names its token server itself, so one that speaks plain http could be made to
+    name a stranger's: without TLS the token server has to be on this machine too.
+    """
+    try:
+        url = httpx.URL(realm)
+    except httpx.InvalidURL:
+        raise RegistryRefused(f"{registry}: its token server {realm[:200]!r} is not a URL") from None
+    if not url.host or url.userinfo or url.scheme not in ("https", "http"):
+        raise RegistryRefused(f"{registry}: its token server {realm[:200]!r} is not a plain https URL")
+    plain_allowed = settings.insecure is True or (
+        speaks_plain_http(registry, settings) and is_loopback(url.host)
+    )
+    if url.scheme == "http" and not plain_allowed:
+        raise RegistryRefused(
+            f"{registry}: its token server {url.host} speaks plain http; credentials go over TLS only",
+            hint=f"set insecure = true for {registry} if that network can be trusted",
+        )
+    return url.copy_with(fragment=None)
+
+
+def may_redirect(source: httpx.URL, target: httpx.URL) -> bool:
+    """A redirect may change the host, never leave TLS."""
+    return bool(target.host) and (
+        target.scheme == "https" or (target.scheme == "http" and source.scheme == "http")
+    )
+
+
+def same_origin(one: httpx.URL, other: httpx.URL) -> bool:
+    """httpx drops a scheme's default port when it parses, so ports compare as they are."""
+    return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
