@@ -167,9 +167,7 @@ def _tell(log: LogSink, found: Scan, resolved: Resolved) -> None:
         log(f"base {base.reference} ({base.role}, {base.via}, line {base.line}) is {digest}\n".encode())
 
 
-async def _verify(
-    image: LocalImage, resolved: Resolved, tools: Tools
-) -> dict[Digest, tuple[Digest, ...]]:
+async def _verify(image: LocalImage, resolved: Resolved, tools: Tools) -> dict[Digest, tuple[Digest, ...]]:
     """Check that the lowest layers of the result are those of the pinned base; answers what was looked up."""
     base = resolved.runtime
     if base is None:
@@ -181,7 +179,7 @@ async def _verify(
     if image.diff_ids[: len(layers)] != layers:
         raise NotWhatWasPinned(
             f"the image built on {base.reference} does not begin with the layers of {manifest}",
-            hint="the engine used another base than the pinned one, or squashed the layers: nothing was pushed",
+            hint="the engine used another base or squashed the layers; nothing was pushed",
         )
     return {manifest: layers}
 
@@ -192,7 +190,7 @@ async def _publish(
     """Push under every name, unless every name holds the same content already."""
     held = await held_already(record, tools)
     if held is not None:
-        log(f"unchanged: {record.images[0]} holds this content already as {held.digest}; not pushed\n".encode())
+        log(f"unchanged: {record.images[0]} holds this content as {held.digest}; not pushed\n".encode())
         return replace(record, manifests=held)
     for reference in record.images:
         failed = await tools.engine.push(image, reference, log)
@@ -230,5 +228,3 @@ async def _same_content(reference: ImageRef, digest: Digest, record: BuildRecord
 
 async def _answered(reference: ImageRef, tools: Tools) -> Manifests:
     return await tools.registry.manifests(reference, await tools.registry.digest(reference))
-
-

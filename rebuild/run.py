@@ -55,7 +55,10 @@ class Workplace:
 
 
 async def carry_out(run: Run, place: Workplace) -> Outcome:
-    """Carry out a claimed run and write down how it ended. Only cancellation escapes; then nothing is written."""
+    """Carry out a claimed run and write down how it ended.
+
+    Only cancellation escapes; then nothing is written.
+    """
     log = RunLog(log_path(place.logs, run.run_id))
 
     def hear(piece: bytes) -> None:
@@ -107,9 +110,7 @@ async def _build(run: Run, place: Workplace, hear: Callable[[bytes], None]) -> F
         )
 
 
-async def _finished_before(
-    run: Run, place: Workplace, hear: Callable[[bytes], None]
-) -> Finished | None:
+async def _finished_before(run: Run, place: Workplace, hear: Callable[[bytes], None]) -> Finished | None:
     """The build that a killed process had pushed but not recorded, if the registry holds just that."""
     if run.intent is None:
         return None
@@ -126,7 +127,8 @@ def _judge(finished: Finished | CommandFailed) -> Outcome:
         case Finished(record=record):
             return Outcome(Status.SUCCEEDED, record=record)
         case CommandFailed(timed_out=True):
-            return Outcome(Status.TIMEOUT, "the build took longer than its timeout", "raise it with --timeout")
+            hint = "raise it with --timeout"
+            return Outcome(Status.TIMEOUT, "the build took longer than its timeout", hint)
         case CommandFailed(exit_code=code, log_tail=tail):
             last = tail.strip().splitlines()[-1:] or [""]
             return Outcome(Status.FAILED, f"exit status {code}: {last[0]}"[:500])

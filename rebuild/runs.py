@@ -1,6 +1,6 @@
 """The table of runs and waves: add, claim, finish, recover. Carries nothing out.
 
-    Queued → Started → Running → Succeeded | Failed | Canceled | Error | Timeout
+Queued → Started → Running → Succeeded | Failed | Canceled | Error | Timeout
 """
 
 from __future__ import annotations
@@ -77,9 +77,7 @@ class Run:
     started_at: datetime | None
 
 
-_COLUMNS = (
-    "number, id, task_id, wave_id, cause, definition, status, attempt, intent, created_at, started_at"
-)
+_COLUMNS = "number, id, task_id, wave_id, cause, definition, status, attempt, intent, created_at, started_at"
 
 
 def run_id_of(number: int) -> str:
@@ -112,7 +110,7 @@ class Runs:
         priority: float = 0.0,
     ) -> Run:
         """Ask for a run. A task has at most one queued run: a second wish folds into it."""
-        queued = self._one("task_id = ? AND status = 'Queued'", task_id) if task_id is not None else None
+        queued = self.queued_for(task_id) if task_id is not None else None
         if queued is not None:
             self._sql.execute(
                 "UPDATE runs SET definition = ?, priority = max(priority, ?) WHERE number = ?",
@@ -121,8 +119,8 @@ class Runs:
             return self.get(queued.run_id)
         number = self._sql.execute("SELECT coalesce(max(number), 0) + 1 FROM runs").fetchone()[0]
         self._sql.execute(
-            "INSERT INTO runs(number, id, task_id, wave_id, cause, reason, definition, status, priority, created_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, 'Queued', ?, ?)",
+            "INSERT INTO runs(number, id, task_id, wave_id, cause, reason, definition, status, priority,"
+            " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'Queued', ?, ?)",
             (
                 number,
                 run_id_of(number),
@@ -142,6 +140,9 @@ class Runs:
         if found is None:
             raise TrackerError(f"there is no run {run_id}", hint="'tracker runs' lists them")
         return found
+
+    def queued_for(self, task_id: int) -> Run | None:
+        return self._one("task_id = ? AND status = 'Queued'", task_id)
 
     def claim(self, at: datetime, owner: str, *, run_id: str | None = None) -> Run | None:
         """Take the most urgent queued run (or that one) for this process; None if there is none."""
@@ -173,7 +174,8 @@ class Runs:
     ) -> None:
         self._move(run, status)
         self._sql.execute(
-            "UPDATE runs SET finished_at = ?, error = ?, outputs = ?, intent = NULL, owner = NULL WHERE number = ?",
+            "UPDATE runs SET finished_at = ?, error = ?, outputs = ?, intent = NULL, owner = NULL"
+            " WHERE number = ?",
             (to_text(at), error, json.dumps(list(outputs)), run.number),
         )
 
@@ -204,8 +206,8 @@ class Runs:
         """Tasks whose last run did not go well, with how often in a row."""
         rows = self._sql.execute(
             "SELECT r.task_id, r.id, r.started_at, r.finished_at, (SELECT count(*) FROM runs f"
-            "   WHERE f.task_id = r.task_id AND f.finished_at IS NOT NULL AND f.number > coalesce("
-            "     (SELECT max(s.number) FROM runs s WHERE s.task_id = r.task_id AND s.status = 'Succeeded'), 0))"
+            "   WHERE f.task_id = r.task_id AND f.finished_at IS NOT NULL AND f.number > coalesce((SELECT"
+            "     max(s.number) FROM runs s WHERE s.task_id = r.task_id AND s.status = 'Succeeded'), 0))"
             " FROM runs r WHERE r.number IN (SELECT max(number) FROM runs WHERE finished_at IS NOT NULL"
             "   AND task_id IS NOT NULL GROUP BY task_id)"
             " AND r.status IN ('Failed', 'Error', 'Timeout') AND r.started_at IS NOT NULL"
@@ -216,8 +218,8 @@ class Runs:
         """How long the last successful run of each task took."""
         rows = self._sql.execute(
             "SELECT task_id, (julianday(finished_at) - julianday(started_at)) * 86400 FROM runs"
-            " WHERE number IN (SELECT max(number) FROM runs WHERE status = 'Succeeded' AND task_id IS NOT NULL"
-            " GROUP BY task_id)"
+            " WHERE number IN (SELECT max(number) FROM runs WHERE status = 'Succeeded'"
+            " AND task_id IS NOT NULL GROUP BY task_id)"
         )
         return {task_id: round(seconds, 3) for task_id, seconds in rows}
 
@@ -234,7 +236,9 @@ class Runs:
 
     def open_waves(self) -> list[tuple[int, datetime, frozenset[int]]]:
         """Waves that are not over, oldest first: number, beginning, planned tasks."""
-        rows = self._sql.execute("SELECT id, created_at, planned FROM waves WHERE finished_at IS NULL ORDER BY id")
+        rows = self._sql.execute(
+            "SELECT id, created_at, planned FROM waves WHERE finished_at IS NULL ORDER BY id"
+        )
         return [(row[0], from_text(row[1]), frozenset(json.loads(row[2]))) for row in rows]
 
     def finish_wave(self, wave_id: int, at: datetime) -> None:
@@ -245,7 +249,8 @@ class Runs:
         allowed = [old for old, ways in _MOVES.items() if status in ways]
         marks = ", ".join("?" for _ in allowed)
         changed = self._sql.execute(
-            f"UPDATE runs SET status = ? WHERE number = ? AND status IN ({marks})", (status, run.number, *allowed)
+            f"UPDATE runs SET status = ? WHERE number = ? AND status IN ({marks})",
+            (status, run.number, *allowed),
         )
         if changed.rowcount != 1:
             raise RunMoved(f"run {run.run_id} can no longer become {status}")

@@ -97,8 +97,8 @@ class Tasks:
         moment = to_text(at)
         row = self._sql.execute(
             "INSERT INTO tasks(name, definition, created_at, updated_at) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT(name) DO UPDATE SET definition = excluded.definition, updated_at = excluded.updated_at"
-            " RETURNING id, enabled",
+            " ON CONFLICT(name) DO UPDATE SET definition = excluded.definition,"
+            " updated_at = excluded.updated_at RETURNING id, enabled",
             (name, definition.to_json(), moment, moment),
         ).fetchone()
         GraphStore(self._sql).claim_images(row[0], definition.images)

@@ -1,0 +1,147 @@
+"""Turns decisions into waves and runs, in the caller's transaction. Starts nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from graph.clock import to_text
+from graph.plan import Plan, plan
+from graph.snapshot import TaskStates, read_snapshot
+from graph.staleness import BaseMoved, Decision, Limits, Snapshot, decide, select
+from rebuild.runs import Cause, Run, Runs
+from rebuild.task import Tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """A set of runs that was not over when it was looked at."""
+
+    wave_id: int
+    created_at: datetime
+    tasks: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """What one look at the graph led to."""
+
+    runs: tuple[Run, ...]
+    finished: tuple[Wave, ...]  # waves that are over with this look
+    wake_at: datetime | None  # when time alone will change a decision
+
+
+def task_states(connection: sqlite3.Connection) -> TaskStates:
+    """What the runs say of the tasks, for the snapshot."""
+    runs = Runs(connection)
+    return TaskStates(
+        busy=runs.busy_tasks(), paused=Tasks(connection).paused(), failed=runs.failed_attempts()
+    )
+
+
+def enqueue_due(connection: sqlite3.Connection, now: datetime, limits: Limits, *, workers: int) -> Enqueued:
+    """Look at the graph and ask for the runs that are to start now. Belongs inside `immediate()`."""
+    snapshot = read_snapshot(connection, task_states(connection))
+    decisions = decide(snapshot, now, limits)
+    chosen = select(decisions.values(), snapshot.tasks)
+    added = _add_runs(connection, chosen, decisions, snapshot, now, workers) if chosen else ()
+    return Enqueued(
+        runs=tuple(added),
+        finished=_close_waves(connection, decisions, snapshot, now),
+        wake_at=min((d.until for d in decisions.values() if d.until is not None), default=None),
+    )
+
+
+def _add_runs(
+    connection: sqlite3.Connection,
+    chosen: Mapping[int, Sequence[Decision]],
+    decisions: Mapping[int, Decision],
+    snapshot: Snapshot,
+    now: datetime,
+    workers: int,
+) -> list[Run]:
+    runs, tasks = Runs(connection), Tasks(connection)
+    pending = [image_id for image_id, decision in decisions.items() if decision.pending]
+    planned = plan(
+        pending,
+        bases=snapshot.bases,
+        tasks=snapshot.tasks,
+        durations_s=runs.durations_s(),
+        workers=workers,
+    )
+    tails_s = {step.task_id: step.tail_s for step in planned.steps}
+    waves = _waves_for(runs, chosen, planned, now)
+    added = []
+    for task_id, asking in chosen.items():
+        evidence = [moved for decision in asking for moved in decision.evidence]
+        ours = any(moved.base_id in snapshot.tasks for moved in evidence)
+        added.append(
+            runs.add(
+                tasks.get(task_id).definition.rebuilt(),
+                Cause.UPSTREAM if ours else Cause.BASE_IMAGE,
+                now,
+                task_id=task_id,
+                wave_id=waves[task_id],
+                reason=reason_of(connection, evidence),
+                priority=tails_s.get(task_id, 0.0),
+            )
+        )
+    return added
+
+
+def _waves_for(runs: Runs, chosen: Iterable[int], planned: Plan, now: datetime) -> dict[int, int]:
+    """The wave of each chosen task: the open one that planned it, else a new one for all that is pending."""
+    waves = {}
+    open_waves = [(wave_id, tasks) for wave_id, _, tasks in runs.open_waves()]
+    for task_id in chosen:
+        known = next((wave_id for wave_id, tasks in open_waves if task_id in tasks), None)
+        if known is None:
+            order = [step.task_id for step in planned.steps]
+            known = runs.add_wave(order, planned.critical_path_s, planned.work_s, now)
+            open_waves.append((known, frozenset(order)))
+        waves[task_id] = known
+    return waves
+
+
+def _close_waves(
+    connection: sqlite3.Connection, decisions: Mapping[int, Decision], snapshot: Snapshot, now: datetime
+) -> tuple[Wave, ...]:
+    """A wave is over when none of its tasks has anything left to do."""
+    runs = Runs(connection)
+    waves = [Wave(*row) for row in runs.open_waves()]
+    if not waves:
+        return ()
+    pending = {
+        snapshot.tasks[image_id]
+        for image_id, decision in decisions.items()
+        if decision.pending and image_id in snapshot.tasks
+    }
+    pending |= runs.busy_tasks()
+    over = tuple(wave for wave in waves if not wave.tasks & pending)
+    for wave in over:
+        runs.finish_wave(wave.wave_id, now)
+    return over
+
+
+def reason_of(connection: sqlite3.Connection, evidence: Iterable[BaseMoved]) -> list[dict[str, Any]]:
+    """The evidence with names instead of numbers, as runs keep it."""
+    told = []
+    for moved in dict.fromkeys(evidence):
+        base, recorded, observed = connection.execute(
+            "SELECT (SELECT name FROM images WHERE id = ?), (SELECT value FROM digests WHERE id = ?),"
+            " (SELECT value FROM digests WHERE id = ?)",
+            (moved.base_id, moved.recorded_id, moved.observed_id),
+        ).fetchone()
+        told.append(
+            {
+                "base": base,
+                "platform": moved.platform,
+                "from": recorded,
+                "to": observed,
+                "since": to_text(moved.since),
+            }
+        )
+    return told
