@@ -74,8 +74,10 @@ class Host:
     async def _ask(self, repository: str, asked: Asked) -> Answer:
         header = await self._identity.header(repository)
         answer = await self._wire.send(_with(asked, header))
+        if answer.status == 401 and header is None:  # not a refusal: the question who we are
+            answer, header = await self._ask_again(repository, asked, answer, None)
         if answer.status == 401:
-            answer = await self._ask_again(repository, asked, answer, header)
+            answer, _ = await self._ask_again(repository, asked, answer, header)
         if answer.status in (200, 304):
             self._budget.answered(answer.headers)
             return answer
@@ -85,14 +87,13 @@ class Host:
         raise error_of(self.registry, asked.what, answer, pause_s=pause_s)
 
     async def _ask_again(
-        self, repository: str, asked: Asked, answer: Answer, header: Secret | None
-    ) -> Answer:
+        self, repository: str, asked: Asked, answer: Answer, refused: Secret | None
+    ) -> tuple[Answer, Secret]:
         challenges = read_challenges(answer.headers.get_list("www-authenticate"))
-        header = await self._identity.renew(repository, challenges, header)
-        answer = await self._wire.send(_with(asked, header))
-        if answer.status == 401:
-            await self._identity.refused_again(header)
-        return answer
+        header = await self._identity.renew(repository, challenges, refused)
+        if header == refused:
+            return answer, header
+        return await self._wire.send(_with(asked, header)), header
 
 
 def _with(asked: Asked, header: Secret | None) -> Asked:

@@ -62,7 +62,10 @@ class Identity:
     async def renew(
         self, repository: str, challenges: tuple[Challenge, ...], refused: Secret | None
     ) -> Secret:
-        """The header to try once more after a 401 on `refused`; raises `RegistryRefused` if there is none."""
+        """The header to try after a 401 on `refused`; the same one where another would not help.
+
+        Raises `RegistryRefused` where there is none to try.
+        """
         if not challenges:
             raise RegistryRefused(f"{self._registry}: it asks for a login that is neither Basic nor Bearer")
         self._learn(challenges[0])
@@ -72,13 +75,8 @@ class Identity:
             case Bearer(error=error):
                 if refused is not None:
                     token = Secret(refused.reveal().removeprefix("Bearer "))
-                    self._tokens.reject(repository, token, insufficient=error != "invalid_token")
+                    self._tokens.reject(repository, token, error)
                 return _bearer(await self._tokens.get(repository))
-
-    async def refused_again(self, header: Secret) -> None:
-        """The renewed header was refused too: a password that is wrong is remembered."""
-        if isinstance(self._scheme, Basic) and header == self._basic:
-            await self._reject()
 
     async def close(self) -> None:
         await self._tokens.close()

@@ -25,6 +25,7 @@ Fetch = Callable[[tuple[str, ...]], Awaitable[Grant]]
 class _Held:
     token: Secret
     ends_at: float
+    shared: bool
 
 
 class Tokens:
@@ -52,15 +53,15 @@ class Tokens:
             await self._flights.join(repository, lambda: self._depart(repository))
         raise RegistryUnavailable(f"{repository}: its tokens end before they can be used")
 
-    def reject(self, repository: str, token: Secret, *, insufficient: bool) -> None:
-        """The registry did not take the token. `insufficient`: it was valid and did not allow enough."""
+    def reject(self, repository: str, token: Secret, error: str) -> None:
+        """The registry did not take the token; `error` is its challenge's word for why, or empty."""
         held = self._held.get(repository)
         if held is None or held.token != token:
             return  # another request has replaced it since
-        if insufficient:
+        if held.shared and error != "invalid_token":
             self._alone.add(repository)
             del self._held[repository]
-        else:
+        elif error != "insufficient_scope":  # else it is valid, and a new one would allow no more
             self._held = {name: other for name, other in self._held.items() if other.token != token}
 
     async def close(self) -> None:
@@ -106,7 +107,7 @@ class Tokens:
             self._alone.update(set(wanted) - served)
         self._suspects -= served
         margin_s = min(_MARGIN_S, grant.life_s / 10)
-        held = _Held(grant.token, self._clock.monotonic() + grant.life_s - margin_s)
+        held = _Held(grant.token, self._clock.monotonic() + grant.life_s - margin_s, len(wanted) > 1)
         self._held |= dict.fromkeys(served, held)
 
 

@@ -37,8 +37,8 @@ class Asked:
     url: httpx.URL | str
     what: str
     limit: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # they and the body hold secrets
+    body: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class Answer:
     """Status, headers and the whole body."""
 
     status: int
-    headers: httpx.Headers
-    body: bytes
+    headers: httpx.Headers = field(repr=False)
+    body: bytes = field(repr=False)  # a token server's is a secret
 
 
 class Wire:
