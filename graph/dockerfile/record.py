@@ -1,4 +1,4 @@
-"""What a scan finds in a Dockerfile: stages, bases, features, as values. Knows nothing of how they are found."""
+"""What a scan finds in a Dockerfile: stages, bases, features. Knows nothing of how they are found."""
 
 from __future__ import annotations
 

@@ -1,0 +1,42 @@
+"""Writes digests into a Dockerfile in place of the names that a scan found. Reads no instruction itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from graph.dockerfile.fold import decode, encode
+from graph.dockerfile.record import Base, Scan
+from graph.model import Via
+from graph.reference import Digest, ImageRef, Platform
+
+
+def pin(content: bytes, found: Scan, digests: Mapping[tuple[ImageRef, Platform], Digest]) -> bytes:
+    """The same bytes, with `registry/repository@digest` where a reachable base is named.
+
+    `content` is what `found` was read from. `digests` holds every reachable base that has none yet,
+    by reference and platform; a base that is missing is a KeyError. The syntax line and ONBUILD
+    triggers stay: the one is the builder's own, the others become part of the image.
+    """
+    text = decode(content)
+    parts: list[str] = []
+    kept = 0
+    for base in found.bases:
+        if not _is_pinned_here(base):
+            continue
+        pinned = base.reference.with_digest(digests[base.reference, base.platform])
+        parts += [text[kept : base.span.start], str(pinned), _quotes(base, text)]
+        kept = base.span.end
+    return encode("".join((*parts, text[kept:])))
+
+
+def _is_pinned_here(base: Base) -> bool:
+    if base.reference.digest is not None or not base.reachable or base.onbuild:
+        return False
+    return base.via is not Via.SYNTAX
+
+
+def _quotes(base: Base, text: str) -> str:
+    """A flag's quotes may begin inside the name and end behind it, `--from=al"pine"`: they stay balanced."""
+    if base.via is Via.FROM:
+        return ""
+    return "".join(c for c in text[base.span.start : base.span.end] if c in "'\"")
