@@ -57,11 +57,11 @@ def _split(lines: tuple[FoldedLine, ...]) -> list[tuple[str, int]]:
     """The keyword of each line and the offset of what follows it."""
     from dockerfile_parse import DockerfileParser  # 40 ms that only a scan should pay for
 
-    guarded = [line.text.lstrip(WHITE_SPACE).translate(_OTHER_SPACE) + _GUARD for line in lines]
+    guarded = [line.text.strip(WHITE_SPACE).translate(_OTHER_SPACE) + _GUARD for line in lines]
     content = "".join(f"{line}\n" for line in guarded).encode("utf-8", "replace")
     found = DockerfileParser(fileobj=BytesIO(content), env_replace=False).structure
     return [
-        (entry["instruction"], len(line.text) + len(_GUARD) - len(entry["value"]))
+        (entry["instruction"], len(line.text.rstrip(WHITE_SPACE)) + len(_GUARD) - len(entry["value"]))
         for line, entry in zip(lines, found, strict=True)
     ]
 

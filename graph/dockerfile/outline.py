@@ -10,7 +10,7 @@ from enum import StrEnum
 from graph.dockerfile.lex import WHITE_SPACE
 
 BLANKS = "\t\v\f\r "  # what separates words; other white space is part of them
-_SPACE = re.compile(rf"[{WHITE_SPACE}]*")
+_SPACE = re.compile(r"[\t\n\v\f\r ]*")  # flags are read byte by byte: no wider white space
 _WORD = re.compile(rf"[^{BLANKS}]+")
 
 

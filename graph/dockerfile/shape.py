@@ -247,7 +247,7 @@ def _quoted_words(text: str, escape: str) -> list[str]:
     characters = iter(text)
     for character in characters:
         if not quote and character in WHITE_SPACE:
-            found += ["".join(word)] if word else []
+            found.append("".join(word))
             word = []
             continue
         if character == quote:
@@ -258,4 +258,4 @@ def _quoted_words(text: str, escape: str) -> list[str]:
             following = next(characters, "")
             character = character + following if following else ""
         word.append(character)
-    return [*found, "".join(word)] if word else found
+    return [text for text in (*found, "".join(word)) if text]
