@@ -61,6 +61,14 @@ class CommandFailed:
     timed_out: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What a clearing of the engine's storage did; `why_not` is set where it left everything as it was."""
+
+    images: int
+    why_not: str | None = None
+
+
 class Engine(Protocol):
     """podman or docker. Every method may raise `EngineError`; cancelling a call ends its processes."""
 
@@ -79,6 +87,9 @@ class Engine(Protocol):
 
     async def remove(self, *names: str) -> None:
         """Forget these names; an image without a name goes too. Unknown names are no error."""
+
+    async def prune(self, *, older_than_s: float) -> Pruned:
+        """Clear what builds left behind that long ago, cache included; only in a storage of tracker's own."""
 
     def cannot_run(self, platform: Platform) -> str | None:
         """Why programs of that platform do not start on this machine, None where they do."""

@@ -1,0 +1,268 @@
+"""Builds, looks at and pushes images with podman. What podman can do here is the probe's to know."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from graph.dockerfile import Feature
+from graph.reference import Digest, ImageRef, Platform
+from rebuild import podman_command
+from rebuild.emulation import this_machine, why_not
+from rebuild.engine import (
+    BuildRequest,
+    Built,
+    CommandFailed,
+    EngineError,
+    LocalImage,
+    LogSink,
+    Pruned,
+)
+from rebuild.features import understood, version_of
+from rebuild.oci_config import oci_config
+from rebuild.podman_command import Podman
+from rebuild.probe import EngineProbe
+from rebuild.process import Captured, Ended, capture, run
+from rebuild.surroundings import (
+    Surroundings,
+    build_arg_flags,
+    certificates,
+    loopback_registries,
+    registries_conf,
+    split_build_args,
+)
+
+ASK_TIMEOUT_S = 120.0
+PUSH_TIMEOUT_S = 3600.0
+
+_LOCK = "tracker.lock"
+
+
+class PodmanEngine:
+    """podman, as the probe found it. In a storage of its own it may also clear up."""
+
+    name = "podman"
+    reads_syntax_line = False  # buildah takes `# syntax=` for a comment
+
+    def __init__(self, probe: EngineProbe, around: Surroundings) -> None:
+        self.probe = probe
+        self.version = probe.version
+        self.features: frozenset[Feature] = understood(probe.builder, version_of(probe.builder_version))
+        self._around = around
+        self._podman = Podman.of(probe, around)
+        self._variables = around.variables()
+        if around.auth_file is not None and not around.auth_file.is_file():
+            raise EngineError(
+                f"credentials file {around.auth_file} does not exist", hint="check the path in the settings"
+            )
+
+    async def build(self, request: BuildRequest, log: LogSink) -> Built | CommandFailed:
+        if not self.probe.can_build:
+            raise EngineError(
+                "podman cannot carry out RUN steps on this machine",
+                hint="`tracker doctor` prints what was tried",
+            )
+        # The layer cache takes no notice of timestamps: a cached layer would carry another one.
+        no_cache = request.no_cache or request.timestamp is not None
+        deadline = time.monotonic() + request.timeout_s
+        async with self._shared_storage():
+            made = await self._build(request, log, no_cache=no_cache)
+            if isinstance(made, CommandFailed):
+                return made
+            if not request.annotations.items() <= made.annotations.items():
+                log(b"the cached image carries other annotations: building again without the cache\n")
+                left = replace(request, timeout_s=max(1.0, deadline - time.monotonic()))
+                made = await self._build(left, log, no_cache=True)
+        return made if isinstance(made, CommandFailed) else Built(_with_variant(made.image, request.platform))
+
+    async def inspect(self, name: str) -> LocalImage | None:
+        found = await self._look(name)
+        return None if found is None else _image(found)
+
+    async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> CommandFailed | None:
+        variables = {**self._variables, **self._registries(f"{to}")}
+        argv = podman_command.push(self._podman, image.image_id.hex, to, self._trust())
+        ended = await self._run(argv, variables, log, timeout_s=PUSH_TIMEOUT_S)
+        return None if ended.exit_code == 0 else _failed(ended)
+
+    async def remove(self, *names: str) -> None:
+        """In an own storage a name only goes: its layers are the cache, and `prune` clears them later."""
+        if not names:
+            return
+        if self._around.storage is None:
+            await self._must("rmi", "--ignore", "--no-prune", *names)
+            return
+        known = [name for name in names if await self._look(name) is not None]
+        named = [name for name in known if not _is_id(name)]
+        if named:
+            await self._must("untag", *named)
+        if identities := [name for name in known if _is_id(name)]:
+            await self._must("rmi", "--ignore", "--no-prune", *identities)
+
+    async def prune(self, *, older_than_s: float) -> Pruned:
+        if self._around.storage is None:
+            return Pruned(0, "the storage is podman's own, where tracker cannot tell its images from others")
+        lock = self._lock_file()
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return Pruned(0, "a build is running in this storage")
+            return await self._clear(older_than_s)
+        finally:
+            os.close(lock)
+
+    def cannot_run(self, platform: Platform) -> str | None:
+        return why_not(platform, host=this_machine())
+
+    async def _build(self, request: BuildRequest, log: LogSink, *, no_cache: bool) -> _Made | CommandFailed:
+        text = await asyncio.to_thread(request.dockerfile.read_text, errors="replace")
+        variables = {**self._variables, **self._registries(text)}
+        by_environment, by_command = split_build_args(request.build_args, variables)
+        with tempfile.TemporaryDirectory(prefix="tracker-build-") as folder:
+            image_id_file = Path(folder) / "id"
+            argv = podman_command.build(
+                self._podman,
+                request,
+                self.probe,
+                build_args=build_arg_flags(by_environment, by_command),
+                image_id_file=image_id_file,
+                trust=self._trust(),
+                no_cache=no_cache,
+            )
+            ended = await self._run(argv, {**by_environment, **variables}, log, timeout_s=request.timeout_s)
+            if ended.exit_code != 0 or ended.timed_out:
+                return _failed(ended)
+            image_id = image_id_file.read_text().strip().removeprefix("sha256:")
+        found = await self._look(image_id)
+        if found is None:
+            raise EngineError(f"podman built {image_id} but does not have it: its storage is being cleared")
+        return _Made(_image(found), found.get("Annotations") or {})
+
+    async def _look(self, name: str) -> dict[str, Any] | None:
+        answer = await self._ask("image", "inspect", "--format=json", name)
+        if answer.exit_code == 0:
+            return dict(json.loads(answer.stdout)[0])
+        if await self._exists(name):
+            raise EngineError(f"podman cannot inspect {name}: {answer.complaint}")
+        return None
+
+    async def _exists(self, name: str) -> bool:
+        answer = await self._ask("image", "exists", name)
+        if answer.exit_code not in (0, 1):
+            raise EngineError(f"podman does not answer: {answer.complaint}", hint="try `podman info`")
+        return answer.exit_code == 0
+
+    async def _clear(self, older_than_s: float) -> Pruned:
+        """Names with a tag stay: a result that was not pushed is nowhere else."""
+        # Nothing builds now, so the working containers are what killed builds left; they hold images.
+        listed = json.loads((await self._must("ps", "--all", "--external", "--format=json")).stdout or "[]")
+        if working := [entry["Id"] for entry in listed if entry["Command"] == ["buildah"]]:
+            await self._must("rm", "--force", "--ignore", *working)
+        before = await self._all_images()
+        await self._must("image", "prune", "--force", f"--filter=until={max(0, int(older_than_s))}s")
+        born_before = time.time() - older_than_s
+        pulled = [entry["Id"] for entry in await self._all_images() if _only_pinned(entry, born_before)]
+        if pulled:
+            await self._ask("rmi", "--ignore", "--no-prune", *pulled)  # one that something stands on stays
+        return Pruned(len(before) - len(await self._all_images()))
+
+    async def _all_images(self) -> list[dict[str, Any]]:
+        return list(json.loads((await self._must("images", "--all", "--format=json")).stdout or "[]"))
+
+    def _registries(self, text: str) -> dict[str, str]:
+        insecure = self._around.insecure_registries | loopback_registries(text)
+        return {"CONTAINERS_REGISTRIES_CONF": str(registries_conf(self._around.folder, insecure))}
+
+    def _trust(self) -> list[str]:
+        flags = []
+        if self._around.auth_file is not None:
+            flags.append(f"--authfile={self._around.auth_file}")
+        if self._around.ca_files:
+            flags.append(f"--cert-dir={certificates(self._around.folder, self._around.ca_files)}")
+        return flags
+
+    def _lock_file(self) -> int:
+        assert self._around.storage is not None
+        self._around.storage.mkdir(parents=True, exist_ok=True)
+        return os.open(self._around.storage / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    @contextlib.asynccontextmanager
+    async def _shared_storage(self) -> AsyncIterator[None]:
+        """Keep `prune` of this and of other processes off while a build uses what it would clear."""
+        if self._around.storage is None:
+            yield
+            return
+        lock = self._lock_file()
+        try:
+            await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(lock)
+
+    async def _run(
+        self, argv: list[str], variables: Mapping[str, str], log: LogSink, *, timeout_s: float
+    ) -> Ended:
+        try:
+            return await run(argv, env=variables, log=log, timeout_s=timeout_s)
+        except FileNotFoundError as error:
+            raise EngineError(f"{error} is gone", hint="install podman again") from None
+
+    async def _must(self, *arguments: str) -> Captured:
+        answer = await self._ask(*arguments)
+        if answer.exit_code != 0:
+            raise EngineError(f"podman {arguments[0]} failed: {answer.complaint}")
+        return answer
+
+    async def _ask(self, *arguments: str) -> Captured:
+        try:
+            return await capture(self._podman.argv(*arguments), env=self._variables, timeout_s=ASK_TIMEOUT_S)
+        except FileNotFoundError as error:
+            raise EngineError(f"{error} is gone", hint="install podman again") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What one build command left, with the annotations that its manifest will have."""
+
+    image: LocalImage
+    annotations: Mapping[str, str]
+
+
+def _only_pinned(entry: Mapping[str, Any], born_before: float) -> bool:
+    """Whether an image is here only because a build named it by digest."""
+    names = entry.get("Names") or []
+    return bool(names) and all("@" in name for name in names) and entry["Created"] <= born_before
+
+
+def _image(found: Mapping[str, Any]) -> LocalImage:
+    return LocalImage(
+        image_id=Digest.parse(f"sha256:{found['Id']}"),
+        platform=Platform.of(found["Os"], found["Architecture"], found.get("Variant") or ""),
+        diff_ids=tuple(Digest.parse(layer) for layer in found["RootFS"].get("Layers") or ()),
+        config=oci_config(found.get("Config") or {}),
+    )
+
+
+def _with_variant(image: LocalImage, asked: Platform) -> LocalImage:
+    """podman does not tell an image's variant; it built the one that was asked for."""
+    same = (image.platform.os, image.platform.architecture) == (asked.os, asked.architecture)
+    return replace(image, platform=asked) if same else image
+
+
+def _is_id(name: str) -> bool:
+    text = name.removeprefix("sha256:")
+    return len(text) == 64 and all(digit in "0123456789abcdef" for digit in text)
+
+
+def _failed(ended: Ended) -> CommandFailed:
+    return CommandFailed(ended.exit_code, ended.text, ended.timed_out)
