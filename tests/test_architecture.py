@@ -24,7 +24,7 @@ NOT_IN_GRAPH = {"aiohttp", "asyncio", "http", "httpx", "requests", "socket", "su
 # What costs a command more time than its whole answer may take.
 HEAVY = {"aiohttp", "apscheduler", "fastapi", "httpx", "prometheus_client", "pydantic", "uvicorn"}
 QUICK_COMMANDS = ("deps", "images", "rdeps", "runs", "stale", "why")
-VAGUE = {"common", "data", "helper", "helpers", "info", "manager", "misc", "util", "utils"}
+VAGUE = {"common", "data", "helpers", "info", "manager", "misc", "util", "utils"}
 FILE_LINES_MOST = 450
 FUNCTION_LINES_MOST = 60
 
