@@ -61,7 +61,7 @@ def is_index(what: str, document: Mapping[str, Any]) -> bool:
     lists, image = "manifests" in document, "layers" in document or "config" in document
     if lists and image:
         raise RegistryRefused(f"{what}: it is an index and a manifest at once")
-    named = document.get("mediaType")
+    named = str(document.get("mediaType"))
     if (named in INDEX_TYPES and image) or (named in IMAGE_TYPES and lists):
         raise RegistryRefused(f"{what}: its mediaType does not fit what it holds")
     return lists

@@ -1,0 +1,93 @@
+"""Where a registry is asked, and where credentials may go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from rebuild.registry import RegistryRefused
+from tracker.registry import RegistrySettings
+from tracker.registry.hosts import base_url, check_realm, may_redirect, same_origin
+
+DEFAULT = RegistrySettings()
+
+
+@pytest.mark.parametrize(
+    ("registry", "settings", "expected"),
+    [
+        ("docker.io", DEFAULT, "https://registry-1.docker.io"),
+        ("ghcr.io", DEFAULT, "https://ghcr.io"),
+        ("localhost:5000", DEFAULT, "http://localhost:5000"),
+        ("127.0.0.1:5000", DEFAULT, "http://127.0.0.1:5000"),
+        ("[::1]:5000", DEFAULT, "http://[::1]:5000"),
+        ("localhost.example.com", DEFAULT, "https://localhost.example.com"),
+        ("127.example.com", DEFAULT, "https://127.example.com"),
+        ("10.0.0.1:5000", DEFAULT, "https://10.0.0.1:5000"),
+        ("10.0.0.1:5000", RegistrySettings(insecure=True), "http://10.0.0.1:5000"),
+        ("localhost:5000", RegistrySettings(insecure=False), "https://localhost:5000"),
+        ("localhost:5000", RegistrySettings(ca_file=Path("/ca.pem")), "https://localhost:5000"),
+    ],
+)
+def test_plain_http_is_for_loopback_or_by_setting(
+    registry: str, settings: RegistrySettings, expected: str
+) -> None:
+    assert base_url(registry, settings) == expected
+
+
+@pytest.mark.parametrize(
+    ("registry", "realm", "settings"),
+    [
+        ("ghcr.io", "https://ghcr.io/token", DEFAULT),
+        ("docker.io", "https://auth.docker.io/token?a=b", DEFAULT),
+        ("localhost:5000", "http://127.0.0.1:5001/token", DEFAULT),
+        ("10.0.0.1:5000", "http://10.0.0.1/token", RegistrySettings(insecure=True)),
+    ],
+)
+def test_a_token_server_is_taken_over_tls_on_this_machine_or_by_setting(
+    registry: str, realm: str, settings: RegistrySettings
+) -> None:
+    assert str(check_realm(registry, realm, settings)) == realm
+
+
+@pytest.mark.parametrize(
+    ("registry", "realm"),
+    [
+        ("ghcr.io", "http://ghcr.io/token"),
+        ("ghcr.io", "http://localhost/token"),
+        ("localhost:5000", "http://tokens.example.com/"),
+        ("ghcr.io", "https://user:password@ghcr.io/token"),
+        ("ghcr.io", "file:///etc/passwd"),
+        ("ghcr.io", "/token"),
+        ("ghcr.io", "https://"),
+        ("ghcr.io", "https://[::bad"),
+        ("ghcr.io", ""),
+    ],
+)
+def test_any_other_token_server_is_refused(registry: str, realm: str) -> None:
+    with pytest.raises(RegistryRefused, match=f"{registry}: its token server"):
+        check_realm(registry, realm, DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "allowed"),
+    [
+        ("https://a/x", "https://b/y", True),
+        ("http://a/x", "http://b/y", True),
+        ("http://a/x", "https://b/y", True),
+        ("https://a/x", "http://a/x", False),
+        ("http://a/x", "ftp://a/x", False),
+        ("https://a/x", "data:,x", False),
+    ],
+)
+def test_a_redirect_never_leaves_tls(source: str, target: str, allowed: bool) -> None:
+    assert may_redirect(httpx.URL(source), httpx.URL(target)) is allowed
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [("https://a:443/y", True), ("https://A/y", True), ("https://a:444/", False), ("http://a/", False)],
+)
+def test_an_origin_is_scheme_host_and_port(other: str, same: bool) -> None:
+    assert same_origin(httpx.URL("https://a/x"), httpx.URL(other)) is same
