@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from graph.database import open_for_reading, open_for_writing
 from graph.errors import WrongUse
+from tracker.written_settings import read_written
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,51 +41,54 @@ class State:
 
     def write(self) -> sqlite3.Connection:
         """The database, brought up to date; the folders exist afterwards."""
+        from graph.migrations import graph_tables, migrate
         from rebuild.migrations import run_tables
 
-        from graph.migrations import graph_tables, migrate
-
-        for folder in (self.folder, self.logs, self.scratch):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make_folders()
         connection = open_for_writing(self.database)
         migrate(connection, graph_tables, run_tables)
         return connection
+
+    def _make_folders(self) -> None:
+        for folder in (self.folder, self.logs, self.scratch):
+            try:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            except OSError as error:
+                raise WrongUse(
+                    f"cannot make the state folder {folder}: {error.strerror}",
+                    hint="name a folder that is yours to write with --state or TRACKER_STATE",
+                ) from error
 
 
 def find_config(asked: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:
     """The settings file: the one asked for, else the first that exists of the usual places."""
     named = asked or (Path(environment["TRACKER_CONFIG"]) if environment.get("TRACKER_CONFIG") else None)
-    if named is not None:
-        if not named.is_file():
-            raise WrongUse(
-                f"settings file {named} does not exist",
-                hint="name an existing file with --config or TRACKER_CONFIG, or neither",
-            )
-        return named
-    usual = (_home(environment, "XDG_CONFIG_HOME", ".config") / "tracker/tracker.toml", Path("/etc/tracker/tracker.toml"))
-    return next((path for path in usual if path.is_file()), None)
+    if named is None:
+        return next((path for path in usual_configs(environment) if path.is_file()), None)
+    if not named.is_file():
+        who = "--config" if asked else "TRACKER_CONFIG"
+        raise WrongUse(
+            f"{who}: settings file {named} " + ("is not a file" if named.exists() else "does not exist"),
+            hint="name an existing file with --config or TRACKER_CONFIG, or neither",
+        )
+    return named
 
 
-def find_state(
-    asked: Path | None, config: Path | None, environment: Mapping[str, str] = os.environ
-) -> State:
+def usual_configs(environment: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
+    """Where a settings file is looked for, first place first."""
+    own = _home(environment, "XDG_CONFIG_HOME", ".config") / "tracker/tracker.toml"
+    return own, Path("/etc/tracker/tracker.toml")
+
+
+def find_state(asked: Path | None, config: Path | None, environment: Mapping[str, str] = os.environ) -> State:
     """The state folder: command line, environment, settings, systemd, then the place usual for the user."""
-    for named in (asked, environment.get("TRACKER_STATE"), _configured(config), environment.get("STATE_DIRECTORY")):
-        if named:
-            return State(Path(named).expanduser().absolute())
+    configured = None if asked else read_written(config, environment).get("state")
+    named = asked or environment.get("TRACKER_STATE") or configured or environment.get("STATE_DIRECTORY")
+    if named:
+        return State(Path(str(named)).expanduser().absolute())
     if os.geteuid() == 0:
         return State(Path("/var/lib/tracker"))
     return State(_home(environment, "XDG_STATE_HOME", ".local/state") / "tracker")
-
-
-def _configured(config: Path | None) -> str | None:
-    if config is None:
-        return None
-    try:
-        value = tomllib.loads(config.read_text()).get("state")
-    except (OSError, ValueError) as error:
-        raise WrongUse(f"{config}: {error}", hint="'tracker config check' shows every fault") from error
-    return str(value) if value else None
 
 
 def _home(environment: Mapping[str, str], variable: str, default: str) -> Path:

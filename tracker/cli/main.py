@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import io
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from click.exceptions import NoSuchCommand
 
 from graph.errors import TrackerError
 from tracker import __version__
@@ -54,6 +57,13 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
@@ -68,7 +78,8 @@ class LazyGroup(click.Group):
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
-    help="The settings file. Default: $TRACKER_CONFIG, ~/.config/tracker/tracker.toml, /etc/tracker/tracker.toml.",
+    help="The settings file. Default: $TRACKER_CONFIG, ~/.config/tracker/tracker.toml, "
+    "/etc/tracker/tracker.toml.",
 )
 @click.option(
     "--state",
@@ -81,10 +92,15 @@ class LazyGroup(click.Group):
 def tracker(ctx: click.Context, config: Path | None, state: Path | None) -> None:
     """Keep container images built on their current bases."""
     ctx.obj = Place(config, state)
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
 
 
 def main() -> None:
     """Entry point of the console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no '├' gets '?', not a traceback
+            stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -97,8 +113,7 @@ def run(arguments: list[str]) -> int:
         report(error.message, error.hint)
         return error.exit_code
     except click.UsageError as error:
-        hint = error.ctx.get_help_option_names(error.ctx.command) if error.ctx else []
-        way_out = f"'{error.ctx.command_path} --help' lists what it takes" if error.ctx and hint else None
+        way_out = f"'{error.ctx.command_path} --help' says what it takes" if error.ctx else None
         report(error.format_message(), way_out)
         return 2
     except click.ClickException as error:

@@ -1,0 +1,113 @@
+"""`tracker config`: check the settings, and show those that count with where each came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tracker.cli.main import Place
+from tracker.cli.table import print_json
+from tracker.state import find_config, find_state, usual_configs
+from tracker.written_settings import Written, duration_text, read_written
+
+Name = tuple[str, ...]
+_HIDDEN = "***"
+
+
+@click.group()
+def config() -> None:
+    """Check or show the settings."""
+
+
+@config.command("check")
+@click.pass_obj
+def check_settings(place: Place) -> None:
+    """Check every setting; print all faults at once, each with its path, and exit with 2."""
+    from tracker.settings import check
+
+    path, written = _read(place)
+    check(written, path)
+    variables = sorted({origin for origin in written.origins.values() if origin != str(path)})
+    click.echo(f"ok: {_where(path)}" + (f", and {', '.join(variables)}" if variables else ""))
+
+
+@config.command("show")
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON, times in seconds.")
+@click.pass_obj
+def show(place: Place, as_json: bool) -> None:
+    """Show the settings that count, as TOML, each with where it came from. Secrets are shown as ***."""
+    from tracker.settings import check
+
+    path, written = _read(place)
+    values = dict(_flat(check(written, path).model_dump(mode="json")))
+    folder = find_state(place.state, path).folder
+    if as_json:
+        print_json(
+            {
+                "file": str(path) if path else None,
+                "state_folder": str(folder),
+                "settings": _json(values, written),
+            }
+        )
+        return
+    click.echo(f"# {_where(path)}\n# state folder: {folder}")
+    for line in _toml(values, written):
+        click.echo(line)
+
+
+def _read(place: Place) -> tuple[Path | None, Written]:
+    path = find_config(place.config)
+    return path, read_written(path)
+
+
+def _where(path: Path | None) -> str:
+    if path:
+        return f"settings file {path}"
+    return f"no settings file at {' or '.join(map(str, usual_configs()))}: defaults"
+
+
+def _flat(values: Mapping[str, Any], before: Name = ()) -> Iterator[tuple[Name, Any]]:
+    """Every setting with the parts of its name; secrets hidden."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, (*before, key))
+        else:
+            yield (*before, key), _HIDDEN if key == "secret" and value is not None else value
+
+
+def _json(values: Mapping[Name, Any], written: Written) -> dict[str, Any]:
+    return {
+        ".".join(name): {"value": value, "from": _origin(name, written)} for name, value in values.items()
+    }
+
+
+def _toml(values: Mapping[Name, Any], written: Written) -> Iterator[str]:
+    section: Name = ()
+    for name, value in values.items():
+        if name[:-1] != section:
+            section = name[:-1]
+            yield f"\n[{'.'.join(map(_key, section))}]"
+        if value is None:
+            yield f"# {name[-1]} is not set"
+        else:
+            yield f"{name[-1]} = {_toml_value(value):<24}  # {_origin(name, written)}"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_toml_value(item) for item in value)}]"
+    if isinstance(value, float):  # every setting with a fraction is a time
+        return f'"{duration_text(value)}"'
+    return json.dumps(value)
+
+
+def _key(part: str) -> str:
+    return part if part.replace("_", "").isalnum() else json.dumps(part)
+
+
+def _origin(name: Name, written: Written) -> str:
+    return written.origins.get(".".join(name), "default")

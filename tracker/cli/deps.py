@@ -1,0 +1,183 @@
+"""`tracker deps` and `tracker rdeps`: what an image stands on, and what stands on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import click
+
+from graph.errors import WrongUse
+from graph.lineage import Base, Dependant, Image, bases_of, dependants_of
+from tracker.cli.looking import looking
+from tracker.cli.main import Place
+from tracker.cli.table import Row, print_json, print_rows, state_word
+from tracker.wording import age, ago, counted, familiar, short_digest
+
+DEPTH = click.IntRange(min=1)
+
+
+@click.command()
+@click.argument("image")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole tree as JSON.")
+@click.option("--depth", type=DEPTH, help="Unfold only so many levels of bases.")
+@click.pass_obj
+def deps(place: Place, image: str, as_json: bool, depth: int | None) -> None:
+    """Print the tree of bases of IMAGE, down to the root.
+
+    For each base: what the build took it for, the digest that it used, how long ago the base itself
+    was built here, and whether the base is still what it was then.
+    """
+    if as_json and depth:
+        raise WrongUse("--depth does not go with --json: the JSON tree is always whole", hint="leave one out")
+    with looking(place) as look:
+        image_id, _ = look.image(image)
+        tree = bases_of(look.sql, image_id)
+    if as_json:
+        print_json(tree_json(tree))
+    else:
+        _print_tree(tree, depth, look.now)
+
+
+@click.command()
+@click.argument("image")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@click.option("--depth", type=DEPTH, help="List only what stands at most so many steps above.")
+@click.pass_obj
+def rdeps(place: Place, image: str, as_json: bool, depth: int | None) -> None:
+    """List what stands on IMAGE, nearest first.
+
+    STEPS is the shortest way down to IMAGE; ROLE is what the lowest step of that way takes it for.
+    """
+    with looking(place) as look:
+        image_id, name = look.image(image)
+        above = [d for d in dependants_of(look.sql, image_id) if depth is None or d.distance <= depth]
+    if as_json:
+        print_json({"reference": name, "dependants": [_dependant_json(d) for d in above]})
+    elif above:
+        _print_dependants(name, above, look.now)
+    else:
+        click.echo(f"nothing known stands on {familiar(name)}")
+
+
+def image_fresh(image: Image) -> bool | None:
+    """Whether all its bases are what they were: None where one was never observed and none has moved."""
+    states = [base_fresh(base) for base in image.bases]
+    if False in states:
+        return False
+    return None if None in states else True
+
+
+def base_fresh(base: Base) -> bool | None:
+    return base.fresh if base.observed_digest else None
+
+
+def tree_json(image: Image) -> dict[str, Any]:
+    return {
+        "reference": image.reference,
+        "digest": image.digest,
+        "built_at": image.built_at,
+        "fresh": image_fresh(image),
+        "bases": [_base_json(base) for base in image.bases],
+    }
+
+
+def _base_json(base: Base) -> dict[str, Any]:
+    return {
+        "reference": base.reference,
+        "role": base.role,
+        "via": base.via,
+        "stage": base.stage,
+        "line": base.line,
+        "recorded_digest": base.recorded_digest,
+        "recorded_platform_digests": dict(base.recorded_platform_digests),
+        "observed_digest": base.observed_digest,
+        "fresh": base_fresh(base),
+        "bases": [_base_json(inner) for inner in base.image.bases],
+    }
+
+
+@dataclass
+class _Unfolding:
+    """Walks the tree once; a subtree that was printed before is not printed again."""
+
+    now: datetime
+    depth: int | None
+    unfolded: set[int] = field(default_factory=set)
+    stale: int = 0
+
+    def rows(self, bases: Sequence[Base], prefix: str, level: int) -> Iterator[Row]:
+        for base in bases:
+            last = base is bases[-1]
+            inner = prefix + ("   " if last else "│  ")
+            yield self._row(base, prefix + ("└─ " if last else "├─ "), inner)
+            yield from self._below(base.image, inner, level + 1)
+
+    def _row(self, base: Base, branch: str, inner: str) -> Row:
+        fresh = base_fresh(base)
+        self.stale += fresh is False
+        carry = inner + ("│  " if base.image.bases or base.image.cut else "   ")
+        facts = (
+            base.role,
+            short_digest(base.recorded_digest),
+            age(base.image.built_at, self.now),
+            state_word(fresh),
+        )
+        notes = () if fresh is not False else (f"{carry}{_moved(base, self.now)}",)
+        return Row(branch + familiar(base.reference), facts, carry, notes)
+
+    def _below(self, image: Image, prefix: str, level: int) -> Iterator[Row]:
+        if not image.bases and not image.cut:
+            return
+        if image.image_id in self.unfolded:
+            yield Row(f"{prefix}└─ … as above")
+        elif image.cut:
+            yield Row(f"{prefix}└─ … more: tracker deps {familiar(image.reference)}")
+        elif self.depth is not None and level >= self.depth:
+            yield Row(f"{prefix}└─ … {counted(len(image.bases), 'base')} more")
+        else:
+            self.unfolded.add(image.image_id)
+            yield from self.rows(image.bases, prefix, level)
+
+
+def _moved(base: Base, now: datetime) -> str:
+    return f"moved to {short_digest(base.observed_digest)} {ago(base.changed_at, now)}"
+
+
+def _print_tree(image: Image, depth: int | None, now: datetime) -> None:
+    unfolding = _Unfolding(now, depth, {image.image_id})
+    facts = ("", short_digest(image.digest), age(image.built_at, now), state_word(image_fresh(image)))
+    carry = "│  " if image.bases else ""
+    rows = [Row(familiar(image.reference), facts, carry), *unfolding.rows(image.bases, "", 0)]
+    print_rows(Row("IMAGE", ("ROLE", "DIGEST", "AGE", "STATE")), rows)
+    if not image.bases:
+        click.echo(_why_no_bases(image))
+    elif unfolding.stale:
+        moved = (
+            "1 base here has moved" if unfolding.stale == 1 else f"{unfolding.stale} bases here have moved"
+        )
+        click.echo(f"\n{moved}; 'tracker stale' says what follows from that")
+
+
+def _why_no_bases(image: Image) -> str:
+    if image.origin == "external":
+        return "\nknown only as a base of others: nothing is recorded of what it was built from"
+    return "\nit stands on no other image"
+
+
+def _dependant_json(dependant: Dependant) -> dict[str, Any]:
+    return {
+        "reference": dependant.reference,
+        "distance": dependant.distance,
+        "role": dependant.role,
+        "built_at": dependant.built_at,
+    }
+
+
+def _print_dependants(name: str, above: Sequence[Dependant], now: datetime) -> None:
+    heads = Row("IMAGE", ("STEPS", "ROLE", "AGE"))
+    rows = [Row(familiar(d.reference), (f"{d.distance:>5}", d.role, age(d.built_at, now))) for d in above]
+    print_rows(heads, rows)
+    click.echo(f"\n{counted(len(above), 'image stands', 'images stand')} on {familiar(name)}")

@@ -1,0 +1,51 @@
+"""`tracker graph`: the graph as a drawing or as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tracker.cli.looking import looking
+from tracker.cli.main import Place
+
+
+@click.command()
+@click.argument("image", required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["dot", "mermaid", "json", "svg"]),
+    default="dot",
+    show_default=True,
+    help="dot for Graphviz, mermaid for Markdown pages, json for programs, svg for a browser.",
+)
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead."
+)
+@click.pass_obj
+def graph(place: Place, image: str | None, form: str, output: Path | None) -> None:
+    """Draw the graph; with IMAGE: only what that image stands on and what stands on it."""
+    from graph import drawing
+
+    with looking(place) as look:
+        focus = look.image(image)[0] if image else None
+        drawn = drawing.read_drawing(look.sql, focus)
+    renderings = {
+        "dot": drawing.to_dot,
+        "mermaid": drawing.to_mermaid,
+        "json": drawing.to_json,
+        "svg": drawing.to_svg,
+    }
+    text = renderings[form](drawn)
+    if output:
+        _write(output, text)
+    else:
+        click.echo(text, nl=not text.endswith("\n"))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text if text.endswith("\n") else f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise click.FileError(str(path), hint=error.strerror) from error

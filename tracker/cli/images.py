@@ -1,0 +1,52 @@
+"""`tracker images`: every image in the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from graph.lineage import Listed, list_images
+from tracker.cli.looking import looking
+from tracker.cli.main import Place
+from tracker.cli.table import Row, print_json, print_rows
+from tracker.wording import age, counted, familiar
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@click.pass_obj
+def images(place: Place, as_json: bool) -> None:
+    """List every image in the graph, by name.
+
+    ORIGIN is how it came into the graph: built here, adopted, or external (known as a base of others).
+    BASES and ABOVE count the images that it stands on, and those that stand on it, directly.
+    """
+    with looking(place) as look:
+        found = list_images(look.sql)
+        tasks = look.task_names({image.task_id for image in found if image.task_id is not None})
+    if as_json:
+        print_json([_image_json(image, tasks) for image in found])
+        return
+    heads = Row("IMAGE", ("ORIGIN", "BASES", "ABOVE", "AGE"))
+    print_rows(heads, [_row(image, age(image.built_at, look.now)) for image in found])
+    click.echo(f"\n{counted(len(found), 'image')}")
+
+
+def _row(image: Listed, built: str) -> Row:
+    return Row(
+        familiar(image.reference), (image.origin, f"{image.bases:>5}", f"{image.dependants:>5}", built)
+    )
+
+
+def _image_json(image: Listed, tasks: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        "reference": image.reference,
+        "origin": image.origin,
+        "digest": image.digest,
+        "built_at": image.built_at,
+        "bases": image.bases,
+        "dependants": image.dependants,
+        "task": tasks.get(image.task_id) if image.task_id is not None else None,
+    }

@@ -1,0 +1,82 @@
+"""What every command that only looks begins with: the database, the settings as written, the time."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from graph.clock import now
+from graph.errors import StoreError
+from graph.lineage import find_image
+from graph.reference import DEFAULT_REGISTRY, ImageRef
+from tracker.cli.main import Place
+from tracker.state import State, find_config, find_state
+from tracker.written_settings import Written, read_written
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at the state: all that is read through `sql` belongs to the same moment."""
+
+    state: State
+    written: Written
+    sql: sqlite3.Connection
+    now: datetime
+
+    def image(self, text: str) -> tuple[int, str]:
+        """Number and full name of the image that a person means; the default registry's come first."""
+        registry = self.written.get("registry", DEFAULT_REGISTRY)
+        full = str(ImageRef.parse(text, default_registry=str(registry)))
+        known = self.sql.execute("SELECT 1 FROM images WHERE name = ?", (full,)).fetchone()
+        return find_image(self.sql, full if known else text)
+
+    def image_names(self, image_ids: Iterable[int]) -> dict[int, str]:
+        return self._by_id(
+            "SELECT i.id, i.name FROM json_each(?) s JOIN images i ON i.id = s.value", image_ids
+        )
+
+    def digests(self, digest_ids: Iterable[int]) -> dict[int, str]:
+        return self._by_id(
+            "SELECT d.id, d.value FROM json_each(?) s JOIN digests d ON d.id = s.value", digest_ids
+        )
+
+    def task_names(self, task_ids: Iterable[int]) -> dict[int, str]:
+        return self._by_id("SELECT t.id, t.name FROM json_each(?) s JOIN tasks t ON t.id = s.value", task_ids)
+
+    def _by_id(self, query: str, ids: Iterable[int]) -> dict[int, str]:
+        return dict(self.sql.execute(query, ("[" + ",".join(map(str, ids)) + "]",)))
+
+
+@contextlib.contextmanager
+def looking(place: Place) -> Iterator[Look]:
+    """Open the database read-only and keep to one moment of it."""
+    state, written = find_place(place)
+    connection = state.read()
+    try:
+        connection.execute("BEGIN")
+        yield Look(state, written, connection, now())
+    except sqlite3.Error as error:
+        raise _unreadable(state, error) from error
+    finally:
+        connection.close()
+
+
+def find_place(place: Place) -> tuple[State, Written]:
+    """The state folder, and the settings as written."""
+    path = find_config(place.config)
+    return find_state(place.state, path), read_written(path)
+
+
+def _unreadable(state: State, error: sqlite3.Error) -> StoreError:
+    if "no such table" in str(error) or "no such column" in str(error):
+        return StoreError(
+            f"the database {state.database} is of another version of tracker: {error}",
+            hint="the next 'tracker build' or 'tracker serve' of this version brings it up to date",
+        )
+    return StoreError(
+        f"cannot read the database {state.database}: {error}",
+        hint="check that the folder is yours to read and that the file is tracker's",
+    )

@@ -1,0 +1,97 @@
+"""Reads runs out of the database for those who look at them. Changes nothing and reads no log."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from graph.clock import from_text
+from graph.errors import TrackerError
+from rebuild.runs import Status
+
+_SELECT = (
+    "SELECT r.id, t.name, r.status, r.cause, r.reason, r.definition, r.outputs, r.error, r.attempt,"
+    " r.created_at, r.started_at, r.finished_at FROM runs r LEFT JOIN tasks t ON t.id = r.task_id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run; `task` is None for a quick one."""
+
+    run_id: str
+    task: str | None
+    status: Status
+    cause: str
+    reason: Any
+    definition: dict[str, Any]
+    outputs: Any
+    error: str | None
+    attempt: int
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+
+    @property
+    def platform(self) -> str:
+        return str(self.definition.get("platform") or "-")
+
+    @property
+    def images(self) -> list[str]:
+        return [str(image) for image in self.definition.get("images", ())]
+
+    def duration_s(self, now: datetime) -> float | None:
+        """From start to end, or to now while it goes on; None if it never started."""
+        if self.started_at is None:
+            return None
+        end = from_text(self.finished_at) if self.finished_at else now
+        return (end - from_text(self.started_at)).total_seconds()
+
+
+def newest_runs(
+    sql: sqlite3.Connection, *, task: str | None = None, status: str | None = None, most: int
+) -> list[RunRow]:
+    """Runs, newest first."""
+    query = f"{_SELECT} WHERE (?1 IS NULL OR t.name = ?1) AND (?2 IS NULL OR r.status = ?2)"
+    rows = sql.execute(f"{query} ORDER BY r.number DESC LIMIT ?3", (task, status, most))
+    return [_run(row) for row in rows]
+
+
+def run_named(sql: sqlite3.Connection, run_id: str) -> RunRow:
+    row = sql.execute(f"{_SELECT} WHERE r.id = ?", (run_id,)).fetchone()
+    if row is None:
+        raise TrackerError(f"there is no run {run_id!r}", hint="'tracker runs' lists them")
+    return _run(row)
+
+
+def runs_of_image(sql: sqlite3.Connection, name: str, *, most: int) -> list[RunRow]:
+    """Runs that were to make this image, newest first."""
+    wanted = "EXISTS (SELECT 1 FROM json_each(r.definition, '$.images') i WHERE i.value = ?)"
+    rows = sql.execute(f"{_SELECT} WHERE {wanted} ORDER BY r.number DESC LIMIT ?", (name, most))
+    return [_run(row) for row in rows]
+
+
+def check_task(sql: sqlite3.Connection, name: str) -> None:
+    """Raise if no task of that name is saved."""
+    names = [row[0] for row in sql.execute("SELECT name FROM tasks ORDER BY name")]
+    if name not in names:
+        known = f"the tasks are {', '.join(names[:8])}" if names else "no task is saved yet"
+        raise TrackerError(f"there is no task {name!r}", hint=f"{known}{', …' if len(names) > 8 else ''}")
+
+
+def _run(row: Sequence[Any]) -> RunRow:
+    run_id, task, status, cause, reason, definition, outputs, *rest = row
+    return RunRow(
+        run_id,
+        task,
+        Status(status),
+        cause,
+        json.loads(reason),
+        json.loads(definition),
+        json.loads(outputs),
+        *rest,
+    )

@@ -1,0 +1,182 @@
+"""`tracker runs` and `tracker logs`: what was carried out, and what it said."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, assert_never
+
+import click
+
+from graph.errors import TrackerError, WrongUse
+from rebuild.logs import log_path
+from rebuild.runs import Status
+from tracker.cli.looking import Look, looking
+from tracker.cli.main import Place
+from tracker.cli.run_rows import RunRow, check_task, newest_runs, run_named, runs_of_image
+from tracker.cli.table import Row, print_json, print_rows
+from tracker.wording import ago, clock_text, familiar, printable
+
+_PIECE_BYTES = 64 * 1024
+_PAUSE_S = 0.2
+
+
+@click.command()
+@click.option("--task", help="Only the runs of this task.")
+@click.option("--status", type=click.Choice([str(status) for status in Status], case_sensitive=False))
+@click.option("--top", type=click.IntRange(min=1), default=30, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@click.pass_obj
+def runs(place: Place, task: str | None, status: str | None, top: int, as_json: bool) -> None:
+    """List the runs, newest first. Times are UTC; DURATION is hours, minutes and seconds."""
+    with looking(place) as look:
+        if task is not None:
+            check_task(look.sql, task)
+        found = newest_runs(look.sql, task=task, status=status, most=top)
+    if as_json:
+        print_json([run_json(run, look.now) for run in found])
+    elif found:
+        heads = Row("RUN ID", ("TASK", "PLATFORM", "STATUS", "TRIGGER", "STARTED", "DURATION"))
+        print_rows(heads, [_row(run, look.now) for run in found])
+    else:
+        wanted = " like that" if task or status else ""
+        click.echo(f"there are no runs{wanted}")
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.option("--task", help="The newest run of this task.")
+@click.option("--image", help="The newest run that was to make this image.")
+@click.option("--follow", "-f", is_flag=True, help="Print what is added until the run has finished.")
+@click.pass_obj
+def logs(place: Place, run: str | None, task: str | None, image: str | None, follow: bool) -> None:
+    """Print the log of RUN, or of the newest run of a task or image, byte for byte.
+
+    How the run stands is said on standard error. The exit status is that of the printing, not of the run.
+    """
+    if sum(named is not None for named in (run, task, image)) != 1:
+        raise WrongUse(
+            "name one run: RUN, --task NAME or --image IMAGE", hint="'tracker runs' lists the runs"
+        )
+    with looking(place) as look:
+        found = _wanted(look, run, task, image)
+        path = log_path(look.state.logs, found.run_id)
+
+    def again() -> RunRow:
+        with looking(place) as later:
+            return run_named(later.sql, found.run_id)
+
+    if follow:
+        found = _follow(path, found, again, lambda: time.sleep(_PAUSE_S))
+    else:
+        _print_log(path, found)
+    _say_status(found, look.now)
+
+
+def run_json(run: RunRow, now: datetime) -> dict[str, Any]:
+    return {
+        "run": run.run_id,
+        "task": run.task,
+        "platform": run.platform,
+        "status": str(run.status),
+        "trigger": run.cause,
+        "reason": run.reason,
+        "images": run.images,
+        "outputs": run.outputs,
+        "error": run.error,
+        "attempt": run.attempt,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "duration_s": run.duration_s(now),
+    }
+
+
+def coloured_status(status: Status) -> str:
+    match status:
+        case Status.SUCCEEDED:
+            return click.style(status, fg="green")
+        case Status.FAILED | Status.ERROR | Status.TIMEOUT:
+            return click.style(status, fg="red", bold=True)
+        case Status.QUEUED | Status.STARTED | Status.RUNNING | Status.CANCELED:
+            return click.style(status, fg="yellow")
+    assert_never(status)
+
+
+def _row(run: RunRow, now: datetime) -> Row:
+    started = run.started_at[:19].replace("T", " ") if run.started_at else "-"
+    duration = clock_text(run.duration_s(now))
+    task = run.task or "-"
+    return Row(run.run_id, (task, run.platform, coloured_status(run.status), run.cause, started, duration))
+
+
+def _wanted(look: Look, run: str | None, task: str | None, image: str | None) -> RunRow:
+    if run is not None:
+        return run_named(look.sql, run)
+    if task is not None:
+        check_task(look.sql, task)
+        found, what = newest_runs(look.sql, task=task, most=1), f"task {task!r}"
+    else:
+        _, name = look.image(str(image))
+        found, what = runs_of_image(look.sql, name, most=1), f"image {familiar(name)}"
+    if not found:
+        raise TrackerError(f"{what} has no run yet", hint="'tracker runs' lists the runs")
+    return found[0]
+
+
+def _print_log(path: Path, run: RunRow) -> None:
+    try:
+        with path.open("rb") as log:
+            _write(_pieces(log))
+    except FileNotFoundError:
+        raise _no_log(path, run) from None
+
+
+def _no_log(path: Path, run: RunRow) -> TrackerError:
+    if run.started_at is None and not run.status.finished:
+        return TrackerError(f"run {run.run_id} is queued and has no log yet", hint="--follow waits for it")
+    if run.started_at is None:
+        return TrackerError(f"run {run.run_id} has no log: it was {run.status} before it started")
+    return TrackerError(
+        f"the log of run {run.run_id} is gone: there is no {path}",
+        hint="logs are deleted after the time in the setting rebuild.keep_logs",
+    )
+
+
+def _follow(path: Path, run: RunRow, again: Callable[[], RunRow], pause: Callable[[], None]) -> RunRow:
+    """Print the log as it grows. The run is asked first and the file read after, so that no end is lost."""
+    while not path.exists():
+        if run.status.finished:
+            raise _no_log(path, run)
+        pause()
+        run = again()
+    with path.open("rb") as log:
+        while True:
+            run = again()
+            _write(_pieces(log))
+            if run.status.finished:
+                return run
+            pause()
+
+
+def _pieces(log: BinaryIO) -> Iterator[bytes]:
+    while piece := log.read(_PIECE_BYTES):
+        yield piece
+
+
+def _write(pieces: Iterator[bytes]) -> None:
+    output = click.get_binary_stream("stdout")
+    for piece in pieces:
+        output.write(piece)
+    output.flush()
+
+
+def _say_status(run: RunRow, now: datetime) -> None:
+    if not run.status.finished:
+        standing = f"{run.status}, asked for {ago(run.created_at, now)}"
+    else:
+        standing = f"{run.status} after {clock_text(run.duration_s(now))}"
+    reason = f": {printable(run.error)}" if run.error else ""
+    click.echo(f"run {run.run_id}: {standing}{reason}", err=True)

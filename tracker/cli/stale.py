@@ -1,0 +1,84 @@
+"""`tracker stale`: the images whose bases have moved, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+import click
+
+from graph.staleness import BaseMoved, Decision, Verdict
+from tracker.cli.looking import looking
+from tracker.cli.main import Place
+from tracker.cli.table import print_json
+from tracker.cli.verdicts import Names, decide_all, decision_json, read_names
+from tracker.wording import ago, counted, familiar, short_digest, verdict_colour, way_out, why_decided
+
+_PHRASES = {Verdict.REBUILD: "to rebuild now", Verdict.WAIT: "waiting", Verdict.BLOCKED: "blocked"}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if any image is stale, for scripts.")
+@click.pass_obj
+def stale(place: Place, as_json: bool, exit_code: bool) -> int:
+    """List the images that stand on a base which has moved since.
+
+    For each: what is to become of it (rebuild, wait or blocked) and why, then for each base and platform
+    the digest that was recorded and the one that is there now.
+    """
+    with looking(place) as look:
+        _, decisions = decide_all(look)
+        found = sorted((d for d in decisions.values() if d.evidence), key=_urgency)
+        names = read_names(look, found)
+    if as_json:
+        print_json([decision_json(decision, names, look) for decision in found])
+    else:
+        _print(found, names, look.now)
+        _print_summary(found, decisions)
+    return 1 if exit_code and found else 0
+
+
+def evidence_line(moved: BaseMoved, names: Names, now: datetime) -> str:
+    """`debian:12 linux/amd64: 3f9a… → 91ab…, 2 hours ago`."""
+    old = short_digest(names.digests[moved.recorded_id])
+    new = short_digest(names.digests[moved.observed_id]) if moved.observed_id is not None else "gone"
+    return f"{moved.platform}: {old} → {new}, {ago(moved.since, now)}"
+
+
+def _urgency(decision: Decision) -> tuple[int, datetime]:
+    """Blocked ones first, for a person has to act; then by how long they have been stale."""
+    return int(decision.verdict is not Verdict.BLOCKED), min(moved.since for moved in decision.evidence)
+
+
+def _print(found: Sequence[Decision], names: Names, now: datetime) -> None:
+    for decision in found:
+        click.secho(familiar(names.images[decision.image_id]), bold=True)
+        for line in _lines(decision, names, now):
+            click.echo(f"  {line}")
+
+
+def _lines(decision: Decision, names: Names, now: datetime) -> Iterator[str]:
+    verdict = click.style(str(decision.verdict), fg=verdict_colour(decision.verdict), bold=True)
+    yield f"{verdict}: {why_decided(decision, names.images, now)}"
+    if hint := way_out(decision.reason):
+        yield f"hint: {hint}"
+    base_id = None
+    for moved in decision.evidence:
+        if moved.base_id != base_id:
+            base_id = moved.base_id
+            yield familiar(names.images[base_id])
+        yield f"  {evidence_line(moved, names, now)}"
+
+
+def _print_summary(found: Sequence[Decision], decisions: Mapping[int, Decision]) -> None:
+    if not found:
+        click.echo("no image is stale")
+        return
+    counts = Counter(decision.verdict for decision in found)
+    parts = [f"{counts[verdict]} {phrase}" for verdict, phrase in _PHRASES.items() if counts[verdict]]
+    click.echo(f"\n{counted(len(found), 'image is', 'images are')} stale: {', '.join(parts)}")
+    following = sum(1 for decision in decisions.values() if decision.pending and not decision.evidence)
+    if following:
+        click.echo(f"{counted(following, 'more image follows', 'more images follow')}: see 'tracker plan'")

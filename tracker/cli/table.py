@@ -1,0 +1,85 @@
+"""Lays rows out in the columns of a terminal. Knows no images, only texts that may carry colour."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+_GAP = "  "
+_NAME_LEAST = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A name of any length, then facts in columns of their own, then lines of notes below."""
+
+    name: str
+    facts: tuple[str, ...] = ()
+    carry: str = ""  # stands where the name would, if the name is so long that the facts get their own line
+    notes: tuple[str, ...] = ()
+
+
+def terminal_width() -> int:
+    """Columns of the terminal; 80 where there is none."""
+    return max(40, shutil.get_terminal_size((80, 24)).columns)
+
+
+def print_rows(heads: Row, rows: Sequence[Row]) -> None:
+    """The rows under their heads."""
+    bold = Row(
+        click.style(heads.name, bold=True), tuple(click.style(head, bold=True) for head in heads.facts)
+    )
+    for line in lay_out([bold, *rows], terminal_width()):
+        click.echo(line)
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2))
+
+
+def lay_out(rows: Sequence[Row], width: int) -> Iterator[str]:
+    """Lines of at most `width` columns where the names and facts allow it."""
+    columns = _fact_widths(rows)
+    room = max(_NAME_LEAST, width - sum(columns) - len(_GAP) * len(columns))
+    names = [length for row in rows if (length := visible(row.name)) <= room]
+    name_width = max(names, default=0) if len(names) == len(rows) else room
+    for row in rows:
+        yield from _row_lines(row, name_width, columns)
+
+
+def visible(text: str) -> int:
+    """Columns that a text takes, colours aside."""
+    return len(click.unstyle(text))
+
+
+def state_word(fresh: bool | None) -> str:
+    """fresh, stale or unknown, in its colour."""
+    if fresh is None:
+        return click.style("unknown", fg="yellow")
+    return click.style("fresh", fg="green") if fresh else click.style("stale", fg="red", bold=True)
+
+
+def _fact_widths(rows: Sequence[Row]) -> list[int]:
+    count = max((len(row.facts) for row in rows), default=0)
+    return [max(visible(row.facts[i]) for row in rows if i < len(row.facts)) for i in range(count)]
+
+
+def _row_lines(row: Row, name_width: int, columns: Sequence[int]) -> Iterator[str]:
+    name = row.name
+    if visible(name) > name_width and row.facts:
+        yield name
+        name = row.carry
+    cells = [_padded(name, name_width)] + [
+        _padded(fact, width) for fact, width in zip(row.facts, columns, strict=False)
+    ]
+    yield _GAP.join(cells).rstrip()
+    yield from row.notes
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - visible(text))

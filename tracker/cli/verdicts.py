@@ -1,0 +1,65 @@
+"""Has every image decided upon, and finds the names that decisions speak of. Decides nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graph.clock import to_text
+from graph.snapshot import read_snapshot
+from graph.staleness import BaseMoved, Decision, Snapshot, decide
+from rebuild.waves import task_states
+from tracker.cli.looking import Look
+from tracker.wording import why_decided
+from tracker.written_settings import limits_of
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names and digests that decisions speak of by number."""
+
+    images: Mapping[int, str]
+    digests: Mapping[int, str]
+
+
+def decide_all(look: Look) -> tuple[Snapshot, dict[int, Decision]]:
+    """What the service would decide at this moment, bases before the images on top of them."""
+    snapshot = read_snapshot(look.sql, task_states(look.sql))
+    return snapshot, decide(snapshot, look.now, limits_of(look.written))
+
+
+def read_names(look: Look, decisions: Iterable[Decision]) -> Names:
+    """The names of all images and digests in these decisions."""
+    image_ids: set[int] = set()
+    digest_ids: set[int] = set()
+    for decision in decisions:
+        image_ids.update((decision.image_id, *decision.waits_for))
+        image_ids.update(moved.base_id for moved in decision.evidence)
+        digest_ids.update(moved.recorded_id for moved in decision.evidence)
+        digest_ids.update(moved.observed_id for moved in decision.evidence if moved.observed_id is not None)
+    return Names(look.image_names(image_ids), look.digests(digest_ids))
+
+
+def decision_json(decision: Decision, names: Names, look: Look) -> dict[str, Any]:
+    return {
+        "reference": names.images[decision.image_id],
+        "verdict": str(decision.verdict),
+        "reason": str(decision.reason),
+        "explanation": why_decided(decision, names.images, look.now),
+        "evidence": [_evidence_json(moved, names) for moved in decision.evidence],
+        "waits_for": [names.images[image_id] for image_id in decision.waits_for],
+        "until": to_text(decision.until) if decision.until else None,
+        "run": decision.run_id,
+    }
+
+
+def _evidence_json(moved: BaseMoved, names: Names) -> dict[str, Any]:
+    return {
+        "base": names.images[moved.base_id],
+        "platform": moved.platform,
+        "recorded_digest": names.digests[moved.recorded_id],
+        "observed_digest": names.digests[moved.observed_id] if moved.observed_id is not None else None,
+        "since": to_text(moved.since),
+        "moved_at": to_text(moved.moved_at),
+    }

@@ -1,0 +1,264 @@
+"""`tracker why`: the whole story of one image, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, assert_never
+
+import click
+
+from graph.lineage import Base, Image, bases_of
+from graph.model import Origin, Via
+from graph.reference import ImageRef
+from graph.staleness import Decision, Reason, Verdict
+from tracker.cli.deps import base_fresh, image_fresh
+from tracker.cli.looking import Look, looking
+from tracker.cli.main import Place
+from tracker.cli.run_rows import RunRow, runs_of_image
+from tracker.cli.runs import coloured_status, run_json
+from tracker.cli.table import print_json
+from tracker.cli.verdicts import Names, decide_all, decision_json, read_names
+from tracker.wording import (
+    ago,
+    clock_text,
+    counted,
+    familiar,
+    listed,
+    printable,
+    short_digest,
+    verdict_colour,
+    way_out,
+    why_decided,
+)
+
+_RUNS_MOST = 5
+_INSTRUCTIONS: Mapping[str, str] = {
+    Via.FROM: "FROM",
+    Via.COPY: "COPY --from",
+    Via.MOUNT: "RUN --mount",
+    Via.SYNTAX: "# syntax",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """How asking about one base goes."""
+
+    due_at: str | None
+    failures: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All that is known of one image."""
+
+    image: Image
+    decision: Decision
+    names: Names
+    polls: dict[int, Poll]
+    not_followed: frozenset[int]  # bases whose changes rebuild nothing, for they would close a circle
+    task: tuple[str, bool] | None  # its name, and whether it is enabled
+    runs: Sequence[RunRow]
+    dependants: int
+
+
+@click.command()
+@click.argument("image")
+@click.option("--json", "as_json", is_flag=True, help="Print the story as JSON.")
+@click.pass_obj
+def why(place: Place, image: str, as_json: bool) -> None:
+    """Tell why IMAGE is, or is not, about to be rebuilt.
+
+    Compares, for each base, what was recorded with what is there now; says when the registry was last
+    asked, which task builds the image, how its last runs went, and what it waits for.
+    """
+    with looking(place) as look:
+        image_id, name = look.image(image)
+        story = _read(look, image_id, name)
+    if as_json:
+        print_json(_story_json(story, look))
+        return
+    for line in _tell(story, look.now):
+        click.echo(line)
+
+
+def _read(look: Look, image_id: int, name: str) -> Story:
+    tree = bases_of(look.sql, image_id)
+    _, decisions = decide_all(look)
+    decision = decisions.get(image_id) or Decision(image_id, Verdict.KEEP, Reason.FRESH)
+    names = read_names(look, [decision])
+    return Story(
+        tree,
+        decision,
+        names,
+        _read_polls(look, [base.image.image_id for base in tree.bases] or [image_id]),
+        frozenset(
+            row[0]
+            for row in look.sql.execute(
+                "SELECT base_id FROM edges WHERE image_id = ? AND followed = 0", (image_id,)
+            )
+        ),
+        look.sql.execute(
+            "SELECT t.name, t.enabled FROM images i JOIN tasks t ON t.id = i.task_id WHERE i.id = ?",
+            (image_id,),
+        ).fetchone(),
+        runs_of_image(look.sql, name, most=_RUNS_MOST),
+        look.sql.execute("SELECT count(*) FROM edges WHERE base_id = ?", (image_id,)).fetchone()[0],
+    )
+
+
+def _read_polls(look: Look, image_ids: Sequence[int]) -> dict[int, Poll]:
+    rows = look.sql.execute(
+        "SELECT o.image_id, o.due_at, o.failures, o.error FROM json_each(?) s"
+        " JOIN observations o ON o.image_id = s.value",
+        ("[" + ",".join(map(str, image_ids)) + "]",),
+    )
+    return {row[0]: Poll(*row[1:]) for row in rows}
+
+
+def _tell(story: Story, now: datetime) -> Iterator[str]:
+    image, decision = story.image, story.decision
+    yield click.style(familiar(image.reference), bold=True)
+    yield f"  {_headline(story, now)}"
+    if hint := way_out(decision.reason):
+        yield f"  hint: {hint}"
+    yield ""
+    yield from _origin(story, now)
+    for base in image.bases:
+        yield f"  {familiar(base.reference)}"
+        yield from (f"    {line}" for line in _base_lines(base, story, now))
+    yield ""
+    yield from _task_and_runs(story, now)
+
+
+def _headline(story: Story, now: datetime) -> str:
+    decision = story.decision
+    reason = why_decided(decision, story.names.images, now)
+    state = "stale" if decision.evidence else "not stale"
+    match decision.verdict:
+        case Verdict.KEEP if not story.image.bases:
+            return f"{_word('kept', decision)}: nothing is recorded that it stands on"
+        case Verdict.KEEP:
+            return f"{_word('fresh', decision)}: {reason} since it was built {ago(story.image.built_at, now)}"
+        case Verdict.REBUILD:
+            return f"{_word(state, decision)}, to be rebuilt now: {reason}"
+        case Verdict.WAIT:
+            return f"{_word(state, decision)}, waiting: {reason}"
+        case Verdict.BLOCKED:
+            return f"{_word(state, decision)}, blocked: {reason}"
+    assert_never(decision.verdict)
+
+
+def _word(word: str, decision: Decision) -> str:
+    return click.style(word, fg=verdict_colour(decision.verdict), bold=True)
+
+
+def _origin(story: Story, now: datetime) -> Iterator[str]:
+    image = story.image
+    digest = short_digest(image.digest)
+    if image.origin == Origin.EXTERNAL:
+        next_poll = _poll_words(story.polls.get(image.image_id), now)
+        yield f"It was not built here. It points to {digest}{next_poll}."
+    else:
+        platforms = sorted({platform for base in image.bases for platform in base.recorded_platform_digests})
+        where = f" for {listed(platforms)}" if platforms else ""
+        yield f"It was built {ago(image.built_at, now)}{where} and is {digest}."
+    if story.dependants:
+        yield f"{counted(story.dependants, 'image stands', 'images stand')} on it directly."
+    if image.bases:
+        yield "It was built from:"
+
+
+def _base_lines(base: Base, story: Story, now: datetime) -> Iterator[str]:
+    yield f"{base.role}, {_INSTRUCTIONS[base.via]} in line {base.line}"
+    if ImageRef.parse(base.reference).digest is not None:
+        yield "pinned by digest: never moves"
+        return
+    yield from _comparison(base, now)
+    if base.image.image_id in story.not_followed:
+        yield "stands on this image itself: a change there rebuilds nothing, or it would never end"
+    poll = story.polls.get(base.image.image_id)
+    yield f"last asked {ago(base.observed_at, now)}{_poll_words(poll, now)}"
+    if poll and poll.error:
+        yield f"{counted(poll.failures, 'poll')} failed since: {printable(poll.error)}"
+
+
+def _comparison(base: Base, now: datetime) -> Iterator[str]:
+    """What was recorded against what is there: by platform where that differs, else as a whole."""
+    recorded, observed = short_digest(base.recorded_digest), short_digest(base.observed_digest)
+    if base.observed_digest is None:
+        yield f"{click.style('unknown', fg='yellow')}: was {recorded}, and no registry has been asked yet"
+    elif base.recorded_digest == base.observed_digest:
+        yield f"{click.style('same', fg='green')}: {recorded}, as recorded"
+    elif base.fresh:
+        same = listed(sorted(base.recorded_platform_digests))
+        yield f"{click.style('same', fg='green')} for {same}, though the tag moved: {recorded} → {observed}"
+    else:
+        yield f"{click.style('moved', fg='red')} {ago(base.changed_at, now)}: {recorded} → {observed}"
+
+
+def _poll_words(poll: Poll | None, now: datetime) -> str:
+    return f", next {ago(poll.due_at, now)}" if poll and poll.due_at else ""
+
+
+def _task_and_runs(story: Story, now: datetime) -> Iterator[str]:
+    if story.task is not None:
+        name, enabled = story.task
+        yield f"Task {name} builds it." if enabled else f"Task {name} builds it, and is disabled."
+    elif story.image.origin != Origin.EXTERNAL and not story.decision.evidence:
+        yield "No task builds it, so nothing would rebuild it."
+        yield f"hint: {way_out(Reason.NO_TASK)}"
+    elif story.image.origin != Origin.EXTERNAL:
+        yield "No task builds it."
+    if story.runs:
+        yield "Its last runs:"
+    for run in story.runs:
+        yield from _run_lines(run, now)
+
+
+def _run_lines(run: RunRow, now: datetime) -> Iterator[str]:
+    took = f", took {clock_text(run.duration_s(now))}" if run.status.finished and run.started_at else ""
+    when = ago(run.started_at or run.created_at, now)
+    yield f"  {run.run_id}  {coloured_status(run.status)}  {run.cause}, {when}{took}"
+    if run.error:
+        yield f"    {printable(run.error)}"
+
+
+def _story_json(story: Story, look: Look) -> dict[str, Any]:
+    image = story.image
+    return decision_json(story.decision, story.names, look) | {
+        "reference": image.reference,
+        "origin": image.origin,
+        "digest": image.digest,
+        "built_at": image.built_at,
+        "fresh": image_fresh(image),
+        "task": {"name": story.task[0], "enabled": bool(story.task[1])} if story.task else None,
+        "dependants": story.dependants,
+        "bases": [_base_json(base, story) for base in image.bases],
+        "runs": [run_json(run, look.now) for run in story.runs],
+    }
+
+
+def _base_json(base: Base, story: Story) -> dict[str, Any]:
+    poll = story.polls.get(base.image.image_id) or Poll(None, 0, None)
+    return {
+        "reference": base.reference,
+        "role": base.role,
+        "via": base.via,
+        "stage": base.stage,
+        "line": base.line,
+        "pinned": ImageRef.parse(base.reference).digest is not None,
+        "followed": base.image.image_id not in story.not_followed,
+        "fresh": base_fresh(base),
+        "recorded_digest": base.recorded_digest,
+        "recorded_platform_digests": dict(base.recorded_platform_digests),
+        "observed_digest": base.observed_digest,
+        "observed_at": base.observed_at,
+        "changed_at": base.changed_at,
+        "due_at": poll.due_at,
+        "failures": poll.failures,
+        "error": poll.error,
+    }
