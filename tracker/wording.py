@@ -14,8 +14,11 @@ _UNITS_S = ((365 * 86400, "year"), (86400, "day"), (3600, "hour"), (60, "minute"
 
 
 def familiar(name: str) -> str:
-    """A full image name as people write it: without Docker Hub's registry and `library/`."""
-    return ImageRef.parse(name).familiar
+    """A full image name for people: without Docker Hub's registry and `library/`, a digest cut short."""
+    reference = ImageRef.parse(name)
+    if reference.digest is None:
+        return reference.familiar
+    return f"{reference.familiar.removesuffix(reference.digest.hex)}{reference.digest.short}…"
 
 
 def short_digest(digest: str | None) -> str:

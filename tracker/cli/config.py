@@ -94,7 +94,7 @@ def _toml(values: Mapping[Name, Any], written: Written) -> Iterator[str]:
         if value is None:
             yield f"# {name[-1]} is not set"
         else:
-            yield f"{name[-1]} = {_toml_value(value):<24}  # {_origin(name, written)}"
+            yield f"{f'{name[-1]} = {_toml_value(value)}':<38}  # {_origin(name, written)}"
 
 
 def _toml_value(value: Any) -> str:

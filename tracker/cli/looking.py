@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from graph.clock import now
+from graph.database import numbers
 from graph.errors import StoreError
 from graph.lineage import find_image
 from graph.reference import DEFAULT_REGISTRY, ImageRef
@@ -47,7 +48,7 @@ class Look:
         return self._by_id("SELECT t.id, t.name FROM json_each(?) s JOIN tasks t ON t.id = s.value", task_ids)
 
     def _by_id(self, query: str, ids: Iterable[int]) -> dict[int, str]:
-        return dict(self.sql.execute(query, ("[" + ",".join(map(str, ids)) + "]",)))
+        return dict(self.sql.execute(query, (numbers(ids),)))
 
 
 @contextlib.contextmanager

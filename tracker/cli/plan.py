@@ -16,7 +16,7 @@ from rebuild.runs import Runs
 from rebuild.waves import task_states
 from tracker.cli.looking import Look, looking
 from tracker.cli.main import Place
-from tracker.cli.table import Row, print_json, print_rows
+from tracker.cli.table import Row, paragraph, print_json, print_rows
 from tracker.cli.verdicts import decide_all
 from tracker.wording import clock_text, counted, familiar, listed, why_decided
 from tracker.written_settings import workers_of
@@ -159,7 +159,8 @@ def _rows(preview: Preview, steps: Sequence[Step]) -> Iterator[Row]:
         starts = "now" if step.starts_s == 0 else f"+{clock_text(step.starts_s)}"
         notes = [f"    {familiar(preview.images[image_id])}" for image_id in step.images]
         if step.waits_for:
-            notes.append(f"    after {listed([_task_name(preview, task_id) for task_id in step.waits_for])}")
+            before = listed([_task_name(preview, task_id) for task_id in step.waits_for])
+            notes.append(paragraph(f"after {before}", "    "))
         name = click.style(f"  {_task_name(preview, step.task_id)}", bold=True) + mark
         yield Row(name, (starts, clock_text(step.duration_s)), "", tuple(notes))
 
@@ -178,4 +179,5 @@ def _print_left_out(preview: Preview, look: Look) -> None:
         click.echo("\nnot in the plan:")
     for decision in preview.left_out:
         why = why_decided(decision, preview.images, look.now)
-        click.echo(f"  {familiar(preview.images[decision.image_id])}\n    {decision.verdict}: {why}")
+        click.echo(f"  {familiar(preview.images[decision.image_id])}")
+        click.echo(paragraph(f"{decision.verdict}: {why}", "    "))

@@ -18,6 +18,8 @@ _SELECT = (
     " r.created_at, r.started_at, r.finished_at FROM runs r LEFT JOIN tasks t ON t.id = r.task_id"
 )
 
+_LOOK_BACK = 2000  # quick runs know no task; only so many of the newest are searched for an image
+
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
@@ -68,10 +70,16 @@ def run_named(sql: sqlite3.Connection, run_id: str) -> RunRow:
     return _run(row)
 
 
-def runs_of_image(sql: sqlite3.Connection, name: str, *, most: int) -> list[RunRow]:
-    """Runs that were to make this image, newest first."""
-    wanted = "EXISTS (SELECT 1 FROM json_each(r.definition, '$.images') i WHERE i.value = ?)"
-    rows = sql.execute(f"{_SELECT} WHERE {wanted} ORDER BY r.number DESC LIMIT ?", (name, most))
+def runs_of_image(sql: sqlite3.Connection, image_id: int, *, most: int) -> list[RunRow]:
+    """Runs that were to make this image, newest first: those of its task, and quick ones not long ago."""
+    rows = sql.execute(
+        f"{_SELECT} WHERE r.task_id = (SELECT task_id FROM images WHERE id = ?1)"
+        " OR (r.number > (SELECT max(number) FROM runs) - ?2 AND EXISTS ("
+        "   SELECT 1 FROM json_each(r.definition, '$.images') d"
+        "   JOIN images i ON i.name = d.value WHERE i.id = ?1))"
+        " ORDER BY r.number DESC LIMIT ?3",
+        (image_id, _LOOK_BACK, most),
+    )
     return [_run(row) for row in rows]
 
 

@@ -119,8 +119,8 @@ def _wanted(look: Look, run: str | None, task: str | None, image: str | None) ->
         check_task(look.sql, task)
         found, what = newest_runs(look.sql, task=task, most=1), f"task {task!r}"
     else:
-        _, name = look.image(str(image))
-        found, what = runs_of_image(look.sql, name, most=1), f"image {familiar(name)}"
+        image_id, name = look.image(str(image))
+        found, what = runs_of_image(look.sql, image_id, most=1), f"image {familiar(name)}"
     if not found:
         raise TrackerError(f"{what} has no run yet", hint="'tracker runs' lists the runs")
     return found[0]

@@ -11,7 +11,7 @@ import click
 from graph.staleness import BaseMoved, Decision, Verdict
 from tracker.cli.looking import looking
 from tracker.cli.main import Place
-from tracker.cli.table import print_json
+from tracker.cli.table import paragraph, print_json
 from tracker.cli.verdicts import Names, decide_all, decision_json, read_names
 from tracker.wording import ago, counted, familiar, short_digest, verdict_colour, way_out, why_decided
 
@@ -56,7 +56,7 @@ def _print(found: Sequence[Decision], names: Names, now: datetime) -> None:
     for decision in found:
         click.secho(familiar(names.images[decision.image_id]), bold=True)
         for line in _lines(decision, names, now):
-            click.echo(f"  {line}")
+            click.echo(paragraph(line, "  "))
 
 
 def _lines(decision: Decision, names: Names, now: datetime) -> Iterator[str]:
@@ -69,7 +69,7 @@ def _lines(decision: Decision, names: Names, now: datetime) -> Iterator[str]:
         if moved.base_id != base_id:
             base_id = moved.base_id
             yield familiar(names.images[base_id])
-        yield f"  {evidence_line(moved, names, now)}"
+        yield f"- {evidence_line(moved, names, now)}"
 
 
 def _print_summary(found: Sequence[Decision], decisions: Mapping[int, Decision]) -> None:

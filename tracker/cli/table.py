@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,18 @@ def print_rows(heads: Row, rows: Sequence[Row]) -> None:
     )
     for line in lay_out([bold, *rows], terminal_width()):
         click.echo(line)
+
+
+def paragraph(text: str, indent: str = "") -> str:
+    """The text broken into lines of the terminal's width; names are never broken."""
+    wrapper = textwrap.TextWrapper(
+        terminal_width(),
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return wrapper.fill(text)
 
 
 def print_json(value: Any) -> None:

@@ -9,6 +9,8 @@ from typing import Any, assert_never
 
 import click
 
+from graph.clock import from_text
+from graph.database import numbers
 from graph.lineage import Base, Image, bases_of
 from graph.model import Origin, Via
 from graph.reference import ImageRef
@@ -18,7 +20,7 @@ from tracker.cli.looking import Look, looking
 from tracker.cli.main import Place
 from tracker.cli.run_rows import RunRow, runs_of_image
 from tracker.cli.runs import coloured_status, run_json
-from tracker.cli.table import print_json
+from tracker.cli.table import paragraph, print_json
 from tracker.cli.verdicts import Names, decide_all, decision_json, read_names
 from tracker.wording import (
     ago,
@@ -44,11 +46,13 @@ _INSTRUCTIONS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """How asking about one base goes."""
+    """How asking about one reference goes."""
 
-    due_at: str | None
-    failures: int
-    error: str | None
+    changed_at: str | None = None
+    checked_at: str | None = None
+    due_at: str | None = None
+    failures: int = 0
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,8 @@ def why(place: Place, image: str, as_json: bool) -> None:
     asked, which task builds the image, how its last runs went, and what it waits for.
     """
     with looking(place) as look:
-        image_id, name = look.image(image)
-        story = _read(look, image_id, name)
+        image_id, _ = look.image(image)
+        story = _read(look, image_id)
     if as_json:
         print_json(_story_json(story, look))
         return
@@ -85,7 +89,7 @@ def why(place: Place, image: str, as_json: bool) -> None:
         click.echo(line)
 
 
-def _read(look: Look, image_id: int, name: str) -> Story:
+def _read(look: Look, image_id: int) -> Story:
     tree = bases_of(look.sql, image_id)
     _, decisions = decide_all(look)
     decision = decisions.get(image_id) or Decision(image_id, Verdict.KEEP, Reason.FRESH)
@@ -94,7 +98,7 @@ def _read(look: Look, image_id: int, name: str) -> Story:
         tree,
         decision,
         names,
-        _read_polls(look, [base.image.image_id for base in tree.bases] or [image_id]),
+        _read_polls(look, [image_id, *(base.image.image_id for base in tree.bases)]),
         frozenset(
             row[0]
             for row in look.sql.execute(
@@ -105,16 +109,16 @@ def _read(look: Look, image_id: int, name: str) -> Story:
             "SELECT t.name, t.enabled FROM images i JOIN tasks t ON t.id = i.task_id WHERE i.id = ?",
             (image_id,),
         ).fetchone(),
-        runs_of_image(look.sql, name, most=_RUNS_MOST),
+        runs_of_image(look.sql, image_id, most=_RUNS_MOST),
         look.sql.execute("SELECT count(*) FROM edges WHERE base_id = ?", (image_id,)).fetchone()[0],
     )
 
 
 def _read_polls(look: Look, image_ids: Sequence[int]) -> dict[int, Poll]:
     rows = look.sql.execute(
-        "SELECT o.image_id, o.due_at, o.failures, o.error FROM json_each(?) s"
+        "SELECT o.image_id, o.changed_at, o.checked_at, o.due_at, o.failures, o.error FROM json_each(?) s"
         " JOIN observations o ON o.image_id = s.value",
-        ("[" + ",".join(map(str, image_ids)) + "]",),
+        (numbers(image_ids),),
     )
     return {row[0]: Poll(*row[1:]) for row in rows}
 
@@ -122,15 +126,16 @@ def _read_polls(look: Look, image_ids: Sequence[int]) -> dict[int, Poll]:
 def _tell(story: Story, now: datetime) -> Iterator[str]:
     image, decision = story.image, story.decision
     yield click.style(familiar(image.reference), bold=True)
-    yield f"  {_headline(story, now)}"
+    yield paragraph(_headline(story, now), "  ")
     if hint := way_out(decision.reason):
-        yield f"  hint: {hint}"
+        yield paragraph(f"hint: {hint}", "  ")
     yield ""
     yield from _origin(story, now)
+    if image.bases:
+        yield "It was built from:"
     for base in image.bases:
         yield f"  {familiar(base.reference)}"
         yield from (f"    {line}" for line in _base_lines(base, story, now))
-    yield ""
     yield from _task_and_runs(story, now)
 
 
@@ -139,8 +144,10 @@ def _headline(story: Story, now: datetime) -> str:
     reason = why_decided(decision, story.names.images, now)
     state = "stale" if decision.evidence else "not stale"
     match decision.verdict:
+        case Verdict.KEEP if story.image.origin == Origin.EXTERNAL:
+            return "not built here, so that nothing rebuilds it"
         case Verdict.KEEP if not story.image.bases:
-            return f"{_word('kept', decision)}: nothing is recorded that it stands on"
+            return f"{_word('fresh', decision)}: it stands on no other image"
         case Verdict.KEEP:
             return f"{_word('fresh', decision)}: {reason} since it was built {ago(story.image.built_at, now)}"
         case Verdict.REBUILD:
@@ -160,16 +167,15 @@ def _origin(story: Story, now: datetime) -> Iterator[str]:
     image = story.image
     digest = short_digest(image.digest)
     if image.origin == Origin.EXTERNAL:
-        next_poll = _poll_words(story.polls.get(image.image_id), now)
-        yield f"It was not built here. It points to {digest}{next_poll}."
+        poll = story.polls.get(image.image_id, Poll())
+        yield f"It points to {digest}, first seen there {ago(poll.changed_at, now)}."
+        yield from (f"{line[0].upper()}{line[1:]}." for line in _poll_lines(poll, now))
     else:
         platforms = sorted({platform for base in image.bases for platform in base.recorded_platform_digests})
         where = f" for {listed(platforms)}" if platforms else ""
         yield f"It was built {ago(image.built_at, now)}{where} and is {digest}."
     if story.dependants:
         yield f"{counted(story.dependants, 'image stands', 'images stand')} on it directly."
-    if image.bases:
-        yield "It was built from:"
 
 
 def _base_lines(base: Base, story: Story, now: datetime) -> Iterator[str]:
@@ -180,10 +186,7 @@ def _base_lines(base: Base, story: Story, now: datetime) -> Iterator[str]:
     yield from _comparison(base, now)
     if base.image.image_id in story.not_followed:
         yield "stands on this image itself: a change there rebuilds nothing, or it would never end"
-    poll = story.polls.get(base.image.image_id)
-    yield f"last asked {ago(base.observed_at, now)}{_poll_words(poll, now)}"
-    if poll and poll.error:
-        yield f"{counted(poll.failures, 'poll')} failed since: {printable(poll.error)}"
+    yield from _poll_lines(story.polls.get(base.image.image_id, Poll()), now)
 
 
 def _comparison(base: Base, now: datetime) -> Iterator[str]:
@@ -200,19 +203,29 @@ def _comparison(base: Base, now: datetime) -> Iterator[str]:
         yield f"{click.style('moved', fg='red')} {ago(base.changed_at, now)}: {recorded} → {observed}"
 
 
-def _poll_words(poll: Poll | None, now: datetime) -> str:
-    return f", next {ago(poll.due_at, now)}" if poll and poll.due_at else ""
+def _poll_lines(poll: Poll, now: datetime) -> Iterator[str]:
+    yield f"last asked {ago(poll.checked_at, now)}" + _next_poll(poll, now)
+    if poll.error:
+        yield f"{counted(poll.failures, 'poll')} failed since: {printable(poll.error)}"
+
+
+def _next_poll(poll: Poll, now: datetime) -> str:
+    if poll.due_at is None:
+        return ""
+    return ", due now" if from_text(poll.due_at) <= now else f", next {ago(poll.due_at, now)}"
 
 
 def _task_and_runs(story: Story, now: datetime) -> Iterator[str]:
+    if story.image.origin == Origin.EXTERNAL and not story.task:
+        return
+    yield ""
     if story.task is not None:
         name, enabled = story.task
         yield f"Task {name} builds it." if enabled else f"Task {name} builds it, and is disabled."
-    elif story.image.origin != Origin.EXTERNAL and not story.decision.evidence:
-        yield "No task builds it, so nothing would rebuild it."
-        yield f"hint: {way_out(Reason.NO_TASK)}"
-    elif story.image.origin != Origin.EXTERNAL:
-        yield "No task builds it."
+    else:
+        yield "No task builds it, so that nothing rebuilds it when a base moves."
+        if story.decision.reason is not Reason.NO_TASK:
+            yield f"hint: {way_out(Reason.NO_TASK)}"
     if story.runs:
         yield "Its last runs:"
     for run in story.runs:
@@ -243,7 +256,7 @@ def _story_json(story: Story, look: Look) -> dict[str, Any]:
 
 
 def _base_json(base: Base, story: Story) -> dict[str, Any]:
-    poll = story.polls.get(base.image.image_id) or Poll(None, 0, None)
+    poll = story.polls.get(base.image.image_id, Poll())
     return {
         "reference": base.reference,
         "role": base.role,
