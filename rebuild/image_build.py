@@ -188,15 +188,18 @@ async def _publish(
     record: BuildRecord, image: LocalImage, tools: Tools, log: LogSink
 ) -> BuildRecord | CommandFailed:
     """Push under every name, unless every name holds the same content already."""
+    asked_at = tools.now()
     held = await held_already(record, tools)
     if held is not None:
         log(f"unchanged: {record.images[0]} holds this content as {held.digest}; not pushed\n".encode())
-        return replace(record, manifests=held)
+        return replace(record, manifests=held, built_at=asked_at)
     for reference in record.images:
         failed = await tools.engine.push(image, reference, log)
         if failed is not None:
             return failed
-    return replace(record, manifests=await _answered(record.images[0], tools), pushed=True)
+    pushed_at = tools.now()
+    answered = await _answered(record.images[0], tools)
+    return replace(record, manifests=answered, pushed=True, built_at=pushed_at)
 
 
 async def held_already(record: BuildRecord, tools: Tools) -> Manifests | None:

@@ -223,6 +223,11 @@ class Runs:
         )
         return {task_id: round(seconds, 3) for task_id, seconds in rows}
 
+    def stale_since(self, run: Run) -> list[datetime]:
+        """When the bases that caused the run first moved; none for a run that had another cause."""
+        text = self._sql.execute("SELECT reason FROM runs WHERE number = ?", (run.number,)).fetchone()[0]
+        return [from_text(told["since"]) for told in json.loads(text) if "since" in told]
+
     def queue_depth(self) -> int:
         return int(self._sql.execute("SELECT count(*) FROM runs WHERE status = 'Queued'").fetchone()[0])
 

@@ -16,7 +16,7 @@ from graph.errors import TrackerError, WrongUse
 from graph.reference import ImageRef, Platform
 from graph.store import GraphStore
 
-_NAME = re.compile(r"[a-zA-Z0-9_-]{2,50}")
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,50}")
 
 
 class UnknownTask(TrackerError):
@@ -79,7 +79,7 @@ class Task:
 def check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise WrongUse(
-            f"task name {name!r} is not valid: 2 to 50 letters, digits, '_' and '-'",
+            f"task name {name!r} is not valid: 1 to 50 letters, digits, '_' and '-'",
             hint=f"write {re.sub(r'[^a-zA-Z0-9_-]+', '-', name)[:50] or 'my-task'!r}",
         )
     return name

@@ -1,0 +1,119 @@
+"""The HTTP routes: events in, metrics and health out. Stores what arrives and leaves the rest to others."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from graph.database import immediate
+from rebuild.secret import Secret
+from tracker import __version__
+from tracker.events.distribution import read_envelope
+from tracker.events.push import BadEvent
+from tracker.inbox import Inbox
+from tracker.metrics import Metrics
+
+EVENT_BYTES_MOST = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes work with."""
+
+    connection: sqlite3.Connection
+    metrics: Metrics
+    secrets: Mapping[str, Secret | None]  # by event source; None: only from this machine
+    arrived: Callable[[], None]
+    health: Callable[[], Mapping[str, Any]]  # raises when something is wrong
+    ready: Callable[[], bool]
+    now: Callable[[], datetime]
+
+
+def build_app(parts: Parts) -> FastAPI:
+    """The application; documented at /docs."""
+    app = FastAPI(title="tracker", version=__version__)
+
+    @app.post("/events/distribution", status_code=202, summary="Notifications of the distribution registry")
+    async def distribution(request: Request) -> Response:
+        return await _receive("distribution", request, parts)
+
+    @app.get("/metrics", summary="Prometheus metrics")
+    async def metrics() -> Response:
+        text = await asyncio.to_thread(parts.metrics.render)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.get("/healthz", summary="Whether the service is alive and its database answers")
+    async def healthz() -> Response:
+        try:
+            return JSONResponse({"status": "ok", **parts.health()})
+        except sqlite3.Error as error:
+            return JSONResponse({"status": "failed", "error": f"database: {error}"}, 503)
+
+    @app.get("/readyz", summary="Whether the service takes work")
+    async def readyz() -> Response:
+        if parts.ready():
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "starting"}, 503)
+
+    return app
+
+
+async def _receive(source: str, request: Request, parts: Parts) -> Response:
+    """Check who sends, read within bounds, understand, store, and only then say yes."""
+    refusal = _refusal(source, request, parts.secrets.get(source))
+    if refusal is not None:
+        return _refuse(source, "refused", 401, refusal, parts)
+    body = await _read(request)
+    if body is None:
+        rule = f"an event has at most {EVENT_BYTES_MOST} bytes"
+        return _refuse(source, "too-large", 413, rule, parts)
+    try:
+        pushes = read_envelope(body)
+    except BadEvent as error:
+        return _refuse(source, "malformed", 400, error.message, parts)
+    if pushes:
+        with immediate(parts.connection):
+            Inbox(parts.connection).put(source, body, parts.now())
+        parts.arrived()
+    else:
+        parts.metrics.events.labels(source, "irrelevant").inc()
+    return JSONResponse({"pushes": len(pushes)}, 202)
+
+
+def _refusal(source: str, request: Request, secret: Secret | None) -> str | None:
+    """Why the sender may not; None if it may."""
+    if secret is None:
+        if request.client is not None and ipaddress.ip_address(request.client.host).is_loopback:
+            return None
+        return f"no secret is set for {source}: events are taken from this machine only"
+    given = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
+    if hmac.compare_digest(given, secret.reveal().encode()):
+        return None
+    return f"the Authorization header does not hold the secret of {source}"
+
+
+async def _read(request: Request) -> bytes | None:
+    """The body, or None where it is larger than allowed; no more than that is ever held."""
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdigit() or int(declared) > EVENT_BYTES_MOST:
+        return None
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > EVENT_BYTES_MOST:
+            return None
+    return bytes(body)
+
+
+def _refuse(source: str, result: str, status: int, why: str, parts: Parts) -> Response:
+    parts.metrics.events.labels(source, result).inc()
+    return JSONResponse({"error": why}, status)

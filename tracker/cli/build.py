@@ -1,0 +1,187 @@
+"""`tracker build`: one image, in this process, recorded as it was built."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from graph.clock import now
+from graph.database import immediate
+from graph.errors import TrackerError, WrongUse
+from graph.reference import ImageRef, Platform
+from rebuild.owner import this_process
+from rebuild.run import Outcome, carry_out
+from rebuild.runs import Cause, Run, Runs, Status
+from rebuild.task import Definition, Tasks, check_name
+from tracker.cli.main import Place, report
+from tracker.settings import Settings, load
+from tracker.state import find_config, find_state
+from tracker.workshop import Workshop, host_platform
+
+
+@click.command()
+@click.argument("context", type=click.Path(path_type=Path))
+@click.option(
+    "-t", "--image", "names", multiple=True, metavar="REF", help="A name for the image; repeat for more."
+)
+@click.option(
+    "-f", "--file", "dockerfile", type=click.Path(path_type=Path), help="Default: CONTEXT/Dockerfile."
+)
+@click.option(
+    "--build-arg", "build_args", multiple=True, metavar="K[=V]", help="Without =V: as in the environment."
+)
+@click.option("--target", metavar="STAGE", help="The stage to build. Default: the last.")
+@click.option("--platform", metavar="OS/ARCH", help="Default: that of this machine.")
+@click.option("--no-push", is_flag=True, help="Leave the image in the engine's storage.")
+@click.option("--no-cache", is_flag=True, help="Take no layer from an earlier build.")
+@click.option(
+    "--reproducible/--no-reproducible",
+    default=None,
+    help="Fixed times in every file and date, so that equal content gives an equal image.",
+)
+@click.option(
+    "--timeout", "timeout_s", type=click.FloatRange(min=1), metavar="SECONDS", help="Limit of the run."
+)
+@click.option("--task", "task_name", metavar="NAME", help="Save this build, so that the service repeats it.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the outcome as JSON; the log goes to standard error."
+)
+@click.pass_obj
+def build(place: Place, /, as_json: bool, **asked: Any) -> int:
+    """Build CONTEXT, pin every base to the digest it has now, push, and record what it was built from.
+
+    Without -t the image is built and not pushed. With --task the definition is saved, and the service
+    rebuilds the image whenever one of its bases moves.
+    """
+    config = find_config(place.config)
+    settings = load(config)
+    definition = definition_of(settings, **{k: v for k, v in asked.items() if k != "task_name"})
+    if asked["task_name"] is not None:
+        check_name(asked["task_name"])
+    if not definition.images:
+        click.echo("warning: no -t NAME: the image is built and not pushed", err=True)
+    workshop = Workshop(settings, find_state(place.state, config), listen=_to_terminal)
+    run, outcome = asyncio.run(_build(workshop, definition, asked["task_name"]))
+    _print(run, outcome, as_json)
+    return 0 if outcome.status is Status.SUCCEEDED else 1
+
+
+def definition_of(
+    settings: Settings,
+    *,
+    context: Path,
+    names: tuple[str, ...],
+    dockerfile: Path | None,
+    build_args: tuple[str, ...],
+    target: str | None,
+    platform: str | None,
+    no_push: bool,
+    no_cache: bool,
+    reproducible: bool | None,
+    timeout_s: float | None,
+) -> Definition:
+    """What was typed, checked and made absolute, with the settings for what was not."""
+    return Definition(
+        context=_folder(context),
+        dockerfile=dockerfile.absolute() if dockerfile else None,
+        images=tuple(dict.fromkeys(_image(name, settings.registry) for name in names)),
+        platform=Platform.parse(platform) if platform else host_platform(),
+        build_args=dict(_build_arg(text) for text in build_args),
+        target=target,
+        push=not no_push,
+        no_cache=no_cache,
+        reproducible=settings.rebuild.reproducible if reproducible is None else reproducible,
+        timeout_s=timeout_s or settings.rebuild.timeout,
+    )
+
+
+def _folder(context: Path) -> Path:
+    if not context.is_dir():
+        raise WrongUse(
+            f"context {str(context)!r} is not a folder",
+            hint="name the folder that the Dockerfile copies from",
+        )
+    return context.resolve()
+
+
+def _image(name: str, default_registry: str) -> ImageRef:
+    reference = ImageRef.parse(name, default_registry=default_registry)
+    if reference.digest is not None:
+        raise WrongUse(f"image name {name!r} has a digest, which only the build can tell", hint="name a tag")
+    return reference
+
+
+def _build_arg(text: str) -> tuple[str, str]:
+    name, given, value = text.partition("=")
+    if not name:
+        raise WrongUse(f"--build-arg {text!r} has no name", hint="write --build-arg NAME=VALUE")
+    return name, value if given else os.environ.get(name, "")
+
+
+async def _build(workshop: Workshop, definition: Definition, task_name: str | None) -> tuple[Run, Outcome]:
+    async with workshop:
+        place = await workshop.workplace()
+        run = _claimed_run(workshop, definition, task_name)
+        try:
+            return run, await carry_out(run, place)
+        except asyncio.CancelledError:  # Ctrl-C
+            with immediate(workshop.connection):
+                Runs(workshop.connection).finish(run, Status.CANCELED, now(), error="interrupted")
+            raise
+
+
+def _claimed_run(workshop: Workshop, definition: Definition, task_name: str | None) -> Run:
+    """Save the task if there is one, and take a run of it for this process."""
+    connection, runs = workshop.connection, Runs(workshop.connection)
+    with immediate(connection):
+        task = Tasks(connection).save(task_name, definition, now()) if task_name else None
+        cause = Cause.MANUAL if task else Cause.QUICK
+        asked = runs.add(definition, cause, now(), task_id=task.task_id if task else None)
+        run = runs.claim(now(), this_process(), run_id=asked.run_id)
+    if run is None:
+        raise TrackerError(
+            f"task {task_name} is being built at this moment; run {asked.run_id} is queued behind it",
+            hint=f"'tracker logs {asked.run_id} --follow' shows it when the service gets to it",
+        )
+    return run
+
+
+def _to_terminal(piece: bytes) -> None:
+    sys.stderr.buffer.write(piece)
+    sys.stderr.buffer.flush()
+
+
+def _print(run: Run, outcome: Outcome, as_json: bool) -> None:
+    if outcome.error is not None:
+        report(outcome.error, outcome.hint)
+    record = outcome.record
+    digest = str(record.manifests.digest) if record and record.manifests else None
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "run_id": run.run_id,
+                    "status": outcome.status,
+                    "error": outcome.error,
+                    "images": [str(image) for image in run.definition.images],
+                    "digest": digest,
+                    "pushed": record.pushed if record else False,
+                    "bases": [
+                        {"reference": str(base.reference), "digest": str(base.manifests.digest)}
+                        for base in (record.bases if record else ())
+                    ],
+                },
+                indent=2,
+            )
+        )
+        return
+    for image in run.definition.images:
+        if digest is not None:
+            click.echo(f"{image}@{digest}")
+    click.echo(f"Run ID: {run.run_id} {outcome.status.lower()}", err=True)

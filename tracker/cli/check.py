@@ -1,0 +1,91 @@
+"""`tracker check`: ask the registries now, whatever is due."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import click
+
+from graph.clock import now
+from graph.database import immediate
+from graph.reference import ImageRef
+from graph.store import GraphStore, Source
+from tracker.cli.main import Place
+from tracker.metrics import Metrics
+from tracker.registry import POLLING
+from tracker.settings import Settings, load
+from tracker.state import State, find_config, find_state
+from tracker.watch import Answer, Asker, Watched, result_of
+from tracker.workshop import registry_client
+
+
+@click.command()
+@click.argument("references", nargs=-1, metavar="[REFERENCE]...")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+@click.pass_obj
+def check(place: Place, references: tuple[str, ...], as_json: bool) -> int:
+    """Ask the registries now where the watched references point: all of them, or those named.
+
+    A running service sees what has moved within a second and rebuilds what stands on it. The exit
+    status is 1 if a registry did not answer.
+    """
+    config = find_config(place.config)
+    state = find_state(place.state, config)
+    wanted = {ImageRef.parse(text) for text in references}
+    answers = asyncio.run(_ask(load(config), state, wanted))
+    _print(answers, as_json)
+    return 1 if any(answer.error is not None for answer in answers) else 0
+
+
+async def _ask(settings: Settings, state: State, wanted: set[ImageRef]) -> list[Answer]:
+    connection = state.write()
+    store = GraphStore(connection)
+    watched = [Watched(*row) for row in store.all_watched()]
+    chosen = [w for w in watched if not wanted or w.reference in wanted]
+    answers: list[Answer] = []
+    async with registry_client(settings) as client:
+        asker = Asker(client.with_patience(POLLING), Metrics(), now)
+        async for batch in asker.ask_all(chosen):
+            with immediate(connection):
+                for answer in batch:
+                    _write(store, answer)
+            answers += batch
+    connection.close()
+    return sorted(answers, key=lambda answer: str(answer.watched.reference))
+
+
+def _write(store: GraphStore, answer: Answer) -> None:
+    if answer.error is not None:
+        store.note_failure(answer.watched.image_id, answer.error.message)
+    elif answer.manifests is None:
+        store.confirm(answer.watched.image_id, answer.at)
+    else:
+        store.observe(answer.watched.reference, answer.manifests, answer.at, Source.POLL)
+
+
+def _print(answers: list[Answer], as_json: bool) -> None:
+    rows = [_plain(answer) for answer in answers]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        note = row["error"] or (f"{_short(row['from'])} -> {_short(row['to'])}" if row["to"] else "")
+        click.echo(f"{row['result']:<12} {row['reference']}  {note}".rstrip())
+    if not rows:
+        click.echo("nothing is watched: no image with bases has been recorded", err=True)
+
+
+def _plain(answer: Answer) -> dict[str, str | None]:
+    observed = answer.watched.observed
+    return {
+        "reference": str(answer.watched.reference),
+        "result": result_of(answer),
+        "from": str(observed) if observed else None,
+        "to": str(answer.manifests.digest) if answer.manifests else None,
+        "error": answer.error.message if answer.error else None,
+    }
+
+
+def _short(digest: str | None) -> str:
+    return digest.partition(":")[2][:12] if digest else "unknown"

@@ -1,0 +1,205 @@
+"""`tracker doctor`: tries everything that tracker needs on this machine and says what it found."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import sqlite3
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+import click
+
+from graph.errors import TrackerError
+from graph.reference import ImageRef, Platform
+from rebuild.docker import DockerEngine
+from rebuild.podman import PodmanEngine
+from rebuild.probe import EngineProbe
+from rebuild.registry import RegistryError
+from tracker.cli.main import Place
+from tracker.registry import POLLING
+from tracker.settings import Settings, load
+from tracker.state import State, find_config, find_state
+from tracker.workshop import engine_of, host_platform, registry_client
+
+SPACE_LEAST = 2 * 1024**3  # bytes; a build needs room for its layers
+OTHER_PLATFORMS = tuple(map(Platform.parse, ("linux/amd64", "linux/arm64", "linux/arm/v7", "linux/386")))
+
+
+class Mark(StrEnum):
+    """How a finding is to be taken."""
+
+    OK = "ok"
+    NOTE = "note"  # works without it
+    FAULT = "fault"  # something will fail until somebody acts
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was tried."""
+
+    subject: str
+    mark: Mark
+    text: str
+    hint: str | None = None
+
+
+@click.command()
+@click.option(
+    "--afresh", is_flag=True, help="Try the engine out again instead of trusting what was remembered."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+@click.pass_obj
+def doctor(place: Place, afresh: bool, as_json: bool) -> int:
+    """Try out what tracker needs on this machine: settings, state, engine, platforms, registries, service.
+
+    The exit status is 1 if something will fail until somebody acts.
+    """
+    config = find_config(place.config)
+    settings = load(config)
+    state = find_state(place.state, config)
+    findings = [
+        Finding("settings", Mark.OK, str(config) if config else "no file; every setting is at its default")
+    ]
+    findings += [
+        _folder(state),
+        _database(state),
+        *asyncio.run(_tried(settings, state, afresh)),
+        _service(settings),
+    ]
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        _print(findings)
+    return 1 if any(finding.mark is Mark.FAULT for finding in findings) else 0
+
+
+def _folder(state: State) -> Finding:
+    folder = state.folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        free = shutil.disk_usage(folder).free
+        (folder / ".doctor").write_bytes(b"")
+        (folder / ".doctor").unlink()
+    except OSError as error:
+        return Finding(
+            "state", Mark.FAULT, f"{folder}: {error.strerror}", "name a folder of your own with --state"
+        )
+    text = f"{folder}, {free / 1024**3:.1f} GiB free"
+    if free < SPACE_LEAST:
+        return Finding("state", Mark.FAULT, text, "make room: builds need some GiB for their layers")
+    return Finding("state", Mark.OK, text)
+
+
+def _database(state: State) -> Finding:
+    if not state.database.exists():
+        return Finding("database", Mark.NOTE, "none yet; the first build makes it")
+    try:
+        with contextlib.closing(state.read()) as connection:
+            answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            images = connection.execute("SELECT count(*) FROM images").fetchone()[0]
+    except (sqlite3.Error, TrackerError) as error:
+        return Finding(
+            "database", Mark.FAULT, f"{state.database}: {error}", "restore a copy, or move it away"
+        )
+    if answer != "ok":
+        return Finding("database", Mark.FAULT, f"{state.database} is damaged: {answer}", "restore a copy")
+    return Finding("database", Mark.OK, f"{state.database}, {images} images")
+
+
+async def _tried(settings: Settings, state: State, afresh: bool) -> list[Finding]:
+    return [*await _engine(settings, state, afresh), *await _registries(settings, state)]
+
+
+async def _engine(settings: Settings, state: State, afresh: bool) -> list[Finding]:
+    try:
+        engine = await engine_of(settings, state, afresh=afresh)
+    except TrackerError as error:
+        return [Finding("engine", Mark.FAULT, error.message, error.hint)]
+    assert isinstance(engine, PodmanEngine | DockerEngine)
+    return [*_probed(engine.probe), *(_platform(engine, wanted) for wanted in _others())]
+
+
+def _others() -> Iterable[Platform]:
+    return (platform for platform in OTHER_PLATFORMS if platform != host_platform())
+
+
+def _probed(probe: EngineProbe) -> list[Finding]:
+    how = {
+        "builder": f"{probe.builder} {probe.builder_version}",
+        "isolation": probe.isolation,
+        "runtime": probe.runtime,
+        "cgroup manager": probe.cgroup_manager,
+        "ulimits": " ".join(probe.ulimits),
+        "storage": probe.storage,
+    }
+    told = ", ".join(f"{name} {value}" for name, value in how.items() if value)
+    builds = Finding("engine", Mark.OK, f"{probe.engine} {probe.version} ({probe.program}): {told}")
+    if not probe.can_build:
+        builds = Finding(
+            "engine", Mark.FAULT, f"{probe.engine} {probe.version} cannot build here", "see the notes"
+        )
+    runs = Finding("containers", Mark.OK, "start")
+    if not probe.can_run_containers:
+        runs = Finding("containers", Mark.NOTE, "do not start; builds do not need them")
+    return [builds, runs, *(Finding("engine note", Mark.NOTE, note) for note in probe.notes)]
+
+
+def _platform(engine: PodmanEngine | DockerEngine, wanted: Platform) -> Finding:
+    why_not = engine.cannot_run(wanted)
+    if why_not is None:
+        return Finding(str(wanted), Mark.OK, "its programs run by emulation")
+    return Finding(str(wanted), Mark.NOTE, why_not)
+
+
+async def _registries(settings: Settings, state: State) -> list[Finding]:
+    """Ask each registry that is watched about one reference."""
+    examples = _examples(state)
+    async with registry_client(settings) as client:
+        patient = client.with_patience(POLLING)
+        findings = []
+        for registry, reference in examples.items():
+            try:
+                await patient.digest(reference)
+                findings.append(Finding(registry, Mark.OK, f"answers about {reference}"))
+            except RegistryError as error:
+                findings.append(Finding(registry, Mark.FAULT, error.message, error.hint))
+    return findings
+
+
+def _examples(state: State) -> dict[str, ImageRef]:
+    if not state.database.exists():
+        return {}
+    with contextlib.closing(state.read()) as connection:
+        names = connection.execute(
+            "SELECT i.name FROM observations o JOIN images i ON i.id = o.image_id WHERE o.due_at IS NOT NULL"
+        )
+        references = [ImageRef.parse(row[0]) for row in names]
+    return {reference.registry: reference for reference in references}
+
+
+def _service(settings: Settings) -> Finding:
+    address = f"http://{settings.serve.listen}/readyz"
+    try:
+        with urllib.request.urlopen(address, timeout=3) as answer:
+            return Finding("service", Mark.OK, f"{address} answers {answer.status}")
+    except urllib.error.HTTPError as error:
+        return Finding("service", Mark.FAULT, f"{address} answers {error.code}", "look at its log")
+    except OSError:
+        return Finding(
+            "service", Mark.NOTE, f"none at {address}: nothing is watched", "start it with 'tracker serve'"
+        )
+
+
+def _print(findings: list[Finding]) -> None:
+    colours = {Mark.OK: "green", Mark.NOTE: "yellow", Mark.FAULT: "red"}
+    for finding in findings:
+        mark = click.style(f"{finding.mark:<6}", fg=colours[finding.mark])
+        click.echo(click.wrap_text(f"{finding.subject}: {finding.text}", 78, mark, " " * 7))
+        if finding.hint:
+            click.echo(click.wrap_text(f"hint: {finding.hint}", 78, " " * 7, " " * 7))

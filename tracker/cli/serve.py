@@ -1,0 +1,36 @@
+"""`tracker serve`: the service in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from tracker.cli.main import Place
+from tracker.state import find_config, find_state
+
+
+@click.command()
+@click.option("--listen", metavar="HOST:PORT", help="Where to listen, instead of the setting serve.listen.")
+@click.pass_obj
+def serve(place: Place, listen: str | None) -> None:
+    """Run the service: watch the bases, decide what is stale, rebuild it in order.
+
+    It stays in the foreground and stops at SIGTERM or Ctrl-C; builds that are under way then go back to
+    the queue and are done when it runs again.
+    """
+    import uvloop
+
+    from tracker import log
+    from tracker.daemon import Daemon
+    from tracker.service import Supervisor
+    from tracker.settings import load
+
+    config = find_config(place.config)
+    settings = load(config)
+    if listen is not None:
+        settings = settings.model_copy(update={"serve": type(settings.serve)(listen=listen)})
+    log.set_up()
+    daemon = Daemon(settings, find_state(place.state, config), Supervisor.of())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(daemon.run())

@@ -1,0 +1,48 @@
+"""What every kind of push event comes down to. Knows no sender's format."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from graph.errors import WrongUse
+from graph.reference import Digest, ImageRef
+
+
+class BadEvent(WrongUse):
+    """A body that is not what its source sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A tag that a registry says was pushed. `digest` is None where the source does not tell."""
+
+    host: str
+    repository: str
+    tag: str
+    digest: Digest | None
+
+    def names(self) -> Iterator[ImageRef]:
+        """The references it may mean: the host as the sender calls itself, and where that is the
+        loopback, under the other names of the same port."""
+        for host in _names_of(self.host):
+            yield ImageRef(host, self.repository, self.tag)
+
+
+def _names_of(host: str) -> Iterable[str]:
+    name, colon, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
+    name = name if colon else host
+    if not _is_loopback(name.strip("[]")):
+        return (host,)
+    suffix = f":{port}" if colon else ""
+    return dict.fromkeys((host, f"localhost{suffix}", f"127.0.0.1{suffix}", f"[::1]{suffix}"))
+
+
+def _is_loopback(name: str) -> bool:
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,84 @@
+"""Asks about the references whose time has come, round after round."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from graph.database import immediate
+from graph.store import GraphStore, Source
+from tracker.intake import Intake
+from tracker.metrics import Metrics
+from tracker.watch import Answer, Asker, Intervals, Watched, not_yet, result_of
+
+DUE_MOST = 2_000  # references in one round
+REST_S = 1.0  # the shortest and, when nothing is due, the usual pause between two rounds
+
+log = structlog.get_logger()
+
+
+class Poller:
+    """Level-triggered: whatever an event missed, a round of questions finds."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        asker: Asker,
+        intake: Intake,
+        intervals: Intervals,
+        metrics: Metrics,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._sql = connection
+        self._asker = asker
+        self._intake = intake
+        self._intervals = intervals
+        self._metrics = metrics
+        self._now = now
+
+    async def work(self) -> None:
+        """Round after round until cancelled."""
+        while True:
+            await self.ask_due()
+            await asyncio.sleep(REST_S)
+
+    async def ask_due(self) -> None:
+        """One round: everything that is due, unless something else has brought its answer meanwhile."""
+        due = self._take_due()
+        if not due:
+            return
+        counts: dict[str, int] = {}
+        async with contextlib.aclosing(self._asker.ask_all(due)) as batches:
+            async for answers in batches:
+                self._intake.take(answers, Source.POLL)
+                for answer in answers:
+                    counts[result_of(answer)] = counts.get(result_of(answer), 0) + 1
+                    _tell(answer)
+        self._metrics.last_poll.set(self._now().timestamp())
+        log.info("asked registries", references=len(due), **counts)
+
+    def _take_due(self) -> list[Watched]:
+        """What to ask about now; references that were answered for a moment ago are put off."""
+        now = self._now()
+        store = GraphStore(self._sql)
+        due = [Watched(*row) for row in store.due(now, DUE_MOST)]
+        put_off = {watched.image_id: not_yet(watched, self._intervals, now) for watched in due}
+        later = {image_id: at for image_id, at in put_off.items() if at is not None}
+        if later:
+            with immediate(self._sql):
+                for image_id, at in later.items():
+                    store.schedule([image_id], at)
+        return [watched for watched in due if watched.image_id not in later]
+
+
+def _tell(answer: Answer) -> None:
+    reference = str(answer.watched.reference)
+    if answer.error is not None:
+        log.warning("no answer about reference", reference=reference, error=answer.error.message)
+    elif answer.manifests is not None:
+        log.info("reference moved", reference=reference, digest=str(answer.manifests.digest))

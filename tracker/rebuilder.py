@@ -1,0 +1,151 @@
+"""Looks at the graph whenever it may have changed, and keeps the workers busy. Builds nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from graph.database import immediate
+from graph.staleness import Limits
+from rebuild.owner import this_process
+from rebuild.recovery import hand_back, recover
+from rebuild.run import Outcome, Workplace, carry_out
+from rebuild.runs import Run, Runs, Status
+from rebuild.waves import Enqueued, enqueue_due
+from tracker.metrics import Metrics
+
+TICK_S = 1.0  # how soon a change by another process, a command say, is seen
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator says about rebuilding."""
+
+    limits: Limits
+    workers: int
+
+
+class Rebuilder:
+    """Owns the runs of this process."""
+
+    def __init__(self, place: Workplace, rules: Rules, metrics: Metrics, now: Callable[[], datetime]) -> None:
+        self._place = place
+        self._sql = place.connection
+        self._runs = Runs(place.connection)
+        self._rules = rules
+        self._metrics = metrics
+        self._now = now
+        self._owner = this_process()
+        self._changed = asyncio.Event()
+        self._wake_at: datetime | None = None
+        self._seen_version = -1
+        self._active: dict[asyncio.Task[Outcome], Run] = {}
+
+    def look_within(self) -> None:
+        """Ask for the runs that are due now, inside the open transaction."""
+        self._note(enqueue_due(self._sql, self._now(), self._rules.limits, workers=self._rules.workers))
+
+    def wake(self) -> None:
+        """Something changed: look again and start what waits."""
+        self._changed.set()
+
+    def recover(self) -> None:
+        """Give the runs of dead processes back to the queue, or end them."""
+        with immediate(self._sql):
+            orphans = recover(self._sql, self._now())
+        for run in orphans:
+            log.warning("run lost its process", run=run.run_id, task=run.task_id, cause=run.cause)
+        if orphans:
+            self.wake()
+
+    async def work(self) -> None:
+        """Look, start, wait; until cancelled. Then the builds end and their runs go back to the queue."""
+        try:
+            while True:
+                self._changed.clear()
+                with immediate(self._sql):
+                    self.look_within()
+                self._start_runs()
+                await self._pause()
+        finally:
+            await self._hand_back_all()
+
+    def _start_runs(self) -> None:
+        while len(self._active) < self._rules.workers:
+            with immediate(self._sql):
+                run = self._runs.claim(self._now(), self._owner)
+            if run is None:
+                return
+            log.info("run started", run=run.run_id, task=run.task_id, cause=run.cause, wave=run.wave_id)
+            task = asyncio.create_task(carry_out(run, self._place), name=f"run {run.run_id}")
+            self._active[task] = run
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Outcome]) -> None:
+        run = self._active.pop(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:  # a run that could not even be written down: the next recovery finds it
+            log.error("run could not be recorded", run=run.run_id, exc_info=error)
+        else:
+            self._report(run, task.result())
+        self.wake()
+
+    def _report(self, run: Run, outcome: Outcome) -> None:
+        started_at = run.started_at or run.created_at
+        duration_s = (self._now() - started_at).total_seconds()
+        self._metrics.run_finished(run.cause, outcome.status, duration_s)
+        if outcome.status is Status.SUCCEEDED:
+            for since in self._runs.stale_since(run):
+                self._metrics.behind.observe((self._now() - since).total_seconds())
+        tell = log.info if outcome.status is Status.SUCCEEDED else log.error
+        tell(
+            "run finished",
+            run=run.run_id,
+            status=outcome.status,
+            seconds=round(duration_s, 3),
+            error=outcome.error,
+            pushed=outcome.record.pushed if outcome.record else None,
+        )
+
+    def _note(self, enqueued: Enqueued) -> None:
+        self._wake_at = enqueued.wake_at
+        for run in enqueued.runs:
+            log.info("run queued", run=run.run_id, task=run.task_id, cause=run.cause, wave=run.wave_id)
+        for wave in enqueued.finished:
+            makespan_s = (self._now() - wave.created_at).total_seconds()
+            self._metrics.wave_makespan.observe(makespan_s)
+            log.info("wave finished", wave=wave.wave_id, tasks=len(wave.tasks), seconds=round(makespan_s, 3))
+
+    async def _pause(self) -> None:
+        """Until something changed here, in another process, or by time alone."""
+        while not self._changed.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), TICK_S)
+            if self._others_wrote() or (self._wake_at is not None and self._wake_at <= self._now()):
+                return
+
+    def _others_wrote(self) -> bool:
+        """SQLite counts the commits of other connections in data_version, not our own."""
+        version = self._sql.execute("PRAGMA data_version").fetchone()[0]
+        seen, self._seen_version = self._seen_version, version
+        return seen not in (-1, version)
+
+    async def _hand_back_all(self) -> None:
+        active = dict(self._active)
+        for task in active:
+            task.cancel()
+        await asyncio.gather(*active, return_exceptions=True)
+        for task, run in active.items():
+            if task.cancelled():
+                with immediate(self._sql):
+                    hand_back(self._runs, run, self._now())
+                log.info("run handed back", run=run.run_id)

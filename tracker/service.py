@@ -1,0 +1,43 @@
+"""Talks to systemd: ready, alive, stopping (sd_notify(3)). Without systemd it says nothing."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Supervisor:
+    """The notification socket of the service manager, if there is one."""
+
+    address: str | None = None
+    watchdog_s: float | None = None  # how often it wants to hear from us at the latest
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str] = os.environ) -> Supervisor:
+        """As systemd describes itself in the environment."""
+        watchdog_us = environment.get("WATCHDOG_USEC")
+        meant_for_us = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        watchdog_s = int(watchdog_us) / 1e6 if watchdog_us and meant_for_us else None
+        return cls(environment.get("NOTIFY_SOCKET") or None, watchdog_s)
+
+    def ready(self, status: str) -> None:
+        self._send(f"READY=1\nSTATUS={status}")
+
+    def alive(self) -> None:
+        self._send("WATCHDOG=1")
+
+    def status(self, text: str) -> None:
+        self._send(f"STATUS={text}")
+
+    def stopping(self) -> None:
+        self._send("STOPPING=1")
+
+    def _send(self, message: str) -> None:
+        if self.address is None:
+            return
+        path = f"\0{self.address[1:]}" if self.address.startswith("@") else self.address
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as connection:
+            connection.sendto(message.encode(), path)

@@ -1,0 +1,140 @@
+"""Which references are due, asking registries about them, and what an answer means. Writes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from graph.model import Manifests
+from graph.reference import Digest, ImageRef
+from rebuild.registry import NotFound, RateLimited, RegistryError, RegistryRefused
+from tracker.metrics import Metrics
+from tracker.registry import RegistryClient
+
+IN_FLIGHT_MOST = 64
+BATCH = 100
+FAILURE_FIRST_S = 30.0  # the pause after a failed question; doubles, up to the interval
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A reference that somebody stands on."""
+
+    image_id: int
+    reference: ImageRef
+    observed: Digest | None
+    failures: int = 0
+    checked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one question. Unchanged: `manifests` and `error` are None."""
+
+    watched: Watched
+    at: datetime
+    manifests: Manifests | None = None
+    error: RegistryError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """How often each registry is asked, and how evenly that is spread."""
+
+    usual_s: float = 300.0
+    by_registry_s: Mapping[str, float] = field(default_factory=lambda: {"docker.io": 900.0})
+    jitter: float = 0.1  # each interval is this part longer or shorter, by chance
+
+    def of(self, registry: str) -> float:
+        return self.by_registry_s.get(registry, self.usual_s)
+
+
+def next_due(answer: Answer, intervals: Intervals, chance: Callable[[], float] = random.random) -> datetime:
+    """When to ask again: after an interval; after a failure sooner, unless the registry named a time."""
+    interval_s = intervals.of(answer.watched.reference.registry)
+    pause_s = interval_s * (1 + intervals.jitter * (2 * chance() - 1))
+    if answer.error is not None and not isinstance(answer.error, RegistryRefused):
+        first_s = min(FAILURE_FIRST_S, interval_s)
+        pause_s = min(first_s * 2 ** min(answer.watched.failures, 10), pause_s)
+    if isinstance(answer.error, RateLimited) and answer.error.retry_after_s is not None:
+        pause_s = max(pause_s, answer.error.retry_after_s)
+    return answer.at + timedelta(seconds=pause_s)
+
+
+def not_yet(
+    watched: Watched, intervals: Intervals, now: datetime, chance: Callable[[], float] = random.random
+) -> datetime | None:
+    """When to ask instead, for a reference that a build or an event brought an answer for a moment ago."""
+    if watched.checked_at is None:
+        return None
+    interval_s = intervals.of(watched.reference.registry)
+    age_s = (now - watched.checked_at).total_seconds()
+    if age_s >= interval_s * (1 - intervals.jitter) or watched.failures:
+        return None
+    return watched.checked_at + timedelta(seconds=interval_s * (1 + intervals.jitter * (2 * chance() - 1)))
+
+
+class Asker:
+    """Asks about many references at once; the client's budgets set the pace for each registry."""
+
+    def __init__(self, client: RegistryClient, metrics: Metrics, now: Callable[[], datetime]) -> None:
+        self._client = client
+        self._metrics = metrics
+        self._now = now
+
+    async def ask_all(self, references: Sequence[Watched]) -> AsyncGenerator[list[Answer], None]:
+        """Answers as they come, gathered in batches so that one transaction serves many."""
+        self._client.prepare(watched.reference for watched in references)
+        waiting = iter(references)
+        asking = {asyncio.create_task(self.ask(w)) for w in itertools.islice(waiting, IN_FLIGHT_MOST)}
+        ready: list[Answer] = []
+        try:
+            while asking:
+                done, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+                ready += [task.result() for task in done]
+                asking |= {asyncio.create_task(self.ask(w)) for w in itertools.islice(waiting, len(done))}
+                if len(ready) >= BATCH or not asking:
+                    yield ready
+                    ready = []
+        finally:
+            for task in asking:
+                task.cancel()
+
+    async def ask(self, watched: Watched) -> Answer:
+        """One HEAD, and one GET more where an index moved."""
+        started_s = time.perf_counter()
+        answer = await self._ask(watched)
+        registry = watched.reference.registry
+        self._metrics.checks.labels(registry, result_of(answer)).inc()
+        self._metrics.check_duration.labels(registry).observe(time.perf_counter() - started_s)
+        return answer
+
+    async def _ask(self, watched: Watched) -> Answer:
+        at = self._now()  # before asking: what a push writes meanwhile is newer than this answer
+        try:
+            digest = await self._client.digest(watched.reference, known=watched.observed)
+            if digest == watched.observed:
+                return Answer(watched, at)
+            return Answer(watched, at, await self._client.manifests(watched.reference, digest))
+        except RegistryError as error:
+            return Answer(watched, at, error=error)
+
+
+def result_of(answer: Answer) -> str:
+    """One word for metrics and people."""
+    match answer.error:
+        case None:
+            return "unchanged" if answer.manifests is None else "changed"
+        case NotFound():
+            return "not-found"
+        case RegistryRefused():
+            return "refused"
+        case RateLimited():
+            return "rate-limited"
+        case _:
+            return "unavailable"

@@ -1,0 +1,109 @@
+"""Puts together what builds need out of the settings: database, registry client, engine. Builds nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from graph.clock import now
+from graph.reference import Platform
+from graph.store import GraphStore
+from rebuild.engine import Engine
+from rebuild.engine_choice import Choice, find_engine
+from rebuild.image_build import Tools
+from rebuild.memory import GraphMemory
+from rebuild.run import Workplace
+from rebuild.surroundings import Surroundings
+from tracker.registry import BUILDING, DockerCredentials, RegistryClient, RegistrySettings, RequestSeen
+from tracker.settings import RegistrySection, Settings
+from tracker.state import State
+
+
+def _unheard(piece: bytes) -> None:
+    """Nobody listens."""
+
+
+class Workshop:
+    """Opened for one command or one service; use it as `async with`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        state: State,
+        *,
+        on_request: Callable[[RequestSeen], None] | None = None,
+        listen: Callable[[bytes], None] = _unheard,
+    ) -> None:
+        self.settings = settings
+        self.state = state
+        self._listen = listen
+        self.connection: sqlite3.Connection = state.write()
+        self.client = registry_client(settings, on_request)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.client.close()
+        self.connection.close()
+
+    async def workplace(self) -> Workplace:
+        """Where runs happen; finds out on the way which engine there is and what works with it."""
+        tools = Tools(
+            registry=self.client.with_patience(BUILDING),
+            engine=await engine_of(self.settings, self.state),
+            memory=GraphMemory(GraphStore(self.connection)),
+            build_platform=host_platform(),
+            now=now,
+        )
+        return Workplace(self.connection, self.state.logs, self.state.scratch, tools, now, self._listen)
+
+
+def host_platform() -> Platform:
+    """What programs of this machine run on."""
+    return Platform.of("linux", platform.machine())
+
+
+def registry_client(
+    settings: Settings, on_request: Callable[[RequestSeen], None] | None = None
+) -> RegistryClient:
+    """One client, so one ledger for each registry, with the credentials of the user."""
+    credentials = DockerCredentials.of_user(os.environ, home=Path.home(), user_id=os.getuid())
+    sections = {host: registry_settings(section) for host, section in settings.registries.items()}
+    return RegistryClient(settings=sections, credentials=credentials, on_request=on_request)
+
+
+def registry_settings(section: RegistrySection) -> RegistrySettings:
+    return RegistrySettings(
+        insecure=section.insecure,
+        ca_file=section.ca_file,
+        requests_per_minute=section.requests_per_minute,
+        connections=section.connections,
+        connect_timeout_s=section.connect_timeout,
+        read_timeout_s=section.read_timeout,
+    )
+
+
+async def engine_of(settings: Settings, state: State, *, afresh: bool = False) -> Engine:
+    """The engine that the settings ask for; `afresh` finds out anew what works with it."""
+    return await find_engine(Choice(settings.engine), surroundings(settings, state), afresh=afresh)
+
+
+def surroundings(settings: Settings, state: State) -> Surroundings:
+    """What the engine's processes find: storage, credentials, registries."""
+    sections = settings.registries
+    config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    return Surroundings(
+        folder=state.folder / "engine",
+        storage=settings.engine_storage,
+        auth_file=config if config.is_file() else None,
+        insecure_registries=frozenset(host for host, section in sections.items() if section.insecure),
+        ca_files=tuple(section.ca_file for section in sections.values() if section.ca_file),
+    )
