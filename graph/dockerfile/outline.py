@@ -117,8 +117,9 @@ def _flag_characters(text: str, at: int) -> tuple[list[tuple[str, int]], int]:
 
 def words(text: str, start: int) -> list[Word]:
     """The words from `start` on, split at blanks whatever the quotes."""
-    end = len(text.rstrip(WHITE_SPACE))
-    return [Word(matched[0], matched.start()) for matched in _WORD.finditer(text, start, max(start, end))]
+    start = len(text) - len(text[start:].lstrip(WHITE_SPACE))
+    end = max(start, len(text.rstrip(WHITE_SPACE)))
+    return [Word(matched[0], matched.start()) for matched in _WORD.finditer(text, start, end)]
 
 
 def json_strings(arguments: str) -> list[str] | None:
