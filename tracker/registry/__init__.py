@@ -15,10 +15,10 @@ from tracker.registry.credentials import (
 from tracker.registry.docker_config import DockerCredentials
 from tracker.registry.settings import (
     BUILDING,
-    HUB,
     POLLING,
     Clock,
     Limits,
+    OnRequest,
     Patience,
     RegistrySettings,
     RequestSeen,
@@ -26,7 +26,6 @@ from tracker.registry.settings import (
 
 __all__ = [
     "BUILDING",
-    "HUB",
     "POLLING",
     "BudgetLeft",
     "Clock",
@@ -40,6 +39,7 @@ __all__ = [
     "IdentityToken",
     "Limits",
     "Login",
+    "OnRequest",
     "Patience",
     "RegistryClient",
     "RegistrySettings",

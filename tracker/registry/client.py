@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 from graph.errors import InvalidReference
 from graph.model import Manifests
-from graph.reference import DEFAULT_REGISTRY, Digest, ImageRef
+from graph.reference import Digest, ImageRef
 from rebuild.registry import RegistryRefused, RegistryUnavailable
 from tracker.registry.budget import BudgetLeft
 from tracker.registry.credentials import Credentials, FixedCredentials
@@ -28,7 +28,6 @@ from tracker.registry.manifest import (
 )
 from tracker.registry.retry import patiently
 from tracker.registry.settings import (
-    HUB,
     POLLING,
     Clock,
     Limits,
@@ -48,8 +47,8 @@ class RegistryClient:
     """`rebuild.registry.Registry` over HTTP, for all registries at once; use it as `async with`.
 
     `settings` are by registry host as names have it (`docker.io`, `localhost:5000`); the others
-    get `default`, and Docker Hub its 300 requests a minute. One client keeps one ledger for each
-    registry: share it, and give callers their own patience by `with_patience`.
+    get `default`. One client keeps one ledger for each registry: share it, and give callers their
+    own patience by `with_patience`.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class RegistryClient:
         clock: Clock | None = None,
         on_request: OnRequest | None = None,
     ) -> None:
-        self._settings = {DEFAULT_REGISTRY: HUB, **(settings or {})}
+        self._settings = settings or {}
         self._default = default or RegistrySettings()
         self._credentials = credentials or FixedCredentials()
         self._patience = patience

@@ -11,7 +11,7 @@ from tracker.registry.answers import error_of, is_rate_limit, retry_after_s
 from tracker.registry.budget import Budget, BudgetLeft
 from tracker.registry.challenge import read_challenges
 from tracker.registry.credentials import Credentials
-from tracker.registry.hosts import base_url
+from tracker.registry.hosts import base_url, pace
 from tracker.registry.identity import Identity
 from tracker.registry.settings import Clock, Limits, OnRequest, RegistrySettings
 from tracker.registry.wire import Answer, Asked, Wire
@@ -33,7 +33,7 @@ class Host:
         self.registry = registry
         self._base = base_url(registry, settings)
         self._clock = clock
-        self._budget = Budget(registry, settings.requests_per_minute, clock)
+        self._budget = Budget(registry, pace(registry, settings), clock)
         self._wire = Wire(registry, settings, self._budget, clock, on_request)
         self._identity = Identity(
             registry,

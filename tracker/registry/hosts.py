@@ -10,6 +10,8 @@ from graph.reference import DEFAULT_REGISTRY
 from rebuild.registry import RegistryRefused
 from tracker.registry.settings import RegistrySettings
 
+# Docker Hub's limit on requests is unpublished and per address; this pace is known to be welcome.
+HUB_REQUESTS_PER_MINUTE = 300
 _ASKED_AT = {DEFAULT_REGISTRY: "registry-1.docker.io"}
 
 
@@ -17,6 +19,13 @@ def base_url(registry: str, settings: RegistrySettings) -> str:
     """Scheme and host under which the registry's API lies, without a slash at the end."""
     scheme = "http" if speaks_plain_http(registry, settings) else "https"
     return f"{scheme}://{_ASKED_AT.get(registry, registry)}"
+
+
+def pace(registry: str, settings: RegistrySettings) -> int | None:
+    """Requests a minute, None for as many as it answers."""
+    if settings.requests_per_minute is None and registry == DEFAULT_REGISTRY:
+        return HUB_REQUESTS_PER_MINUTE
+    return settings.requests_per_minute
 
 
 def speaks_plain_http(registry: str, settings: RegistrySettings) -> bool:

@@ -18,15 +18,11 @@ class RegistrySettings:
 
     insecure: bool | None = None  # True: plain http, also for its token server; False: TLS even on loopback
     ca_file: Path | None = None  # PEM, trusted besides the system's authorities; implies TLS
-    requests_per_minute: int | None = None  # None: as fast as it answers
+    requests_per_minute: int | None = None  # None: 300 for Docker Hub, as fast as it answers for others
     connections: int = 16
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 30.0  # between two pieces of an answer
     answer_timeout_s: float = 120.0  # for a whole answer, redirects included
-
-
-HUB = RegistrySettings(requests_per_minute=300)
-"""Docker Hub's abuse limit is unpublished and per address; 300 a minute is known to be welcome."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -153,7 +154,7 @@ class Wire:
         if isinstance(cause, aiohttp.ServerTimeoutError):
             return self._unavailable(asked, f"no connection within {self._settings.connect_timeout_s:g} s")
         if isinstance(cause, aiohttp.ClientConnectorError):
-            return self._unavailable(asked, f"cannot connect: {_short(cause.os_error)}")
+            return self._unavailable(asked, f"cannot connect: {_reason(cause.os_error)}")
         if isinstance(cause, aiohttp.ServerDisconnectedError | ConnectionError):
             return self._unavailable(asked, "the connection was closed before the answer was whole")
         return self._unavailable(asked, f"a broken answer ({type(cause).__name__})")
@@ -187,6 +188,11 @@ def _tls(ca_file: Path | None) -> ssl.SSLContext:
         except (OSError, ssl.SSLError) as error:
             raise RegistryRefused(f"{ca_file}: not a PEM file of certificates: {_short(error)}") from None
     return context
+
+
+def _reason(error: OSError) -> str:
+    """asyncio puts the address in place of the system's words for an error number."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else _short(error)
 
 
 def _short(error: object) -> str:

@@ -176,7 +176,9 @@ async def test_a_registry_that_is_down_is_unavailable_and_named(registry: RealRe
     registry.stop()
 
     async with RegistryClient() as client:
-        with pytest.raises(RegistryUnavailable, match=f"{registry.host}: app:1: cannot connect"):
+        with pytest.raises(
+            RegistryUnavailable, match=f"{registry.host}: app:1: cannot connect: Connection refused"
+        ):
             await client.digest(ImageRef.parse(f"{registry.host}/app:1"))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from rebuild.registry import RegistryRefused
 from tracker.registry import RegistrySettings
-from tracker.registry.hosts import base_url, check_realm, may_redirect, same_origin
+from tracker.registry.hosts import base_url, check_realm, may_redirect, pace, same_origin
 
 DEFAULT = RegistrySettings()
 
@@ -91,3 +91,18 @@ def test_a_redirect_never_leaves_tls(source: str, target: str, allowed: bool) ->
 )
 def test_an_origin_is_scheme_host_and_port(other: str, same: bool) -> None:
     assert same_origin(httpx.URL("https://a/x"), httpx.URL(other)) is same
+
+
+@pytest.mark.parametrize(
+    ("registry", "settings", "per_minute"),
+    [
+        ("docker.io", DEFAULT, 300),
+        ("docker.io", RegistrySettings(connections=4), 300),
+        ("docker.io", RegistrySettings(requests_per_minute=60), 60),
+        ("ghcr.io", DEFAULT, None),
+    ],
+)
+def test_docker_hub_has_a_pace_of_its_own_until_another_is_set(
+    registry: str, settings: RegistrySettings, per_minute: int | None
+) -> None:
+    assert pace(registry, settings) == per_minute
