@@ -177,7 +177,7 @@ def _dependant_json(dependant: Dependant) -> dict[str, Any]:
 
 
 def _print_dependants(name: str, above: Sequence[Dependant], now: datetime) -> None:
-    heads = Row("IMAGE", ("STEPS", "ROLE", "AGE"))
-    rows = [Row(familiar(d.reference), (f"{d.distance:>5}", d.role, age(d.built_at, now))) for d in above]
+    heads = Row("STEPS", ("ROLE", "AGE", "IMAGE"))
+    rows = [Row(f"{d.distance:>5}", (d.role, age(d.built_at, now), familiar(d.reference))) for d in above]
     print_rows(heads, rows)
     click.echo(f"\n{counted(len(above), 'image stands', 'images stand')} on {familiar(name)}")

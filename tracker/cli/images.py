@@ -29,7 +29,10 @@ def images(place: Place, as_json: bool) -> None:
     if as_json:
         print_json([_image_json(image, tasks) for image in found])
         return
-    heads = Row("IMAGE", ("ORIGIN", "BASES", "ABOVE", "AGE"))
+    if not found:
+        click.echo("no image has been recorded yet")
+        return
+    heads = Row("ORIGIN", ("BASES", "ABOVE", "AGE", "IMAGE"))
     print_rows(heads, [_row(image, age(image.built_at, look.now)) for image in found])
     click.echo(f"\n{counted(len(found), 'image')}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from datetime import datetime
 from graph.clock import now
 from graph.database import numbers
 from graph.errors import StoreError
-from graph.lineage import find_image
+from graph.lineage import UnknownImage, find_image
 from graph.reference import DEFAULT_REGISTRY, ImageRef
 from tracker.cli.main import Place
 from tracker.state import State, find_config, find_state
+from tracker.wording import familiar, listed
 from tracker.written_settings import Written, read_written
 
 
@@ -32,7 +34,18 @@ class Look:
         registry = self.written.get("registry", DEFAULT_REGISTRY)
         full = str(ImageRef.parse(text, default_registry=str(registry)))
         known = self.sql.execute("SELECT 1 FROM images WHERE name = ?", (full,)).fetchone()
-        return find_image(self.sql, full if known else text)
+        try:
+            return find_image(self.sql, full if known else text)
+        except UnknownImage as error:
+            if near := self._names_like(text):
+                raise UnknownImage(error.message, hint=f"perhaps {listed(near)}") from None
+            raise
+
+    def _names_like(self, text: str) -> list[str]:
+        """Names that have the text, its tag aside, somewhere in them."""
+        part = re.sub(r"[:@][^/]*$", "", text)
+        rows = self.sql.execute("SELECT name FROM images WHERE instr(name, ?) ORDER BY name LIMIT 8", (part,))
+        return [familiar(row[0]) for row in rows]
 
     def image_names(self, image_ids: Iterable[int]) -> dict[int, str]:
         return self._by_id(

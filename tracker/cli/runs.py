@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -167,10 +168,9 @@ def _pieces(log: BinaryIO) -> Iterator[bytes]:
 
 
 def _write(pieces: Iterator[bytes]) -> None:
-    output = click.get_binary_stream("stdout")
     for piece in pieces:
-        output.write(piece)
-    output.flush()
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
 
 
 def _say_status(run: RunRow, now: datetime) -> None:

@@ -17,7 +17,10 @@ _NAME_LEAST = 24
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A name of any length, then facts in columns of their own, then lines of notes below."""
+    """A name of any length, then facts in columns of their own, then lines of notes below.
+
+    What may be long stands best as the last fact, where it breaks no column; a tree has it in front.
+    """
 
     name: str
     facts: tuple[str, ...] = ()
@@ -59,8 +62,7 @@ def lay_out(rows: Sequence[Row], width: int) -> Iterator[str]:
     """Lines of at most `width` columns where the names and facts allow it."""
     columns = _fact_widths(rows)
     room = max(_NAME_LEAST, width - sum(columns) - len(_GAP) * len(columns))
-    names = [length for row in rows if (length := visible(row.name)) <= room]
-    name_width = max(names, default=0) if len(names) == len(rows) else room
+    name_width = min(room, max((visible(row.name) for row in rows if row.facts), default=0))
     for row in rows:
         yield from _row_lines(row, name_width, columns)
 
