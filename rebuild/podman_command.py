@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from graph.reference import ImageRef
-from rebuild.engine import BuildRequest
+from rebuild.engine import BuildRequest, EngineError
 from rebuild.probe import EngineProbe, Isolation
 from rebuild.process import in_pid_namespace
 from rebuild.surroundings import Surroundings
+
+_RUN_ROOT_LONGEST = 50  # podman puts sockets there, and their paths are short
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +50,22 @@ class Podman:
 
 
 def run_root(around: Surroundings) -> Path | None:
-    """The volatile part of an own storage; podman wants one wherever `--root` is given."""
+    """The volatile part of an own storage: beside it, or where that is too long for podman, in /run.
+
+    It follows from the storage alone, because podman refuses a storage that is given another one.
+    """
     if around.storage is None:
         return None
-    return around.run_root or around.storage.with_name(f"{around.storage.name}-run")
+    beside = around.storage.with_name(f"{around.storage.name}-run")
+    mark = hashlib.sha256(str(around.storage).encode()).hexdigest()[:12]
+    volatile = Path("/run") if os.geteuid() == 0 else Path(around.environment.get("XDG_RUNTIME_DIR", "/tmp"))
+    for path in (around.run_root,) if around.run_root else (beside, volatile / f"tracker-{mark}"):
+        if len(str(path)) <= _RUN_ROOT_LONGEST:
+            return path
+    raise EngineError(
+        f"{around.run_root or beside} is longer than the {_RUN_ROOT_LONGEST} characters that podman allows",
+        hint="give tracker a state folder with a shorter path",
+    )
 
 
 def build(
