@@ -1,4 +1,4 @@
-"""Times as the database and the command line write them: UTC, ISO 8601, milliseconds. Reads the clock once."""
+"""Times as the database and the command line write them: UTC, ISO 8601, milliseconds; and the clock."""
 
 from __future__ import annotations
 

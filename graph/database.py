@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from graph.errors import StoreError
 
 BUSY_TIMEOUT_S = 10.0
+SCHEMA = 6  # the number of steps in graph.migrations, which a file carries once they are applied
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
@@ -29,7 +30,20 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
             f"no database at {path}: nothing has been recorded yet",
             hint="record a build with 'tracker build CONTEXT -t NAME', or name the folder with --state",
         )
-    return _connect(f"file:{_quoted(path)}?mode=ro", path)
+    connection = _connect(f"file:{_quoted(path)}?mode=ro", path)
+    if schema_of(connection) != SCHEMA:
+        release = "a newer release" if schema_of(connection) > SCHEMA else "an older release"
+        connection.close()
+        raise StoreError(
+            f"the database {path} was written by {release} of tracker",
+            hint="'tracker check' or starting the service brings an older one up to date",
+        )
+    return connection
+
+
+def schema_of(connection: sqlite3.Connection) -> int:
+    """How many steps of the graph's migrations the file has been through."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _connect(uri: str, path: Path) -> sqlite3.Connection:
@@ -63,3 +77,21 @@ def immediate(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def consistent(connection: sqlite3.Connection) -> Iterator[None]:
+    """Several reads of one moment, whatever others write meanwhile. May stand inside `immediate()`."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")  # nothing was written
+
+
+def numbers(values: Iterable[int]) -> str:
+    """A list of numbers as one parameter, for `json_each`."""
+    return "[" + ",".join(map(str, values)) + "]"

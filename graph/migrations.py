@@ -6,14 +6,29 @@ import sqlite3
 
 from sqlite_utils import Database, Migrations
 
+from graph.database import SCHEMA, immediate, schema_of
+from graph.errors import StoreError
+
 graph_tables = Migrations("graph")
 
 
 def migrate(connection: sqlite3.Connection, *sets: Migrations) -> None:
-    """Bring the file up to date; a step that is already there is left alone."""
-    database = Database(connection)
-    for steps in sets:
-        steps.apply(database)
+    """Bring the file up to date; a step that is already there is left alone.
+
+    Raises `StoreError` where a newer release has been at the file. One transaction: of two processes
+    that start at once, the second finds the work done.
+    """
+    with immediate(connection):
+        if schema_of(connection) > SCHEMA:
+            raise StoreError(
+                "the database was written by a newer release of tracker",
+                hint="install that release again, or name another folder with --state",
+            )
+        database = Database(connection)
+        for steps in sets:
+            steps.apply(database)
+        if graph_tables in sets:
+            connection.execute(f"PRAGMA user_version={SCHEMA}")
 
 
 @graph_tables()
@@ -126,6 +141,40 @@ def observations(db: Database) -> None:
           source TEXT NOT NULL
         );
         CREATE INDEX observation_history_by_image ON observation_history(image_id, id);
+        """,
+    )
+
+
+@graph_tables()
+def moved_and_unfollowed(db: Database) -> None:
+    # So that a look at a large graph in which nothing moved touches nothing.
+    run_statements(
+        db,
+        """
+        -- moved is 1 where an edge that is followed was recorded with another digest than the observed one
+        ALTER TABLE observations ADD COLUMN moved INTEGER NOT NULL DEFAULT 0;
+        CREATE INDEX observations_moved ON observations(image_id) WHERE moved = 1;
+        UPDATE observations SET moved = 1 WHERE EXISTS (
+          SELECT 1 FROM edges e
+          WHERE e.base_id = observations.image_id AND e.followed = 1 AND e.digest_id <> observations.digest_id
+        );
+        CREATE INDEX edges_unfollowed ON edges(image_id, base_id) WHERE followed = 0;
+        """,
+    )
+
+
+@graph_tables()
+def builds_by_image(db: Database) -> None:
+    run_statements(
+        db,
+        """
+        CREATE TABLE build_images (
+          image_id INTEGER NOT NULL REFERENCES images(id),
+          build_id INTEGER NOT NULL REFERENCES builds(id),
+          PRIMARY KEY (image_id, build_id)
+        ) WITHOUT ROWID;
+        CREATE INDEX build_images_by_build ON build_images(build_id);
+        INSERT INTO build_images SELECT id, build_id FROM images WHERE build_id IS NOT NULL;
         """,
     )
 

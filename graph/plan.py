@@ -8,8 +8,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from graph.staleness import bases_first
+from graph.order import bases_first, reversed_edges
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +46,29 @@ def plan(
     workers: int,
 ) -> Plan:
     """The wave that rebuilds these images. `durations_s` is by task; images without a task are left out."""
-    members = [image_id for image_id in images if image_id in tasks]
-    made_by: dict[int, list[int]] = {}
-    for image_id in members:
-        made_by.setdefault(tasks[image_id], []).append(image_id)
-    waits_for = _waits(members, bases, tasks)
-    order = bases_first(waits_for)
+    made_by = _made_by(images, tasks)
+    waits_for = _waits(made_by, bases)
+    above = reversed_edges(waits_for)
+    order = bases_first(waits_for, above)
     usual_s = _usual(durations_s)
     lengths_s = {task_id: durations_s.get(task_id, usual_s) for task_id in order}
-    tails_s = _tails(order, waits_for, lengths_s)
-    spans = _simulate(order, waits_for, lengths_s, tails_s, workers)
+    tails_s = _tails(order, above, lengths_s)
     levels = _levels(order, waits_for)
-    steps = [
-        Step(
-            task_id,
-            tuple(made_by[task_id]),
-            tuple(waits_for[task_id]),
-            levels[task_id],
-            lengths_s[task_id],
-            tails_s[task_id],
-            *spans[task_id],
+    steps = []
+    for task_id, starts_s in _starts(waits_for, above, lengths_s, tails_s, workers).items():
+        length_s = lengths_s[task_id]
+        steps.append(
+            Step(
+                task_id,
+                made_by[task_id],
+                waits_for[task_id],
+                levels[task_id],
+                length_s,
+                tails_s[task_id],
+                starts_s,
+                starts_s + length_s,
+            )
         )
-        for task_id in order
-    ]
-    steps.sort(key=lambda step: (step.starts_s, -step.tail_s, step.task_id))
     return Plan(
         tuple(steps),
         critical_path_s=max(tails_s.values(), default=0.0),
@@ -77,17 +77,28 @@ def plan(
     )
 
 
+def _made_by(images: Iterable[int], tasks: Mapping[int, int]) -> dict[int, tuple[int, ...]]:
+    """Task → those of the images that it makes; images without a task are left out."""
+    made_by: dict[int, tuple[int, ...]] = {}
+    for image_id in images:
+        task_id = tasks.get(image_id)
+        if task_id is not None:
+            made_by[task_id] = (*made_by.get(task_id, ()), image_id)
+    return made_by
+
+
 def _waits(
-    members: Sequence[int], bases: Mapping[int, Sequence[int]], tasks: Mapping[int, int]
-) -> dict[int, list[int]]:
+    made_by: Mapping[int, Sequence[int]], bases: Mapping[int, Sequence[int]]
+) -> dict[int, tuple[int, ...]]:
     """For each task the tasks of the wave that come before it."""
-    inside = set(members)
-    waits: dict[int, dict[int, None]] = {tasks[image_id]: {} for image_id in members}
-    for image_id in members:
-        for base_id in bases.get(image_id, ()):
-            if base_id in inside and tasks[base_id] != tasks[image_id]:
-                waits[tasks[image_id]][tasks[base_id]] = None
-    return {task_id: list(before) for task_id, before in waits.items()}
+    maker = {image_id: task_id for task_id, its_images in made_by.items() for image_id in its_images}
+    waits_for = {}
+    for task_id, its_images in made_by.items():
+        its_bases = chain.from_iterable(bases.get(image_id, ()) for image_id in its_images)
+        before = dict.fromkeys(map(maker.get, its_bases))  # each once, in the order of the bases
+        before.pop(task_id, None)
+        waits_for[task_id] = tuple(other for other in before if other is not None)
+    return waits_for
 
 
 def _usual(durations_s: Mapping[int, float]) -> float:
@@ -97,51 +108,46 @@ def _usual(durations_s: Mapping[int, float]) -> float:
 
 
 def _tails(
-    order: Sequence[int], waits_for: Mapping[int, Sequence[int]], lengths_s: Mapping[int, float]
+    order: Sequence[int], above: Mapping[int, Sequence[int]], lengths_s: Mapping[int, float]
 ) -> dict[int, float]:
-    tails_s = dict(lengths_s)
+    tails_s = dict.fromkeys(order, 0.0)
     for task_id in reversed(order):
-        for before in waits_for[task_id]:
-            tails_s[before] = max(tails_s[before], lengths_s[before] + tails_s[task_id])
+        longest_s = max(map(tails_s.__getitem__, above[task_id]), default=0.0)
+        tails_s[task_id] = lengths_s[task_id] + longest_s
     return tails_s
 
 
 def _levels(order: Sequence[int], waits_for: Mapping[int, Sequence[int]]) -> dict[int, int]:
-    levels: dict[int, int] = {}
+    levels = dict.fromkeys(order, -1)
     for task_id in order:
-        levels[task_id] = 1 + max((levels.get(before, -1) for before in waits_for[task_id]), default=-1)
+        levels[task_id] = 1 + max(map(levels.__getitem__, waits_for[task_id]), default=-1)
     return levels
 
 
-def _simulate(
-    order: Sequence[int],
+def _starts(
     waits_for: Mapping[int, Sequence[int]],
+    above: Mapping[int, Sequence[int]],
     lengths_s: Mapping[int, float],
     tails_s: Mapping[int, float],
     workers: int,
-) -> dict[int, tuple[float, float]]:
-    """When each task starts and ends if the longest tail among those that are ready always goes first."""
-    above: dict[int, list[int]] = {}
-    missing: dict[int, int] = {}
-    for task_id in order:
-        missing[task_id] = sum(before in waits_for for before in waits_for[task_id])
-        for before in waits_for[task_id]:
-            above.setdefault(before, []).append(task_id)
-    ready = [(-tails_s[task_id], task_id) for task_id in order if missing[task_id] == 0]
+) -> dict[int, float]:
+    """When each task starts, in that order, if of those that are ready the longest tail goes first."""
+    missing = {task_id: len(before) for task_id, before in waits_for.items()}
+    ready = [(-tails_s[task_id], task_id) for task_id, count in missing.items() if count == 0]
     heapq.heapify(ready)
     running: list[tuple[float, int]] = []
-    spans: dict[int, tuple[float, float]] = {}
+    starts_s: dict[int, float] = {}
     clock_s = 0.0
     while ready or running:
         while ready and len(running) < workers:
             _, task_id = heapq.heappop(ready)
-            spans[task_id] = (clock_s, clock_s + lengths_s[task_id])
+            starts_s[task_id] = clock_s
             heapq.heappush(running, (clock_s + lengths_s[task_id], task_id))
         clock_s, done = heapq.heappop(running)
-        for upper in above.get(done, ()):
+        for upper in above[done]:
             missing[upper] -= 1
-            if missing[upper] == 0:
+            if not missing[upper]:
                 heapq.heappush(ready, (-tails_s[upper], upper))
-    for task_id in order:  # members of a circle are never ready; they stand at the end
-        spans.setdefault(task_id, (clock_s, clock_s + lengths_s[task_id]))
-    return spans
+    for task_id in waits_for:  # members of a circle are never ready; they stand at the end
+        starts_s.setdefault(task_id, clock_s)
+    return starts_s

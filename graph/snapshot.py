@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime
 
-from graph.clock import from_text
-from graph.reference import Platform
+from graph.database import consistent, numbers
+from graph.drift import read_moved
+from graph.order import reversed_edges
 from graph.staleness import Attempt, BaseMoved, Snapshot
-from graph.store import split
 
-_MOVED = """
-    SELECT e.image_id, e.base_id, e.digest_id, o.digest_id, o.changed_at, e.platforms
-    FROM observations o
-    CROSS JOIN edges e INDEXED BY edges_by_base ON e.base_id = o.image_id AND e.followed = 1
-    WHERE o.digest_id IS NOT NULL AND e.digest_id <> o.digest_id
-"""
+__all__ = ["TaskStates", "read_above", "read_bases", "read_moved", "read_snapshot"]
 
-_ABOVE = """
-    WITH RECURSIVE above(id) AS (
-      SELECT value FROM json_each(?)
-      UNION
-      SELECT e.image_id FROM above CROSS JOIN edges e INDEXED BY edges_by_base
-        ON e.base_id = above.id AND e.followed = 1
+_UPPERS = """
+    SELECT i.id, i.task_id, (
+      SELECT group_concat(e.image_id) FROM edges e INDEXED BY edges_by_base
+      WHERE e.base_id = i.id AND e.followed = 1
     )
-    SELECT id FROM above
+    FROM json_each(?) s CROSS JOIN images i ON i.id = s.value
 """
 
 
@@ -42,111 +33,80 @@ class TaskStates:
 
 def read_snapshot(connection: sqlite3.Connection, states: TaskStates) -> Snapshot:
     """All that is stale or busy, and everything above it."""
-    moved = read_moved(connection)
-    tasks = dict(connection.execute("SELECT id, task_id FROM images WHERE task_id IS NOT NULL"))
-    busy_images = [image_id for image_id, task_id in tasks.items() if task_id in states.busy]
-    region = read_above(connection, [*moved, *busy_images])
-    return Snapshot(
-        moved=moved,
-        bases=read_bases(connection, region),
-        tasks=tasks,
-        busy=states.busy,
-        paused=states.paused,
-        failed=states.failed or {},
-    )
-
-
-def read_moved(connection: sqlite3.Connection) -> dict[int, tuple[BaseMoved, ...]]:
-    """Stale images with their evidence."""
-    compare = _Comparison(connection)
-    found: dict[int, list[BaseMoved]] = defaultdict(list)
-    for image_id, base_id, recorded, observed, moved_at, platforms in connection.execute(_MOVED):
-        evidence = compare(base_id, recorded, observed, moved_at, platforms)
-        if evidence:
-            found[image_id] += evidence
-    return {image_id: tuple(evidence) for image_id, evidence in found.items()}
+    with consistent(connection):
+        moved = read_moved(connection)
+        region = _read_upwards(connection, [*moved, *_made_by(connection, states.busy)])
+        return Snapshot(
+            moved=moved,
+            bases=reversed_edges(region.above),
+            tasks={**_tasks_of_bases(connection, moved), **region.tasks},
+            busy=states.busy,
+            paused=states.paused,
+            failed=states.failed or {},
+            above=region.above,
+        )
 
 
 def read_above(connection: sqlite3.Connection, image_ids: Iterable[int]) -> list[int]:
     """These images and all that stand on them, directly or not."""
-    seeds = "[" + ",".join(map(str, image_ids)) + "]"
-    return [row[0] for row in connection.execute(_ABOVE, (seeds,))]
+    with consistent(connection):
+        return list(_read_upwards(connection, image_ids).above)
 
 
 def read_bases(connection: sqlite3.Connection, region: Iterable[int]) -> dict[int, list[int]]:
     """For each image of the region those of its bases that are in the region too."""
-    same = {image_id: image_id for image_id in region}  # one int object for each image, however many edges
-    bases: dict[int, list[int]] = {image_id: [] for image_id in same}
-    for image_id, base_id in _edges_of(connection, same):
-        inside = same.get(base_id)
-        if inside is not None and image_id in bases:
-            bases[image_id].append(inside)
+    bases: dict[int, list[int]] = {image_id: [] for image_id in region}
+    rows = connection.execute(
+        "SELECT e.image_id, e.base_id FROM json_each(?) s"
+        " CROSS JOIN edges e ON e.image_id = s.value WHERE e.followed = 1",
+        (numbers(bases),),
+    )
+    for image_id, base_id in rows:
+        if base_id in bases:
+            bases[image_id].append(base_id)
     return bases
 
 
-def _edges_of(connection: sqlite3.Connection, region: Mapping[int, int]) -> Iterable[tuple[int, int]]:
-    count = connection.execute("SELECT count(*) FROM images").fetchone()[0]
-    if len(region) * 3 > count:  # most of the graph: one pass over the table beats looking each image up
-        return connection.execute("SELECT image_id, base_id FROM edges WHERE followed = 1")
-    seeds = "[" + ",".join(map(str, region)) + "]"
-    query = (
-        "SELECT e.image_id, e.base_id FROM json_each(?) s"
-        " CROSS JOIN edges e ON e.image_id = s.value WHERE e.followed = 1"
+@dataclass(frozen=True, slots=True)
+class _Region:
+    """Images with what stands on them, complete upwards, and the tasks that make them."""
+
+    above: Mapping[int, Sequence[int]]
+    tasks: Mapping[int, int]
+
+
+def _read_upwards(connection: sqlite3.Connection, image_ids: Iterable[int]) -> _Region:
+    """Layer by layer: each image is looked up once, and with it all the edges that lead upwards from it."""
+    above: dict[int, tuple[int, ...]] = {}
+    tasks: dict[int, int] = {}
+    same: dict[int, int] = {}  # one object for each number, however many edges lead there
+    layer = set(image_ids)
+    while layer:
+        found: set[int] = set()
+        for image_id, task_id, uppers in connection.execute(_UPPERS, (numbers(layer),)):
+            numbered = [*map(int, uppers.split(","))] if uppers else []
+            above[image_id] = tuple(map(same.setdefault, numbered, numbered))
+            found.update(numbered)
+            if task_id is not None:
+                tasks[image_id] = task_id
+        layer = found - above.keys()
+    return _Region(above, tasks)
+
+
+def _made_by(connection: sqlite3.Connection, task_ids: Set[int]) -> list[int]:
+    rows = connection.execute(
+        "SELECT i.id FROM json_each(?) s CROSS JOIN images i ON i.task_id = s.value", (numbers(task_ids),)
     )
-    return connection.execute(query, (seeds,))
+    return [row[0] for row in rows]
 
 
-class _Comparison:
-    """Compares one recorded digest with one observed, once however many images share the pair."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._sql = connection
-        self._done: dict[tuple[int, int, str], tuple[BaseMoved, ...]] = {}
-        self._held: dict[int, Callable[[Platform], int | None]] = {}
-
-    def __call__(
-        self, base_id: int, recorded: int, observed: int, moved_at: str, platforms: str
-    ) -> tuple[BaseMoved, ...]:
-        key = (base_id, recorded, platforms)
-        if key not in self._done:
-            self._done[key] = self._compare(base_id, recorded, observed, moved_at, platforms)
-        return self._done[key]
-
-    def _compare(
-        self, base_id: int, recorded: int, observed: int, moved_at: str, platforms: str
-    ) -> tuple[BaseMoved, ...]:
-        before, after = self._holds(recorded), self._holds(observed)
-        moved = []
-        for platform in split(platforms):
-            old, new = before(platform), after(platform)
-            if old != new:
-                since = self._since(base_id, recorded, moved_at)
-                moved.append(
-                    BaseMoved(base_id, str(platform), old or recorded, new, since, from_text(moved_at))
-                )
-        return tuple(moved)
-
-    def _holds(self, digest_id: int) -> Callable[[Platform], int | None]:
-        """Which manifest each platform uses; the digest itself where it is no index."""
-        if digest_id not in self._held:
-            rows = self._sql.execute(
-                "SELECT platform, digest_id FROM manifests WHERE index_id = ?", (digest_id,)
-            ).fetchall()
-            by_platform = {Platform.parse(text): manifest for text, manifest in rows}
-
-            def manifest_of(platform: Platform) -> int | None:
-                if not by_platform:
-                    return digest_id
-                return next((by_platform[p] for p in platform.compatible if p in by_platform), None)
-
-            self._held[digest_id] = manifest_of
-        return self._held[digest_id]
-
-    def _since(self, base_id: int, recorded: int, moved_at: str) -> datetime:
-        """When the base first moved away from what was recorded."""
-        row = self._sql.execute(
-            "SELECT min(observed_at) FROM observation_history WHERE image_id = ?1 AND id > coalesce("
-            "(SELECT max(id) FROM observation_history WHERE image_id = ?1 AND digest_id = ?2), 0)",
-            (base_id, recorded),
-        ).fetchone()
-        return from_text(row[0] or moved_at)
+def _tasks_of_bases(
+    connection: sqlite3.Connection, moved: Mapping[int, Sequence[BaseMoved]]
+) -> dict[int, int]:
+    base_ids = {evidence.base_id for its_evidence in moved.values() for evidence in its_evidence}
+    rows = connection.execute(
+        "SELECT i.id, i.task_id FROM json_each(?) s CROSS JOIN images i ON i.id = s.value"
+        " WHERE i.task_id IS NOT NULL",
+        (numbers(base_ids),),
+    )
+    return dict(rows.fetchall())

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from graph.order import bases_first
+
 
 class Verdict(StrEnum):
     """What to do with an image now."""
@@ -63,10 +65,11 @@ class Snapshot:
 
     moved: Mapping[int, tuple[BaseMoved, ...]]  # stale image → its evidence
     bases: Mapping[int, Sequence[int]]  # image → those of its bases that are in this part too
-    tasks: Mapping[int, int]  # image → the task that makes it
+    tasks: Mapping[int, int]  # image → the task that makes it; of this part and of the bases that moved
     busy: Set[int] = frozenset()  # tasks with a run that is queued or under way
     paused: Set[int] = frozenset()
     failed: Mapping[int, Attempt] = field(default_factory=dict)  # task → its failed last attempt
+    above: Mapping[int, Sequence[int]] | None = None  # `bases` the other way, where the reader had it at hand
 
     @property
     def images(self) -> Iterator[int]:
@@ -82,7 +85,7 @@ class Limits:
     retry_delays_s: tuple[float, ...] = (30.0, 300.0, 3600.0, 7200.0, 14400.0, 28800.0)
 
     def retry_delay_s(self, failures: int) -> float:
-        return self.retry_delays_s[min(failures, len(self.retry_delays_s)) - 1]
+        return self.retry_delays_s[min(max(failures, 1), len(self.retry_delays_s)) - 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,31 +108,66 @@ class Decision:
 
 def decide(snapshot: Snapshot, now: datetime, limits: Limits) -> dict[int, Decision]:
     """A decision for each image of the snapshot, bases before the images on top of them."""
-    decisions: dict[int, Decision] = {}
-    for image_id in bases_first(snapshot.bases):
-        decisions[image_id] = _decide_one(image_id, snapshot, decisions, now, limits)
-    return decisions
+    judge = _Judge(snapshot, now, limits)
+    return {image_id: judge.decide(image_id) for image_id in bases_first(snapshot.bases, snapshot.above)}
 
 
-def _decide_one(
-    image_id: int, snapshot: Snapshot, below: Mapping[int, Decision], now: datetime, limits: Limits
-) -> Decision:
-    evidence = snapshot.moved.get(image_id, ())
-    task_id = snapshot.tasks.get(image_id)
-    if task_id is not None and task_id in snapshot.busy:
-        return Decision(image_id, Verdict.WAIT, Reason.RUNNING, evidence)
-    pending = tuple(base for base in snapshot.bases[image_id] if base in below and below[base].pending)
-    if not evidence and not pending:
-        return Decision(image_id, Verdict.KEEP, Reason.FRESH)
-    if task_id is None:
-        return _held_for_good(image_id, Reason.NO_TASK, evidence)
-    if task_id in snapshot.paused:
-        return _held_for_good(image_id, Reason.PAUSED, evidence)
-    if pending:
-        failed = any(below[base].reason in (Reason.RETRY_LATER, Reason.BASE_FAILED) for base in pending)
-        reason = Reason.BASE_FAILED if failed else Reason.BASE_PENDING
-        return Decision(image_id, Verdict.WAIT, reason, evidence, waits_for=pending)
-    return _decide_stale(image_id, evidence, task_id, snapshot, now, limits)
+class _Judge:
+    """Decides image by image, bases first, and keeps in mind which of them are not done yet."""
+
+    def __init__(self, snapshot: Snapshot, now: datetime, limits: Limits) -> None:
+        self._snapshot = snapshot
+        self._now = now
+        self._limits = limits
+        self._pending: set[int] = set()
+        self._failed: set[int] = set()
+
+    def decide(self, image_id: int) -> Decision:
+        decision = self._verdict_on(image_id)
+        if decision.pending:
+            self._pending.add(image_id)
+            if decision.reason in (Reason.RETRY_LATER, Reason.BASE_FAILED):
+                self._failed.add(image_id)
+        return decision
+
+    def _verdict_on(self, image_id: int) -> Decision:
+        snapshot = self._snapshot
+        evidence = snapshot.moved.get(image_id, ())
+        task_id = snapshot.tasks.get(image_id)
+        if task_id is not None and task_id in snapshot.busy:
+            return Decision(image_id, Verdict.WAIT, Reason.RUNNING, evidence)
+        pending = tuple(filter(self._pending.__contains__, snapshot.bases[image_id]))
+        if not evidence and not pending:
+            return Decision(image_id, Verdict.KEEP, Reason.FRESH)
+        if task_id is None:
+            return _held_for_good(image_id, Reason.NO_TASK, evidence)
+        if task_id in snapshot.paused:
+            return _held_for_good(image_id, Reason.PAUSED, evidence)
+        if pending:
+            reason = Reason.BASE_PENDING if self._failed.isdisjoint(pending) else Reason.BASE_FAILED
+            return Decision(image_id, Verdict.WAIT, reason, evidence, waits_for=pending)
+        return self._verdict_on_stale(image_id, evidence, task_id)
+
+    def _verdict_on_stale(self, image_id: int, evidence: tuple[BaseMoved, ...], task_id: int) -> Decision:
+        if any(moved.observed_id is None for moved in evidence):
+            return Decision(image_id, Verdict.BLOCKED, Reason.PLATFORM_GONE, evidence)
+        attempt = self._snapshot.failed.get(task_id)
+        if attempt is not None and all(moved.moved_at <= attempt.started_at for moved in evidence):
+            until = attempt.finished_at + timedelta(seconds=self._limits.retry_delay_s(attempt.count))
+            if until > self._now:
+                wait, why = Verdict.WAIT, Reason.RETRY_LATER
+                return Decision(image_id, wait, why, evidence, until=until, run_id=attempt.run_id)
+        settled_at = max(self._settled_at(moved) for moved in evidence)
+        if settled_at > self._now:
+            return Decision(image_id, Verdict.WAIT, Reason.SETTLING, evidence, until=settled_at)
+        return Decision(image_id, Verdict.REBUILD, Reason.BASE_MOVED, evidence)
+
+    def _settled_at(self, moved: BaseMoved) -> datetime:
+        """When a move counts. One of our own images moved because we rebuilt it: that counts at once."""
+        if moved.base_id in self._snapshot.tasks:
+            return moved.moved_at
+        quiet = moved.moved_at + timedelta(seconds=self._limits.settle_s)
+        return min(quiet, moved.since + timedelta(seconds=self._limits.settle_most_s))
 
 
 def _held_for_good(image_id: int, reason: Reason, evidence: tuple[BaseMoved, ...]) -> Decision:
@@ -139,70 +177,52 @@ def _held_for_good(image_id: int, reason: Reason, evidence: tuple[BaseMoved, ...
     return Decision(image_id, Verdict.KEEP, Reason.FRESH)
 
 
-def _decide_stale(
-    image_id: int,
-    evidence: tuple[BaseMoved, ...],
-    task_id: int,
-    snapshot: Snapshot,
-    now: datetime,
-    limits: Limits,
-) -> Decision:
-    if any(moved.observed_id is None for moved in evidence):
-        return Decision(image_id, Verdict.BLOCKED, Reason.PLATFORM_GONE, evidence)
-    attempt = snapshot.failed.get(task_id)
-    if attempt is not None and all(moved.moved_at <= attempt.started_at for moved in evidence):
-        until = attempt.finished_at + timedelta(seconds=limits.retry_delay_s(attempt.count))
-        if until > now:
-            return Decision(
-                image_id, Verdict.WAIT, Reason.RETRY_LATER, evidence, until=until, run_id=attempt.run_id
-            )
-    settled_at = max((_settled_at(moved, snapshot, limits) for moved in evidence), default=now)
-    if settled_at > now:
-        return Decision(image_id, Verdict.WAIT, Reason.SETTLING, evidence, until=settled_at)
-    return Decision(image_id, Verdict.REBUILD, Reason.BASE_MOVED, evidence)
-
-
-def _settled_at(moved: BaseMoved, snapshot: Snapshot, limits: Limits) -> datetime:
-    """When a move counts. One of our own images moved because we rebuilt it: that counts at once."""
-    if moved.base_id in snapshot.tasks:
-        return moved.moved_at
-    quiet = moved.moved_at + timedelta(seconds=limits.settle_s)
-    return min(quiet, moved.since + timedelta(seconds=limits.settle_most_s))
-
-
 def select(decisions: Iterable[Decision], tasks: Mapping[int, int]) -> dict[int, list[Decision]]:
-    """The tasks to run now, with the decisions that ask for it. A task runs once for all its images."""
-    chosen: dict[int, list[Decision]] = {}
-    held: set[int] = set()
-    for decision in decisions:
+    """The tasks to run now, with the decisions that ask for it. A task runs once for all its images.
+
+    So it starts when none of its images waits for another task. Tasks that make several images each may
+    wait for one another in a circle; then the one with the lowest number goes first.
+    """
+    by_image = {decision.image_id: decision for decision in decisions}
+    asking: dict[int, list[Decision]] = {}
+    waiting: dict[int, list[Decision]] = {}
+    for decision in by_image.values():
         task_id = tasks.get(decision.image_id)
-        if task_id is None:
-            continue
-        if decision.verdict is Verdict.REBUILD:
-            chosen.setdefault(task_id, []).append(decision)
-        elif decision.verdict is Verdict.WAIT:
-            held.add(task_id)
-    return {task_id: asking for task_id, asking in chosen.items() if task_id not in held}
+        if task_id is not None and decision.pending:
+            group = asking if decision.verdict is Verdict.REBUILD else waiting
+            group.setdefault(task_id, []).append(decision)
+    holders = {
+        task_id: _holders(task_id, waiting.get(task_id, ()), by_image, tasks) for task_id in sorted(asking)
+    }
+    return {task_id: asking[task_id] for task_id in asking if _may_start(task_id, holders)}
 
 
-def bases_first(bases: Mapping[int, Sequence[int]]) -> list[int]:
-    """The images in an order in which each comes after all its bases (Kahn). Circles come last, as they are."""
-    above: dict[int, list[int]] = {}
-    open_bases: dict[int, int] = {}
-    for image_id, its_bases in bases.items():
-        count = 0
-        for base_id in its_bases:
-            if base_id in bases:
-                above.setdefault(base_id, []).append(image_id)
-                count += 1
-        open_bases[image_id] = count
-    order = [image_id for image_id, count in open_bases.items() if count == 0]
-    for image_id in order:  # grows while it is walked
-        for upper in above.get(image_id, ()):
-            open_bases[upper] -= 1
-            if open_bases[upper] == 0:
-                order.append(upper)
-    if len(order) < len(bases):
-        placed = set(order)
-        order += [image_id for image_id in bases if image_id not in placed]
-    return order
+def _holders(
+    task_id: int, waiting: Iterable[Decision], by_image: Mapping[int, Decision], tasks: Mapping[int, int]
+) -> frozenset[int | None]:
+    """What has to happen before these images can be rebuilt: other tasks, and None for time or a run."""
+    found: set[int | None] = set()
+    seen: set[int] = set()
+    left = [decision for decision in waiting if decision.reason is not Reason.RETRY_LATER]
+    while left:
+        decision = left.pop()
+        if decision.waits_for:
+            left += [by_image[base] for base in decision.waits_for if base not in seen]
+            seen.update(decision.waits_for)
+        elif decision.verdict is Verdict.REBUILD:
+            found.add(tasks[decision.image_id])
+        else:
+            found.add(None)
+    return frozenset(found - {task_id})
+
+
+def _may_start(task_id: int, holders: Mapping[int, frozenset[int | None]]) -> bool:
+    """Whether nothing holds the task, or only a circle of tasks of which it is the first."""
+    reached: set[int | None] = set()
+    left: list[int | None] = [*holders[task_id]]
+    while left:
+        holder = left.pop()
+        if holder not in reached:
+            reached.add(holder)
+            left += holders.get(holder, ()) if holder is not None else ()
+    return not reached or (None not in reached and task_id == min(filter(None, reached)))

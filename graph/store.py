@@ -1,114 +1,25 @@
-"""Writes what was built and what was observed. Every method belongs inside the caller's `immediate()`."""
+"""Records what was built from what. Every method that writes belongs inside the caller's `immediate()`."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
+from dataclasses import replace
 
 from graph.clock import to_text
-from graph.model import BuildRecord, Manifests, Origin, RecordedBase, Role
-from graph.reference import Digest, ImageRef, Platform
+from graph.model import BuildRecord, Origin, RecordedBase, Role
+from graph.observing import Change, Due, Observations, Source
+from graph.platforms import joined, split
+from graph.reference import Digest, ImageRef
+
+__all__ = ["Change", "Due", "GraphStore", "Source", "joined", "merged", "split"]
 
 
-class Source(StrEnum):
-    """Who brought an observation."""
-
-    POLL = "poll"
-    EVENT = "event"
-    BUILD = "build"  # resolved for a build
-    PUSH = "push"  # our own push, as the registry answered it
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A reference that points somewhere else than when it was last seen; `old` is None the first time."""
-
-    image_id: int
-    reference: ImageRef
-    old: Digest | None
-    new: Digest
-
-
-class GraphStore:
-    """The write side of the graph on one connection."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._sql = connection
-
-    def image_id(self, reference: ImageRef, origin: Origin = Origin.EXTERNAL) -> int:
-        """The number of an image, giving it one if it is new."""
-        row = self._sql.execute("SELECT id FROM images WHERE name = ?", (str(reference),)).fetchone()
-        if row is not None:
-            return int(row[0])
-        added = self._sql.execute("INSERT INTO images(name, origin) VALUES (?, ?)", (str(reference), origin))
-        assert added.lastrowid is not None
-        return added.lastrowid
-
-    def digest_id(self, digest: Digest) -> int:
-        row = self._sql.execute("SELECT id FROM digests WHERE value = ?", (str(digest),)).fetchone()
-        if row is not None:
-            return int(row[0])
-        added = self._sql.execute("INSERT INTO digests(value) VALUES (?)", (str(digest),))
-        assert added.lastrowid is not None
-        return added.lastrowid
-
-    def remember_manifests(self, manifests: Manifests) -> int:
-        """Keep what a digest holds; a digest never changes its content, so once is enough."""
-        index_id = self.digest_id(manifests.digest)
-        rows = [(index_id, str(p), self.digest_id(d)) for p, d in manifests.platforms.items()]
-        self._sql.executemany("INSERT OR IGNORE INTO manifests VALUES (?, ?, ?)", rows)
-        self._sql.execute("UPDATE digests SET looked_into = 1 WHERE id = ?", (index_id,))
-        return index_id
-
-    def observe(self, reference: ImageRef, manifests: Manifests, at: datetime, source: Source) -> Change | None:
-        """Note where a reference points; answers what moved. An older answer than the newest is ignored."""
-        image_id = self.image_id(reference)
-        row = self._sql.execute(
-            "SELECT o.digest_id, d.value, o.checked_at FROM observations o"
-            " LEFT JOIN digests d ON d.id = o.digest_id WHERE o.image_id = ?",
-            (image_id,),
-        ).fetchone()
-        old_id, old, checked_at = row or (None, None, None)
-        if checked_at is not None and checked_at > to_text(at):
-            return None
-        new_id = self.remember_manifests(manifests)
-        if new_id == old_id:
-            self.confirm(image_id, at)
-            return None
-        self._move(image_id, new_id, old_id, at, source)
-        return Change(image_id, reference, Digest.parse(old) if old else None, manifests.digest)
-
-    def confirm(self, image_id: int, at: datetime) -> None:
-        """The registry answered: nothing moved."""
-        self._sql.execute(
-            "UPDATE observations SET checked_at = ?, failures = 0, error = NULL WHERE image_id = ?",
-            (to_text(at), image_id),
-        )
-
-    def note_failure(self, image_id: int, error: str) -> None:
-        """The registry did not answer, or refused; what was observed before stays."""
-        self._sql.execute(
-            "INSERT INTO observations(image_id, failures, error) VALUES (?, 1, ?)"
-            " ON CONFLICT(image_id) DO UPDATE SET failures = failures + 1, error = excluded.error",
-            (image_id, error),
-        )
-
-    def schedule(self, image_ids: Iterable[int], due_at: datetime | None) -> None:
-        """When to ask about these next; None: no more."""
-        due = to_text(due_at) if due_at else None
-        self._sql.executemany(
-            "INSERT INTO observations(image_id, due_at) VALUES (?, ?)"
-            " ON CONFLICT(image_id) DO UPDATE SET due_at = excluded.due_at",
-            [(image_id, due) for image_id in image_ids],
-        )
+class GraphStore(Observations):
+    """The graph on one connection: images, what they stand on, where names point to, what digests hold."""
 
     def record(self, build: BuildRecord) -> int:
         """Keep one finished build: its images now stand on exactly these bases."""
-        digest_id = self.remember_manifests(build.manifests) if build.manifests else None
-        build_id = self._add_build(build, digest_id)
+        build_id = self._add_build(build)
         base_ids = self._add_bases(build_id, build)
         for reference in build.images:
             image_id = self.image_id(reference)
@@ -116,6 +27,7 @@ class GraphStore:
                 "UPDATE images SET origin = ?, build_id = ?, task_id = coalesce(?, task_id) WHERE id = ?",
                 (Origin.BUILT, build_id, build.task_id, image_id),
             )
+            self._sql.execute("INSERT INTO build_images VALUES (?, ?)", (image_id, build_id))
             self._replace_edges(image_id, build_id, base_ids)
             if build.manifests is not None:
                 self.observe(reference, build.manifests, build.built_at, Source.PUSH)
@@ -128,24 +40,42 @@ class GraphStore:
             image_id = self.image_id(reference)
             self._sql.execute("UPDATE images SET task_id = ? WHERE id = ?", (task_id, image_id))
 
-    def _move(self, image_id: int, new_id: int, old_id: int | None, at: datetime, source: Source) -> None:
-        moment = to_text(at)
-        self._sql.execute(
-            "INSERT INTO observations(image_id, digest_id, changed_at, checked_at) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT(image_id) DO UPDATE SET digest_id = excluded.digest_id,"
-            " changed_at = excluded.changed_at, checked_at = excluded.checked_at, failures = 0, error = NULL",
-            (image_id, new_id, moment, moment),
-        )
-        self._sql.execute(
-            "INSERT INTO observation_history(image_id, digest_id, previous_id, observed_at, source)"
-            " VALUES (?, ?, ?, ?, ?)",
-            (image_id, new_id, old_id, moment, source),
-        )
+    def newest_build(self, reference: ImageRef) -> tuple[Digest, Digest] | None:
+        """Digest and content id of what an image's newest build pushed; None if there is no such build."""
+        row = self._sql.execute(
+            "SELECT d.value, b.content_id FROM images i JOIN builds b ON b.id = i.build_id"
+            " JOIN digests d ON d.id = b.digest_id WHERE i.name = ?",
+            (str(reference),),
+        ).fetchone()
+        return (Digest.parse(row[0]), Digest.parse(row[1])) if row else None
 
-    def _add_build(self, build: BuildRecord, digest_id: int | None) -> int:
-        added = self._sql.execute(
-            "INSERT INTO builds(run_id, task_id, digest_id, content_id, platforms, pushed, built_at, duration_s)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    def prune_builds(self, keep_each: int = 20) -> int:
+        """Forget all but the newest builds of each image; answers how many went. The newest always stays."""
+        self._sql.execute(
+            "DELETE FROM build_images WHERE (image_id, build_id) IN (SELECT image_id, build_id FROM ("
+            "SELECT *, row_number() OVER (PARTITION BY image_id ORDER BY build_id DESC) AS age FROM build_images"
+            ") WHERE age > ?)",
+            (max(keep_each, 1),),
+        )
+        unused = "(SELECT id FROM builds WHERE id NOT IN (SELECT build_id FROM build_images))"
+        self._sql.execute(f"DELETE FROM build_bases WHERE build_id IN {unused}")
+        return self._sql.execute(f"DELETE FROM builds WHERE id IN {unused}").rowcount
+
+    def prune_history(self, keep_each: int = 100) -> int:
+        """Forget all but the newest observations of each reference; answers how many went."""
+        pruned = self._sql.execute(
+            "DELETE FROM observation_history WHERE id IN (SELECT id FROM"
+            " (SELECT id, row_number() OVER (PARTITION BY image_id ORDER BY id DESC) AS age"
+            " FROM observation_history) WHERE age > ?)",
+            (max(keep_each, 1),),
+        )
+        return pruned.rowcount
+
+    def _add_build(self, build: BuildRecord) -> int:
+        digest_id = self.remember_manifests(build.manifests) if build.manifests else None
+        return self._insert(
+            "INSERT INTO builds(run_id, task_id, digest_id, content_id, platforms, pushed, built_at,"
+            " duration_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 build.run_id,
                 build.task_id,
@@ -157,14 +87,12 @@ class GraphStore:
                 build.duration_s,
             ),
         )
-        assert added.lastrowid is not None
-        return added.lastrowid
 
     def _add_bases(self, build_id: int, build: BuildRecord) -> list[int]:
         base_ids = []
         for base in merged(build.bases):
-            change = self.observe(base.reference, base.manifests, build.resolved_at, Source.BUILD)
-            base_id = change.image_id if change else self.image_id(base.reference)
+            self.observe(base.reference, base.manifests, build.resolved_at, Source.BUILD)
+            base_id = self.image_id(base.reference)
             self._watch(base_id, base.reference, build.built_at)
             digest_id = self.remember_manifests(base.manifests)
             place = (base.role, base.via, base.stage, base.line)
@@ -173,32 +101,53 @@ class GraphStore:
             base_ids.append(base_id)
         return base_ids
 
-    def _watch(self, base_id: int, reference: ImageRef, at: datetime) -> None:
-        """A name pinned by digest cannot move; any other is asked about from now on."""
-        if reference.digest is None:
-            self._sql.execute(
-                "UPDATE observations SET due_at = coalesce(due_at, ?) WHERE image_id = ?",
-                (to_text(at), base_id),
-            )
-
     def _replace_edges(self, image_id: int, build_id: int, base_ids: list[int]) -> None:
+        before = dict(
+            self._sql.execute(
+                "SELECT base_id, followed FROM edges WHERE image_id = ?", (image_id,)
+            ).fetchall()
+        )
         self._sql.execute("DELETE FROM edges WHERE image_id = ?", (image_id,))
         self._sql.execute(
-            "INSERT INTO edges(image_id, base_id, role, via, stage, line, digest_id, platforms)"
-            " SELECT ?, base_id, role, via, stage, line, digest_id, platforms FROM build_bases WHERE build_id = ?",
+            "INSERT INTO edges(image_id, base_id, role, via, stage, line, digest_id, platforms) SELECT ?,"
+            " base_id, role, via, stage, line, digest_id, platforms FROM build_bases WHERE build_id = ?",
             (image_id, build_id),
         )
+        # What was followed before closed no circle then, and closes none now.
+        self._unfollow_circles(image_id, [base_id for base_id in base_ids if not before.get(base_id)])
+        self._mark_moved({*before, *base_ids})
+        if not before.keys() <= set(base_ids):
+            self._follow_again()
+
+    def _unfollow_circles(self, image_id: int, base_ids: Iterable[int]) -> None:
+        """Edges that close a circle are kept and shown, but a change behind them rebuilds nothing."""
+        row = self._sql.execute("SELECT 1 FROM edges WHERE base_id = ? LIMIT 1", (image_id,)).fetchone()
+        if row is None:  # nothing stands on the image yet, so nothing can lead back to it
+            return
         for base_id in base_ids:
             if self._stands_on(base_id, image_id):
-                self._sql.execute(
-                    "UPDATE edges SET followed = 0 WHERE image_id = ? AND base_id = ?", (image_id, base_id)
-                )
+                self._set_followed(image_id, base_id, followed=False)
+
+    def _follow_again(self) -> None:
+        """Edges were dropped, so a circle may be open now that was closed."""
+        cut = self._sql.execute(
+            "SELECT image_id, base_id FROM edges INDEXED BY edges_unfollowed WHERE followed = 0"
+        )
+        for image_id, base_id in cut.fetchall():
+            if not self._stands_on(base_id, image_id):
+                self._set_followed(image_id, base_id, followed=True)
+                self._mark_moved([base_id])
+
+    def _set_followed(self, image_id: int, base_id: int, *, followed: bool) -> None:
+        self._sql.execute(
+            "UPDATE edges SET followed = ? WHERE image_id = ? AND base_id = ?", (followed, image_id, base_id)
+        )
 
     def _stands_on(self, image_id: int, base_id: int) -> bool:
-        """Whether the image is, or is built on, the base: a new edge the other way would close a circle."""
+        """Whether the image is, or is built on, the base: an edge the other way would close a circle."""
         row = self._sql.execute(
-            "WITH RECURSIVE below(id) AS (SELECT ? UNION SELECT e.base_id FROM edges e"
-            " JOIN below ON e.image_id = below.id WHERE e.followed) SELECT 1 FROM below WHERE id = ?",
+            "WITH RECURSIVE below(id) AS (SELECT ? UNION SELECT e.base_id FROM below"
+            " CROSS JOIN edges e ON e.image_id = below.id WHERE e.followed) SELECT 1 FROM below WHERE id = ?",
             (image_id, base_id),
         ).fetchone()
         return row is not None
@@ -216,15 +165,4 @@ def merged(bases: Iterable[RecordedBase]) -> list[RecordedBase]:
 def _together(first: RecordedBase, second: RecordedBase) -> RecordedBase:
     main = second if second.role is Role.RUNTIME and first.role is not Role.RUNTIME else first
     platforms = tuple(sorted({*first.platforms, *second.platforms}))
-    return RecordedBase(
-        main.reference, main.role, main.via, main.stage, main.line, main.manifests, platforms
-    )
-
-
-def joined(platforms: Iterable[Platform]) -> str:
-    """`linux/amd64,linux/arm64`, as the database keeps a set of platforms."""
-    return ",".join(str(platform) for platform in sorted(platforms))
-
-
-def split(text: str) -> tuple[Platform, ...]:
-    return tuple(Platform.parse(part) for part in text.split(",") if part)
+    return replace(main, platforms=platforms)

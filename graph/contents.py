@@ -1,0 +1,66 @@
+"""Remembers what digests hold: manifests of platforms, layers. A digest never changes its content."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+
+from graph.model import Manifests
+from graph.reference import Digest, Platform
+
+
+class Contents:
+    """Numbers of digests, and what is in them, on one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+
+    def digest_id(self, digest: Digest) -> int:
+        """The number of a digest, giving it one if it is new."""
+        row = self._sql.execute("SELECT id FROM digests WHERE value = ?", (str(digest),)).fetchone()
+        return int(row[0]) if row else self._insert("INSERT INTO digests(value) VALUES (?)", (str(digest),))
+
+    def remember_manifests(self, manifests: Manifests) -> int:
+        """Keep what a digest holds, once for ever; answers its number."""
+        index_id = self.digest_id(manifests.digest)
+        row = self._sql.execute("SELECT looked_into FROM digests WHERE id = ?", (index_id,)).fetchone()
+        if not row[0]:
+            held = [(index_id, str(p), self.digest_id(d)) for p, d in manifests.platforms.items()]
+            self._sql.executemany("INSERT OR IGNORE INTO manifests VALUES (?, ?, ?)", held)
+            self._sql.execute("UPDATE digests SET looked_into = 1 WHERE id = ?", (index_id,))
+        return index_id
+
+    def known_manifests(self, digest: Digest) -> Manifests | None:
+        """What a digest holds; None if nobody has looked into it."""
+        row = self._sql.execute(
+            "SELECT id FROM digests WHERE value = ? AND looked_into = 1", (str(digest),)
+        ).fetchone()
+        if row is None:
+            return None
+        rows = self._sql.execute(
+            "SELECT m.platform, d.value FROM manifests m JOIN digests d ON d.id = m.digest_id"
+            " WHERE m.index_id = ?",
+            row,
+        )
+        return Manifests(digest, {Platform.parse(platform): Digest.parse(held) for platform, held in rows})
+
+    def remember_layers(self, digest: Digest, diff_ids: Sequence[Digest]) -> None:
+        """Keep the uncompressed layers of one platform's manifest, lowest first."""
+        self._sql.execute(
+            "INSERT OR IGNORE INTO layers(digest_id, diff_ids) VALUES (?, ?)",
+            (self.digest_id(digest), json.dumps([str(diff_id) for diff_id in diff_ids])),
+        )
+
+    def layers_of(self, digest: Digest) -> tuple[Digest, ...] | None:
+        """The layers of a platform's manifest, lowest first; None if they were never asked for."""
+        row = self._sql.execute(
+            "SELECT l.diff_ids FROM layers l JOIN digests d ON d.id = l.digest_id WHERE d.value = ?",
+            (str(digest),),
+        ).fetchone()
+        return tuple(Digest.parse(text) for text in json.loads(row[0])) if row else None
+
+    def _insert(self, statement: str, values: tuple[object, ...]) -> int:
+        added = self._sql.execute(statement, values)
+        assert added.lastrowid is not None
+        return added.lastrowid

@@ -1,0 +1,162 @@
+"""Notes what registries say of references, and knows which to ask next. Asks nobody itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from graph.clock import from_text, to_text
+from graph.contents import Contents
+from graph.database import numbers
+from graph.model import Manifests, Origin
+from graph.reference import Digest, ImageRef
+
+
+class Source(StrEnum):
+    """Who brought an observation."""
+
+    POLL = "poll"
+    EVENT = "event"
+    BUILD = "build"  # resolved for a build
+    PUSH = "push"  # our own push, as the registry answered it
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A reference that points somewhere else than when it was last seen; `old` is None the first time."""
+
+    image_id: int
+    reference: ImageRef
+    old: Digest | None
+    new: Digest
+
+
+class Due(NamedTuple):
+    """A reference whose turn it is to be asked about."""
+
+    image_id: int
+    reference: ImageRef
+    observed: Digest | None
+    failures: int  # in a row
+
+
+class Observations(Contents):
+    """Where references point to. Every method that writes belongs inside the caller's `immediate()`."""
+
+    def image_id(self, reference: ImageRef, origin: Origin = Origin.EXTERNAL) -> int:
+        """The number of an image, giving it one if it is new."""
+        row = self._sql.execute("SELECT id FROM images WHERE name = ?", (str(reference),)).fetchone()
+        if row is not None:
+            return int(row[0])
+        return self._insert("INSERT INTO images(name, origin) VALUES (?, ?)", (str(reference), origin))
+
+    def observe(
+        self, reference: ImageRef, manifests: Manifests, at: datetime, source: Source
+    ) -> Change | None:
+        """Note where a reference points; answers what moved. An older answer than the newest is ignored."""
+        image_id = self.image_id(reference)
+        row = self._sql.execute(
+            "SELECT o.digest_id, d.value, o.checked_at FROM observations o"
+            " LEFT JOIN digests d ON d.id = o.digest_id WHERE o.image_id = ?",
+            (image_id,),
+        ).fetchone()
+        old_id, old, checked_at = row or (None, None, None)
+        if checked_at is not None and checked_at > to_text(at):
+            return None
+        new_id = self.remember_manifests(manifests)
+        if new_id == old_id:
+            self.confirm(image_id, at)
+            return None
+        self._move(image_id, new_id, old_id, at, source)
+        return Change(image_id, reference, Digest.parse(old) if old else None, manifests.digest)
+
+    def confirm(self, image_id: int, at: datetime) -> None:
+        """The registry answered: nothing moved."""
+        self._sql.execute(
+            "UPDATE observations SET failures = 0, error = NULL,"
+            " checked_at = max(coalesce(checked_at, ''), ?) WHERE image_id = ?",
+            (to_text(at), image_id),
+        )
+
+    def note_failure(self, image_id: int, error: str) -> None:
+        """The registry did not answer, or refused; what was observed before stays."""
+        self._sql.execute(
+            "INSERT INTO observations(image_id, failures, error) VALUES (?, 1, ?)"
+            " ON CONFLICT(image_id) DO UPDATE SET failures = failures + 1, error = excluded.error",
+            (image_id, error),
+        )
+
+    def schedule(self, image_ids: Iterable[int], due_at: datetime | None) -> None:
+        """When to ask about these next; None: no more."""
+        due = to_text(due_at) if due_at else None
+        self._sql.executemany(
+            "INSERT INTO observations(image_id, due_at) VALUES (?, ?)"
+            " ON CONFLICT(image_id) DO UPDATE SET due_at = excluded.due_at",
+            [(image_id, due) for image_id in image_ids],
+        )
+
+    def due(self, now: datetime, limit: int) -> list[Due]:
+        """The references whose time has come, longest overdue first, at most `limit`."""
+        rows = self._sql.execute(
+            "SELECT o.image_id, i.name, d.value, o.failures FROM observations o"
+            " JOIN images i ON i.id = o.image_id LEFT JOIN digests d ON d.id = o.digest_id"
+            " WHERE o.due_at <= ? ORDER BY o.due_at, o.image_id LIMIT ?",
+            (to_text(now), limit),
+        )
+        return [
+            Due(image_id, ImageRef.parse(name), Digest.parse(digest) if digest else None, failures)
+            for image_id, name, digest, failures in rows
+        ]
+
+    def next_due(self) -> datetime | None:
+        """When the next reference is to be asked about; None if none is watched."""
+        row = self._sql.execute("SELECT min(due_at) FROM observations WHERE due_at IS NOT NULL").fetchone()
+        return from_text(row[0]) if row[0] else None
+
+    def forget_unused(self) -> int:
+        """Watch no longer what nobody stands on any more; answers how many those were.
+
+        Images of our own that others stand on stay watched: somebody else may overwrite their tags.
+        """
+        dropped = self._sql.execute(
+            "UPDATE observations SET due_at = NULL WHERE due_at IS NOT NULL"
+            " AND NOT EXISTS (SELECT 1 FROM edges e WHERE e.base_id = observations.image_id)"
+        )
+        return dropped.rowcount
+
+    def _watch(self, image_id: int, reference: ImageRef, at: datetime) -> None:
+        """A name pinned by digest cannot move; any other is asked about from now on."""
+        if reference.digest is None:
+            self._sql.execute(
+                "UPDATE observations SET due_at = coalesce(due_at, ?) WHERE image_id = ?",
+                (to_text(at), image_id),
+            )
+
+    def _move(self, image_id: int, new_id: int, old_id: int | None, at: datetime, source: Source) -> None:
+        moment = to_text(at)
+        self._sql.execute(
+            "INSERT INTO observations(image_id, digest_id, changed_at, checked_at) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT(image_id) DO UPDATE SET digest_id = excluded.digest_id,"
+            " changed_at = excluded.changed_at, checked_at = excluded.checked_at, failures = 0, error = NULL",
+            (image_id, new_id, moment, moment),
+        )
+        self._sql.execute(
+            "INSERT INTO observation_history(image_id, digest_id, previous_id, observed_at, source)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (image_id, new_id, old_id, moment, source),
+        )
+        self._mark_moved([image_id])
+
+    def _mark_moved(self, base_ids: Iterable[int]) -> None:
+        """Bring the mark of moved bases up to date, which lets a look at the graph skip all the others."""
+        edge = "SELECT 1 FROM edges e WHERE e.base_id = observations.image_id AND e.followed = 1 AND"
+        self._sql.execute(  # two look-ups: "<>" would read every edge of a base that thousands stand on
+            "UPDATE observations SET moved ="
+            f" EXISTS ({edge} e.digest_id < observations.digest_id)"
+            f" OR EXISTS ({edge} e.digest_id > observations.digest_id)"
+            " WHERE image_id IN (SELECT value FROM json_each(?))",
+            (numbers(base_ids),),
+        )
