@@ -27,7 +27,7 @@ class Place:
         if len(shown) > TEXT_SHOWN_MOST:
             shown = f"{shown[:TEXT_SHOWN_MOST]}…"
         quoted = f": {shown}" if shown else ""
-        return DockerfileError(f"{self.path}:{self.line}: {printable(rule)}{quoted}", hint=hint)
+        return DockerfileError(f"{printable(self.path)}:{self.line}: {printable(rule)}{quoted}", hint=hint)
 
 
 def printable(text: str) -> str:
