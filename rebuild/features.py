@@ -80,13 +80,13 @@ def understood(builder: Builder, version: Version) -> frozenset[Feature]:
 
 
 def who_has(feature: Feature) -> str:
-    """The engines that understand it, for people: `podman 4.8 or newer, docker 23 or newer with BuildKit`."""
+    """The engines that understand it, for people: `podman 4.8 or newer, or docker 23 or newer with BuildKit`."""
     engines = []
     if feature in _BUILDAH:
         engines.append(f"podman {_BUILDAH[feature][1]} or newer")
     if feature in _BUILDKIT:
         engines.append(f"docker {'.'.join(map(str, _BUILDKIT[feature]))} or newer with BuildKit")
-    return ", ".join(engines)
+    return ", or ".join(engines)
 
 
 def refusals(
@@ -119,4 +119,4 @@ def _refusal(feature: Feature, engine: str) -> str:
     having = who_has(feature)
     if not having:
         return f"{feature} is not understood by {engine}, nor by any engine as tracker uses it"
-    return f"{feature} is not understood by {engine}; {having} has it"
+    return f"{feature} is not understood by {engine}; it needs {having}"
