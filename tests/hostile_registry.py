@@ -63,7 +63,7 @@ def _handler(registry: HostileRegistry) -> type[BaseHTTPRequestHandler]:
             else:
                 self._send(reply)
 
-        do_HEAD = do_POST = do_GET
+        do_HEAD = do_POST = do_CONNECT = do_GET
 
         def _send(self, reply: Reply) -> None:
             self.send_response(reply.status)

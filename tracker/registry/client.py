@@ -47,8 +47,9 @@ class RegistryClient:
     """`rebuild.registry.Registry` over HTTP, for all registries at once; use it as `async with`.
 
     `settings` are by registry host as names have it (`docker.io`, `localhost:5000`); the others
-    get `default`. One client keeps one ledger for each registry: share it, and give callers their
-    own patience by `with_patience`.
+    get `default`. `proxies` are what `urllib.request.getproxies_environment()` gives. One client
+    keeps one ledger for each registry: share it, and give callers a patience of their own by
+    `with_patience`.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class RegistryClient:
         credentials: Credentials | None = None,
         patience: Patience = POLLING,
         limits: Limits | None = None,
+        proxies: Mapping[str, str] | None = None,
         clock: Clock | None = None,
         on_request: OnRequest | None = None,
     ) -> None:
@@ -67,6 +69,7 @@ class RegistryClient:
         self._credentials = credentials or FixedCredentials()
         self._patience = patience
         self._limits = limits or Limits()
+        self._proxies = proxies or {}
         self._clock = clock or Clock()
         self._on_request = on_request or _unseen
         self._hosts: dict[str, Host] = {}
@@ -188,6 +191,7 @@ class RegistryClient:
                 self._settings.get(registry, self._default),
                 credentials=self._credentials,
                 limits=self._limits,
+                proxies=self._proxies,
                 clock=self._clock,
                 on_request=self._on_request,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -24,6 +25,11 @@ class Login:
 
     username: str
     password: Secret
+
+
+def basic_header(login: Login) -> str:
+    pair = f"{login.username}:{login.password.reveal()}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
 
 @dataclass(frozen=True, slots=True)

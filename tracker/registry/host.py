@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from rebuild.secret import Secret
@@ -27,6 +27,7 @@ class Host:
         *,
         credentials: Credentials,
         limits: Limits,
+        proxies: Mapping[str, str],
         clock: Clock,
         on_request: OnRequest,
     ) -> None:
@@ -34,7 +35,9 @@ class Host:
         self._base = base_url(registry, settings)
         self._clock = clock
         self._budget = Budget(registry, pace(registry, settings), clock)
-        self._wire = Wire(registry, settings, self._budget, clock, on_request)
+        self._wire = Wire(
+            registry, settings, budget=self._budget, proxies=proxies, clock=clock, on_request=on_request
+        )
         self._identity = Identity(
             registry,
             settings,

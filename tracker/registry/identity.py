@@ -11,10 +11,10 @@ from rebuild.secret import Secret
 from tracker.registry.answers import error_of, is_rate_limit, retry_after_s
 from tracker.registry.budget import Budget
 from tracker.registry.challenge import Basic, Bearer, Challenge
-from tracker.registry.credentials import Credential, Credentials, CredentialsRejected, Login
+from tracker.registry.credentials import Credential, Credentials, CredentialsRejected, Login, basic_header
 from tracker.registry.hosts import check_realm
 from tracker.registry.settings import Clock, Limits, RegistrySettings
-from tracker.registry.token_server import Grant, basic_header, read_grant, token_request
+from tracker.registry.token_server import Grant, read_grant, token_request
 from tracker.registry.tokens import Tokens
 from tracker.registry.wire import Wire
 

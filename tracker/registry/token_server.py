@@ -16,7 +16,7 @@ import httpx
 from rebuild.registry import RegistryUnavailable
 from rebuild.secret import Secret
 from tracker.registry.budget import read_http_date
-from tracker.registry.credentials import Credential, IdentityToken, Login
+from tracker.registry.credentials import Credential, IdentityToken, basic_header
 from tracker.registry.wire import Answer, Asked
 
 LIFE_DEFAULT_S = 60.0
@@ -32,11 +32,6 @@ class Grant:
     token: Secret
     life_s: float
     repositories: frozenset[str] | None
-
-
-def basic_header(login: Login) -> str:
-    pair = f"{login.username}:{login.password.reveal()}"
-    return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
 
 def token_request(

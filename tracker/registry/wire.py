@@ -22,6 +22,7 @@ from rebuild.registry import RegistryRefused, RegistryUnavailable
 from tracker import __version__
 from tracker.registry.budget import Budget
 from tracker.registry.hosts import may_redirect, same_origin
+from tracker.registry.proxies import proxy_for
 from tracker.registry.settings import Clock, OnRequest, RegistrySettings, RequestSeen
 
 REDIRECTS_MOST = 5
@@ -55,20 +56,30 @@ class Wire:
     """The connections of one registry: its own, its token server's, its storage's."""
 
     def __init__(
-        self, registry: str, settings: RegistrySettings, budget: Budget, clock: Clock, on_request: OnRequest
+        self,
+        registry: str,
+        settings: RegistrySettings,
+        *,
+        budget: Budget,
+        proxies: Mapping[str, str],
+        clock: Clock,
+        on_request: OnRequest,
     ) -> None:
         self._registry = registry
         self._settings = settings
         self._budget = budget
+        self._proxies = proxies
         self._clock = clock
         self._on_request = on_request
         self._places = asyncio.Semaphore(settings.connections)
-        self._transport = AiohttpTransport(verify=_tls(settings.ca_file), client=self._session)
+        self._tls = _tls(settings.ca_file)
+        self._transports: dict[httpx.URL | None, AiohttpTransport] = {}  # by proxy
         times = {"connect": settings.connect_timeout_s, "read": settings.read_timeout_s}
         self._extensions = {"timeout": times}
 
     async def close(self) -> None:
-        await self._transport.aclose()
+        for transport in self._transports.values():
+            await transport.aclose()
 
     async def send(self, asked: Asked) -> Answer:
         """The answer, whatever its status; redirects of GET and HEAD are followed without credentials.
@@ -120,7 +131,7 @@ class Wire:
                 content=asked.body,
                 extensions=self._extensions,
             )
-            response = await self._transport.handle_async_request(request)
+            response = await self._transport(request.url).handle_async_request(request)
             status = response.status_code
             try:
                 return Answer(status, response.headers, await self._read(asked, response))
@@ -153,6 +164,8 @@ class Wire:
             return self._unavailable(asked, f"no answer within {self._settings.read_timeout_s:g} s")
         if isinstance(cause, aiohttp.ServerTimeoutError):
             return self._unavailable(asked, f"no connection within {self._settings.connect_timeout_s:g} s")
+        if isinstance(cause, aiohttp.ClientHttpProxyError):
+            return self._unavailable(asked, f"the proxy answered HTTP {cause.status}")
         if isinstance(cause, aiohttp.ClientConnectorError):
             return self._unavailable(asked, f"cannot connect: {_reason(cause.os_error)}")
         if isinstance(cause, aiohttp.ServerDisconnectedError | ConnectionError):
@@ -168,12 +181,21 @@ class Wire:
     def _unavailable(self, asked: Asked, rule: str, *, hint: str | None = None) -> RegistryUnavailable:
         return RegistryUnavailable(f"{self._registry}: {asked.what}: {rule}", hint=hint)
 
+    def _transport(self, url: httpx.URL) -> AiohttpTransport:
+        proxy = proxy_for(url, self._proxies)
+        address = None if proxy is None else proxy.url
+        found = self._transports.get(address)
+        if found is None:
+            found = AiohttpTransport(verify=self._tls, client=self._session, proxy=proxy)
+            self._transports[address] = found
+        return found
+
     def _session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             limit=0,
             limit_per_host=self._settings.connections,
             keepalive_timeout=KEEP_ALIVE_S,
-            ssl=self._transport.ssl_context,
+            ssl=self._tls,
         )
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 

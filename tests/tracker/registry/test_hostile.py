@@ -291,6 +291,32 @@ async def test_cookies_are_not_sent_back(hostile: HostileRegistry) -> None:
     assert "cookie" not in hostile.seen[1].headers
 
 
+async def test_a_proxy_is_asked_in_the_place_of_the_registry(hostile: HostileRegistry) -> None:
+    hostile.script = [FOUND]
+    proxies = {"http": f"http://user:word@{hostile.host}"}
+    settings = {"registry.invalid": RegistrySettings(insecure=True)}
+
+    async with RegistryClient(settings=settings, proxies=proxies) as client:
+        assert await client.digest(ImageRef.parse("registry.invalid/app:1")) == DIGEST
+
+    [seen] = hostile.seen
+    assert seen.path == "http://registry.invalid/v2/app/manifests/1"
+    assert seen.headers["proxy-authorization"].startswith("Basic ")
+
+
+async def test_tls_goes_through_a_proxy_and_its_refusal_is_named(hostile: HostileRegistry) -> None:
+    hostile.script = [Reply(407)]
+    proxies = {"https": f"http://user:word@{hostile.host}"}
+
+    async with RegistryClient(patience=ONCE, proxies=proxies) as client:
+        with pytest.raises(RegistryUnavailable, match="the proxy answered HTTP 407"):
+            await client.digest(ImageRef.parse("registry.invalid/app:1"))
+
+    [seen] = hostile.seen
+    assert (seen.method, seen.path) == ("CONNECT", "registry.invalid:443")
+    assert seen.headers["proxy-authorization"].startswith("Basic ")
+
+
 # Redirects and credentials
 
 

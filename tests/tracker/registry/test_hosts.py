@@ -10,6 +10,7 @@ import pytest
 from rebuild.registry import RegistryRefused
 from tracker.registry import RegistrySettings
 from tracker.registry.hosts import base_url, check_realm, may_redirect, pace, same_origin
+from tracker.registry.proxies import proxy_for
 
 DEFAULT = RegistrySettings()
 
@@ -106,3 +107,36 @@ def test_docker_hub_has_a_pace_of_its_own_until_another_is_set(
     registry: str, settings: RegistrySettings, per_minute: int | None
 ) -> None:
     assert pace(registry, settings) == per_minute
+
+
+PROXIES = {
+    "http": "http://proxy:3128",
+    "https": "http://u:p@proxy:3129",
+    "no": "internal.example.com,10.0.0.1",
+}
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [
+        ("https://ghcr.io/v2/", "http://proxy:3129"),
+        ("http://ghcr.io/v2/", "http://proxy:3128"),
+        ("https://internal.example.com/v2/", None),
+        ("https://a.internal.example.com:5000/v2/", None),
+        ("https://10.0.0.1:5000/v2/", None),
+        ("http://localhost:5000/v2/", None),
+        ("http://[::1]:5000/v2/", None),
+    ],
+)
+def test_a_proxy_is_used_except_for_loopback_and_what_is_excluded(url: str, proxy: str | None) -> None:
+    found = proxy_for(httpx.URL(url), PROXIES)
+
+    assert (None if found is None else str(found.url)) == proxy
+
+
+@pytest.mark.parametrize("address", ["socks5h:hunter2", "http://[::hunter2"])
+def test_a_proxy_that_is_no_url_is_refused_without_showing_it(address: str) -> None:
+    with pytest.raises(RegistryRefused, match="not a URL") as refusal:
+        proxy_for(httpx.URL("https://ghcr.io"), {"https": address})
+
+    assert "hunter2" not in f"{refusal.value}{refusal.value.hint}"

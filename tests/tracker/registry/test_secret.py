@@ -11,7 +11,8 @@ import pytest
 
 from rebuild.secret import Secret
 from tracker.registry import IdentityToken, Login
-from tracker.registry.token_server import basic_header, token_request
+from tracker.registry.credentials import basic_header
+from tracker.registry.token_server import token_request
 
 HIDDEN = Secret("hunter2")
 
