@@ -52,8 +52,8 @@ class GraphStore(Observations):
     def prune_builds(self, keep_each: int = 20) -> int:
         """Forget all but the newest builds of each image; answers how many went. The newest always stays."""
         self._sql.execute(
-            "DELETE FROM build_images WHERE (image_id, build_id) IN (SELECT image_id, build_id FROM ("
-            "SELECT *, row_number() OVER (PARTITION BY image_id ORDER BY build_id DESC) AS age FROM build_images"
+            "DELETE FROM build_images WHERE (image_id, build_id) IN (SELECT image_id, build_id FROM (SELECT"
+            " *, row_number() OVER (PARTITION BY image_id ORDER BY build_id DESC) AS age FROM build_images"
             ") WHERE age > ?)",
             (max(keep_each, 1),),
         )
