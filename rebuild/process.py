@@ -166,9 +166,11 @@ async def _until_done(
                 task.result()  # a sink that raised ends the command
         # A process that went to the background may hold the pipe open for ever.
         if pending:
-            done, _ = await asyncio.wait(pending, timeout=grace_s)
+            done, pending = await asyncio.wait(pending, timeout=grace_s)
             for task in done:
                 task.result()
+        if not pending:
+            await process.wait()
     finally:
         exited.cancel()
 
@@ -191,12 +193,14 @@ async def _exit(pid: int) -> None:
 
 async def _end(process: asyncio.subprocess.Process, grace_s: float) -> None:
     """SIGTERM to the whole family, then SIGKILL to what is left of it."""
+    if process.returncode is not None:
+        _signal(process.pid, set(), signal.SIGKILL)  # what it left in the background
+        return
     family = _family(process.pid)
     try:
-        if process.returncode is None:
-            _signal(process.pid, family, signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(_exit(process.pid), grace_s)
+        _signal(process.pid, family, signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(_exit(process.pid), grace_s)
     finally:
         _signal(process.pid, family | _family(process.pid), signal.SIGKILL)
     await process.wait()
