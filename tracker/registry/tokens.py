@@ -45,7 +45,7 @@ class Tokens:
         self._batches = {member: batch for batch in in_batches(repositories) for member in batch}
 
     async def get(self, repository: str) -> Secret:
-        # Twice, because a shared request may end without a token for this one.
+        # Again, because a shared request may end without a token for this one, which then asks alone.
         for _ in range(3):
             held = self._current(repository)
             if held is not None:
