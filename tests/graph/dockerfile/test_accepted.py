@@ -1,4 +1,5 @@
 """Dockerfiles that BuildKit builds, with the bases that it takes, one rule each."""
+# ruff: noqa: E501 - tables, a rule a line
 
 from __future__ import annotations
 
@@ -201,7 +202,12 @@ def test_no_rule_is_told_twice() -> None:
 def read(file: str, *, args: dict[str, str] | None = None, target: str | None = None) -> Scan:
     content = file.encode("utf-8", "surrogateescape")
     return scan(
-        content, path="Dockerfile", platform=TARGET, build_platform=BUILDER, build_args=args or {}, target=target
+        content,
+        path="Dockerfile",
+        platform=TARGET,
+        build_platform=BUILDER,
+        build_args=args or {},
+        target=target,
     )
 
 
