@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from graph.errors import StoreError
+from graph.errors import StoreBusy, StoreError
 
 BUSY_TIMEOUT_S = 10.0
 SCHEMA = 6  # the number of steps in graph.migrations, which a file carries once they are applied
@@ -68,15 +68,27 @@ def immediate(connection: sqlite3.Connection) -> Iterator[None]:
     """One write transaction: all of it or nothing.
 
     BEGIN alone takes the lock at the first write, and fails at once if another process wrote in between;
-    BEGIN IMMEDIATE waits for its turn.
+    BEGIN IMMEDIATE waits for its turn; `StoreBusy` is raised where that does not come.
     """
-    connection.execute("BEGIN IMMEDIATE")
+    _begin(connection)
     try:
         yield
     except BaseException:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        raise StoreBusy(
+            "another process holds the database and does not let go of it",
+            hint="a backup or an open sqlite3 shell may do so: end it, and try again",
+        ) from error
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@
         DockerfileError       a Dockerfile that the builder would refuse; always with file:line
         ConfigError           settings (raised in tracker.settings)
       StoreError              the database cannot be used as asked
+        StoreBusy             another process holds it; later it can be
       RegistryError           what a registry answered (subclasses in rebuild.registry)
       EngineError             what the engine lacks or refused (subclasses in rebuild.engine)
 
@@ -36,3 +37,7 @@ class InvalidReference(WrongUse):
 
 class StoreError(TrackerError):
     """The database is missing, newer than this program, or not ours."""
+
+
+class StoreBusy(StoreError):
+    """Another process has held the database for longer than anybody should; nothing was written."""

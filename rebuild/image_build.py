@@ -30,6 +30,10 @@ class NotWhatWasPinned(TrackerError):
     """The result does not stand on the base that it was told to stand on."""
 
 
+class NotWhatWasPushed(TrackerError):
+    """The name holds something else than what was pushed to it a moment ago."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What a build works with."""
@@ -198,7 +202,7 @@ async def _publish(
         if failed is not None:
             return failed
     pushed_at = tools.now()
-    answered = await _answered(record.images[0], tools)
+    answered = await _answered(record, tools)
     return replace(record, manifests=answered, pushed=True, built_at=pushed_at)
 
 
@@ -229,5 +233,13 @@ async def _same_content(reference: ImageRef, digest: Digest, record: BuildRecord
     return content_id_of(await tools.registry.image_config(reference, manifest)) == record.content_id
 
 
-async def _answered(reference: ImageRef, tools: Tools) -> Manifests:
-    return await tools.registry.manifests(reference, await tools.registry.digest(reference))
+async def _answered(record: BuildRecord, tools: Tools) -> Manifests:
+    """What the registry says that the name holds now; checked, for a tag is anybody's to move."""
+    reference = record.images[0]
+    digest = await tools.registry.digest(reference)
+    if not await _same_content(reference, digest, record, tools):
+        raise NotWhatWasPushed(
+            f"{reference} was pushed, and now holds something else: {digest}",
+            hint="somebody else pushed to it in the same moment; nothing was recorded; build again",
+        )
+    return await tools.registry.manifests(reference, digest)

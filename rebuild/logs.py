@@ -6,26 +6,39 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from graph.errors import TrackerError
+
 LOG_BYTES_MOST = 64 * 1024 * 1024  # a build that prints without end must not fill the disk
 
 
+class LogUnwritable(TrackerError):
+    """The folder of the logs takes no log."""
+
+
 class RunLog:
-    """Appends to one run's file. Used from one task at a time."""
+    """Appends to one run's file; raises `LogUnwritable`. Used from one task at a time."""
 
     def __init__(self, path: Path, *, bytes_most: int = LOG_BYTES_MOST) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Unbuffered: whoever follows sees each piece at once, and a killed process loses none.
-        self._file: BinaryIO = path.open("ab", buffering=0)
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Unbuffered: whoever follows sees each piece at once, and a killed process loses none.
+            self._file: BinaryIO = path.open("ab", buffering=0)
+        except OSError as error:
+            raise self._unwritable(error) from error
         self._left = bytes_most - self._file.tell()
 
     def write(self, piece: bytes) -> None:
         """Append; what goes past the limit is dropped, once with a note."""
         if self._left <= 0:
             return
-        self._file.write(piece[: self._left])
-        self._left -= len(piece)
-        if self._left <= 0:
-            self._file.write(b"\n[log cut here: it reached its limit]\n")
+        try:
+            self._file.write(piece[: self._left])
+            self._left -= len(piece)
+            if self._left <= 0:
+                self._file.write(b"\n[log cut here: it reached its limit]\n")
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def say(self, line: str) -> None:
         """A line of tracker's own, with the time before it."""
@@ -34,6 +47,12 @@ class RunLog:
 
     def close(self) -> None:
         self._file.close()
+
+    def _unwritable(self, error: OSError) -> LogUnwritable:
+        return LogUnwritable(
+            f"cannot write the log {self._path}: {error.strerror}",
+            hint="the folder must be this user's to write, and the disk must have room",
+        )
 
 
 def log_path(folder: Path, run_id: str) -> Path:

@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime
 
 from rebuild.owner import is_alive
 from rebuild.runs import Cause, Run, Runs, Status
 
+ATTEMPTS_MOST = 20  # after which a run is taken for what ends its process, by its use of memory say
+
 
 def recover(
-    connection: sqlite3.Connection, now: datetime, *, alive: Callable[[str | None], bool] = is_alive
+    connection: sqlite3.Connection,
+    now: datetime,
+    *,
+    lost: Container[int] = (),
+    alive: Callable[[str | None], bool] = is_alive,
 ) -> list[Run]:
     """Give every orphaned run back to the queue, or end it. Belongs inside `immediate()`.
 
     A quick run belongs to the command that asked for it, whose context may be gone: it ends. All
     others are done again; what they were about to push is kept, so a finished push is only recorded.
+    `lost` are numbers of runs that nobody works on although their process is alive.
     """
     runs = Runs(connection)
-    orphans = [run for run, owner in runs.unfinished() if not alive(owner)]
+    orphans = [run for run, owner in runs.unfinished() if run.number in lost or not alive(owner)]
     for run in orphans:
         if run.task_id is None and run.cause is Cause.QUICK:
             runs.finish(run, Status.ERROR, now, error="the process that carried it out ended")
+        elif run.attempt >= ATTEMPTS_MOST:
+            runs.finish(run, Status.ERROR, now, error=f"its process ended {run.attempt} times")
         else:
             hand_back(runs, run, now)
     return orphans
 
 
 def hand_back(runs: Runs, run: Run, now: datetime) -> None:
-    """Back to the queue. A newer wish for the same task folds into it."""
+    """Back to the queue, unless a newer wish for the same task waits there: it may ask for something else."""
     queued = runs.queued_for(run.task_id) if run.task_id is not None else None
     if queued is not None:
-        runs.cancel_queued(queued, now, f"folded into run {run.run_id}")
-    runs.requeue(run)
+        runs.finish(run, Status.CANCELED, now, error=f"interrupted; run {queued.run_id} does it anew")
+    else:
+        runs.requeue(run)

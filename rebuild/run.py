@@ -7,21 +7,26 @@ import shutil
 import sqlite3
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
 from graph.database import immediate
-from graph.errors import TrackerError, WrongUse
+from graph.errors import StoreBusy, TrackerError, WrongUse
 from graph.model import BuildRecord
+from graph.reference import Digest, ImageRef
 from graph.store import GraphStore
 from rebuild import intent
 from rebuild.engine import CommandFailed
 from rebuild.image_build import Finished, Tools, build_image, held_already
-from rebuild.logs import RunLog, log_path
+from rebuild.logs import LogUnwritable, RunLog, log_path
 from rebuild.registry import RegistryRefused
 from rebuild.runs import Run, Runs, Status
+
+BUSY_MOST_S = 600.0  # how long somebody else may hold the database before a run is given up
 
 _SUMMARY = {
     Status.SUCCEEDED: "was successful",
@@ -40,6 +45,7 @@ class Outcome:
     error: str | None = None
     hint: str | None = None
     record: BuildRecord | None = None
+    layers: Mapping[Digest, tuple[Digest, ...]] = field(default_factory=dict)  # of bases, as looked up
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,41 +63,54 @@ class Workplace:
 async def carry_out(run: Run, place: Workplace) -> Outcome:
     """Carry out a claimed run and write down how it ended.
 
-    Only cancellation escapes; then nothing is written.
+    Cancellation escapes, and `StoreBusy` where nothing can be written down; then nothing is.
     """
-    log = RunLog(log_path(place.logs, run.run_id))
+    try:
+        log = RunLog(log_path(place.logs, run.run_id))
+    except LogUnwritable as error:
+        outcome = Outcome(Status.ERROR, error.message, error.hint)
+        await _when_free(place.connection, lambda: _write_down(run, outcome, place))
+        return outcome
+    with contextlib.closing(log):
+        return await _carry_out(run, place, log)
 
+
+async def _carry_out(run: Run, place: Workplace, log: RunLog) -> Outcome:
     def hear(piece: bytes) -> None:
         log.write(piece)
         place.listen(piece)
 
-    try:
-        with immediate(place.connection):
-            Runs(place.connection).set_running(run)
-        log.say(f"Run ID: {run.run_id}, attempt {run.attempt}, cause {run.cause}")
-        outcome = await _outcome(run, place, hear)
+    await _when_free(place.connection, lambda: Runs(place.connection).set_running(run))
+    outcome = await _outcome(run, place, log, hear)
+    await _when_free(place.connection, lambda: _write_down(run, outcome, place))
+    with contextlib.suppress(LogUnwritable):  # the outcome is in the table
         _say_outcome(log, run, outcome)
-        return outcome
-    finally:
-        log.close()
-
-
-async def _outcome(run: Run, place: Workplace, hear: Callable[[bytes], None]) -> Outcome:
-    """Build, and write down the result; every fault becomes an outcome."""
-    try:
-        finished = await _finished_before(run, place, hear) or await _build(run, place, hear)
-        outcome = _judge(finished)
-        layers = finished.layers if isinstance(finished, Finished) else {}
-    except TrackerError as error:
-        outcome, layers = Outcome(_blame(error), error.message, error.hint), {}
-    except Exception as error:  # a defect of ours: the run ends, the service does not
-        hear(traceback.format_exc().encode())
-        outcome, layers = Outcome(Status.ERROR, f"{type(error).__name__}: {error}"), {}
-    with immediate(place.connection):
-        _write_down(run, outcome, place)
-        for digest, diff_ids in layers.items():
-            GraphStore(place.connection).remember_layers(digest, diff_ids)
     return outcome
+
+
+async def _outcome(run: Run, place: Workplace, log: RunLog, hear: Callable[[bytes], None]) -> Outcome:
+    """Build; every fault becomes an outcome."""
+    try:
+        log.say(f"Run ID: {run.run_id}, attempt {run.attempt}, cause {run.cause}")
+        return _judge(await _finished_before(run, place, hear) or await _build(run, place, hear))
+    except TrackerError as error:
+        return Outcome(_blame(error), error.message, error.hint)
+    except Exception as error:  # a defect of ours: the run ends, the service does not
+        with contextlib.suppress(LogUnwritable):
+            hear(traceback.format_exc().encode())
+        return Outcome(Status.ERROR, f"{type(error).__name__}: {error}")
+
+
+async def _when_free(connection: sqlite3.Connection, write: Callable[[], None]) -> None:
+    """One transaction. What a run has come to is worth waiting for whoever holds the database."""
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(StoreBusy),
+        stop=stop_after_delay(BUSY_MOST_S),
+        wait=wait_fixed(1.0),
+        reraise=True,
+    ):
+        with attempt, immediate(connection):
+            write()
 
 
 async def _build(run: Run, place: Workplace, hear: Callable[[bytes], None]) -> Finished | CommandFailed:
@@ -124,8 +143,8 @@ async def _finished_before(run: Run, place: Workplace, hear: Callable[[bytes], N
 
 def _judge(finished: Finished | CommandFailed) -> Outcome:
     match finished:
-        case Finished(record=record):
-            return Outcome(Status.SUCCEEDED, record=record)
+        case Finished(record=record, layers=layers):
+            return Outcome(Status.SUCCEEDED, record=record, layers=layers)
         case CommandFailed(timed_out=True):
             hint = "raise it with --timeout"
             return Outcome(Status.TIMEOUT, "the build took longer than its timeout", hint)
@@ -140,14 +159,24 @@ def _blame(error: TrackerError) -> Status:
 
 
 def _write_down(run: Run, outcome: Outcome, place: Workplace) -> None:
-    record = outcome.record
+    record, store = outcome.record, GraphStore(place.connection)
     outputs = []
     if record is not None:
-        GraphStore(place.connection).record(replace(record, run_id=run.run_id, task_id=run.task_id))
+        images = tuple(image for image in record.images if _tells_of(image, run, record, store))
+        store.record(replace(record, images=images, run_id=run.run_id, task_id=run.task_id))
         if record.manifests is not None:
             digest = str(record.manifests.digest)
             outputs = [{"reference": str(image), "digest": digest} for image in record.images]
+    for manifest, diff_ids in outcome.layers.items():
+        store.remember_layers(manifest, diff_ids)
     Runs(place.connection).finish(run, outcome.status, place.now(), error=outcome.error, outputs=outputs)
+
+
+def _tells_of(image: ImageRef, run: Run, record: BuildRecord, store: GraphStore) -> bool:
+    """Whether the build says what the image now stands on. One that somebody tried out and did not push
+    says nothing of what the registry holds under that name from an earlier build."""
+    tried_out = record.manifests is None and run.task_id is None
+    return not tried_out or store.newest_build(image) is None
 
 
 def _say_outcome(log: RunLog, run: Run, outcome: Outcome) -> None:

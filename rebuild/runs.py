@@ -112,8 +112,9 @@ class Runs:
         """Ask for a run. A task has at most one queued run: a second wish folds into it."""
         queued = self.queued_for(task_id) if task_id is not None else None
         if queued is not None:
+            # What an interrupted attempt was about to push is not what is asked for now.
             self._sql.execute(
-                "UPDATE runs SET definition = ?, priority = max(priority, ?) WHERE number = ?",
+                "UPDATE runs SET definition = ?, priority = max(priority, ?), intent = NULL WHERE number = ?",
                 (definition.to_json(), priority, queued.number),
             )
             return self.get(queued.run_id)
@@ -179,9 +180,6 @@ class Runs:
             (to_text(at), error, json.dumps(list(outputs)), run.number),
         )
 
-    def cancel_queued(self, run: Run, at: datetime, why: str) -> None:
-        self.finish(run, Status.CANCELED, at, error=why)
-
     def requeue(self, run: Run) -> None:
         """The process that had the run is gone: somebody else is to do it again from the start."""
         self._move(run, Status.QUEUED)
@@ -203,13 +201,14 @@ class Runs:
         return frozenset(row[0] for row in rows)
 
     def failed_attempts(self) -> dict[int, Attempt]:
-        """Tasks whose last run did not go well, with how often in a row."""
+        """Tasks whose last run did not go well, with how often in a row. Canceled ones tell nothing."""
+        told = "f.finished_at IS NOT NULL AND f.status <> 'Canceled'"
         rows = self._sql.execute(
             "SELECT r.task_id, r.id, r.started_at, r.finished_at, (SELECT count(*) FROM runs f"
-            "   WHERE f.task_id = r.task_id AND f.finished_at IS NOT NULL AND f.number > coalesce((SELECT"
+            f"   WHERE f.task_id = r.task_id AND {told} AND f.number > coalesce((SELECT"
             "     max(s.number) FROM runs s WHERE s.task_id = r.task_id AND s.status = 'Succeeded'), 0))"
-            " FROM runs r WHERE r.number IN (SELECT max(number) FROM runs WHERE finished_at IS NOT NULL"
-            "   AND task_id IS NOT NULL GROUP BY task_id)"
+            f" FROM runs r WHERE r.number IN (SELECT max(f.number) FROM runs f WHERE {told}"
+            "   AND f.task_id IS NOT NULL GROUP BY f.task_id)"
             " AND r.status IN ('Failed', 'Error', 'Timeout') AND r.started_at IS NOT NULL"
         )
         return {row[0]: Attempt(row[1], from_text(row[2]), from_text(row[3]), row[4]) for row in rows}

@@ -38,6 +38,8 @@ from tracker.state import State
 from tracker.watch import Asker, Intervals
 from tracker.workshop import Workshop
 
+RECOVER_EVERY_S = 5.0  # how soon a run of a command that was killed goes on
+
 log = structlog.get_logger()
 
 
@@ -118,7 +120,16 @@ class Daemon:
         secrets: dict[str, Secret | None] = {
             source: secret_of(source, section) for source, section in self._settings.events.items()
         }
-        return Parts(connection, metrics, secrets, receiver.wake, health, lambda: self._ready, now)
+        return Parts(
+            connection,
+            metrics,
+            secrets,
+            self._registry_names(),
+            receiver.wake,
+            health,
+            lambda: self._ready,
+            now,
+        )
 
     def _state_metrics(self, client: RegistryClient) -> StateMetrics:
         """Read on connections of their own: metrics are rendered outside the loop's thread."""
@@ -143,7 +154,7 @@ class Daemon:
             timezone="UTC",
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
-        clock.add_job(rebuilder.recover, "interval", seconds=30)
+        clock.add_job(rebuilder.recover, "interval", seconds=RECOVER_EVERY_S)
         clock.add_job(self._tidy, "interval", hours=1, args=[connection])
         if self._supervisor.watchdog_s:
             clock.add_job(self._supervisor.alive, "interval", seconds=self._supervisor.watchdog_s / 3)

@@ -11,6 +11,7 @@ from datetime import datetime
 import structlog
 
 from graph.database import immediate
+from graph.errors import StoreBusy
 from graph.store import GraphStore, Source
 from tracker.intake import Intake
 from tracker.metrics import Metrics
@@ -44,7 +45,10 @@ class Poller:
     async def work(self) -> None:
         """Round after round until cancelled."""
         while True:
-            await self.ask_due()
+            try:
+                await self.ask_due()
+            except StoreBusy as error:  # what was asked is still due
+                log.warning("cannot note what registries said", error=error.message)
             await asyncio.sleep(REST_S)
 
     async def ask_due(self) -> None:

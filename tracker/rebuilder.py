@@ -11,6 +11,7 @@ from datetime import datetime
 import structlog
 
 from graph.database import immediate
+from graph.errors import StoreBusy
 from graph.staleness import Limits
 from rebuild.owner import this_process
 from rebuild.recovery import hand_back, recover
@@ -47,6 +48,7 @@ class Rebuilder:
         self._wake_at: datetime | None = None
         self._seen_version = -1
         self._active: dict[asyncio.Task[Outcome], Run] = {}
+        self._lost: set[int] = set()  # numbers of runs whose end could not be written down
 
     def look_within(self) -> None:
         """Ask for the runs that are due now, inside the open transaction."""
@@ -59,7 +61,8 @@ class Rebuilder:
     def recover(self) -> None:
         """Give the runs of dead processes back to the queue, or end them."""
         with immediate(self._sql):
-            orphans = recover(self._sql, self._now())
+            orphans = recover(self._sql, self._now(), lost=self._lost)
+        self._lost.clear()
         for run in orphans:
             log.warning("run lost its process", run=run.run_id, task=run.task_id, cause=run.cause)
         if orphans:
@@ -70,12 +73,22 @@ class Rebuilder:
         try:
             while True:
                 self._changed.clear()
-                with immediate(self._sql):
-                    self.look_within()
-                self._start_runs()
+                self._seen_version = (
+                    self._version()
+                )  # before looking: what comes later is new
+                try:
+                    self._look_and_start()
+                except StoreBusy as error:
+                    log.warning("cannot look at the graph now", error=error.message)
+                    self._wake_at = self._now()
                 await self._pause()
         finally:
             await self._hand_back_all()
+
+    def _look_and_start(self) -> None:
+        with immediate(self._sql):
+            self.look_within()
+        self._start_runs()
 
     def _start_runs(self) -> None:
         while len(self._active) < self._rules.workers:
@@ -93,7 +106,8 @@ class Rebuilder:
         if task.cancelled():
             return
         error = task.exception()
-        if error is not None:  # a run that could not even be written down: the next recovery finds it
+        if error is not None:
+            self._lost.add(run.number)
             log.error("run could not be recorded", run=run.run_id, exc_info=error)
         else:
             self._report(run, task.result())
@@ -130,14 +144,13 @@ class Rebuilder:
         while not self._changed.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), TICK_S)
-            if self._others_wrote() or (self._wake_at is not None and self._wake_at <= self._now()):
+            others_wrote = self._version() != self._seen_version
+            if others_wrote or (self._wake_at is not None and self._wake_at <= self._now()):
                 return
 
-    def _others_wrote(self) -> bool:
-        """SQLite counts the commits of other connections in data_version, not our own."""
-        version = self._sql.execute("PRAGMA data_version").fetchone()[0]
-        seen, self._seen_version = self._seen_version, version
-        return seen not in (-1, version)
+    def _version(self) -> int:
+        """SQLite counts the commits of other connections here, not our own."""
+        return int(self._sql.execute("PRAGMA data_version").fetchone()[0])
 
     async def _hand_back_all(self) -> None:
         active = dict(self._active)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
+from graph.errors import StoreBusy
 from graph.store import GraphStore, Source
 from tracker.events.distribution import read_envelope
 from tracker.events.push import BadEvent, Push
@@ -17,6 +17,7 @@ from tracker.intake import Intake
 from tracker.metrics import Metrics
 from tracker.watch import Asker, Watched
 
+REST_S = 1.0  # the pause where another process holds the database
 LETTERS_MOST = 500  # read at once; what names the same reference is asked about once
 
 log = structlog.get_logger()
@@ -50,8 +51,13 @@ class Receiver:
         """Batch after batch until cancelled; what a killed process left behind comes first."""
         while True:
             self._arrived.clear()
-            while letters := self._inbox.oldest(LETTERS_MOST):
-                await self._deal_with(letters)
+            try:
+                while letters := self._inbox.oldest(LETTERS_MOST):
+                    await self._deal_with(letters)
+            except StoreBusy as error:  # the letters are still there
+                log.warning("cannot deal with events now", error=error.message)
+                await asyncio.sleep(REST_S)
+                continue
             await self._arrived.wait()
 
     async def _deal_with(self, letters: Sequence[Letter]) -> None:

@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from graph.database import immediate
+from graph.errors import StoreBusy
 from rebuild.secret import Secret
 from tracker import __version__
 from tracker.events.distribution import read_envelope
@@ -32,6 +33,7 @@ class Parts:
     connection: sqlite3.Connection
     metrics: Metrics
     secrets: Mapping[str, Secret | None]  # by event source; None: only from this machine
+    registry_names: Mapping[str, str | None]  # by event source; None: as the sender calls itself
     arrived: Callable[[], None]
     health: Callable[[], Mapping[str, Any]]  # raises when something is wrong
     ready: Callable[[], bool]
@@ -77,15 +79,18 @@ async def _receive(source: str, request: Request, parts: Parts) -> Response:
         rule = f"an event has at most {EVENT_BYTES_MOST} bytes"
         return _refuse(source, "too-large", 413, rule, parts)
     try:
-        pushes = read_envelope(body)
+        pushes = read_envelope(body, registry=parts.registry_names.get(source))
     except BadEvent as error:
         return _refuse(source, "malformed", 400, error.message, parts)
-    if pushes:
+    if not pushes:
+        parts.metrics.events.labels(source, "irrelevant").inc()
+        return JSONResponse({"pushes": 0}, 202)
+    try:
         with immediate(parts.connection):
             Inbox(parts.connection).put(source, body, parts.now())
-        parts.arrived()
-    else:
-        parts.metrics.events.labels(source, "irrelevant").inc()
+    except StoreBusy as error:  # not stored, so not taken: the sender tries again
+        return _refuse(source, "not-stored", 503, error.message, parts)
+    parts.arrived()
     return JSONResponse({"pushes": len(pushes)}, 202)
 
 

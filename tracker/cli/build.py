@@ -16,6 +16,7 @@ from graph.database import immediate
 from graph.errors import TrackerError, WrongUse
 from graph.reference import ImageRef, Platform
 from rebuild.owner import this_process
+from rebuild.recovery import recover
 from rebuild.run import Outcome, carry_out
 from rebuild.runs import Cause, Run, Runs, Status
 from rebuild.task import Definition, Tasks, check_name
@@ -140,6 +141,7 @@ def _claimed_run(workshop: Workshop, definition: Definition, task_name: str | No
     """Save the task if there is one, and take a run of it for this process."""
     connection, runs = workshop.connection, Runs(workshop.connection)
     with immediate(connection):
+        recover(connection, now())  # a killed process holds up no task, even where no service runs
         task = Tasks(connection).save(task_name, definition, now()) if task_name else None
         cause = Cause.MANUAL if task else Cause.QUICK
         asked = runs.add(definition, cause, now(), task_id=task.task_id if task else None)
