@@ -12,7 +12,7 @@ import json
 import os
 import resource
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -94,6 +94,8 @@ class _Attempts:
         self._plain = f"localhost/tracker-probe:{secrets.token_hex(6)}"
         self._running = f"{self._plain}-run"
         self._notes: list[str] = []
+        known = (name for name in _RUNTIMES if find_program(name, _with_sbin(around.variables())))
+        self._runtimes: tuple[str | None, ...] = (None, *known)
 
     async def all(self) -> EngineProbe:
         buildah = await self._buildah()
@@ -120,7 +122,7 @@ class _Attempts:
 
     async def _buildah(self) -> str:
         """The version of the builder inside; podman does not tell it if its own runtime is missing."""
-        for runtime in (None, *_RUNTIMES):
+        for runtime in self._runtimes:
             answer = await self._podman(_Manner(runtime), "info", "--format=json")
             if answer.exit_code == 0:
                 return str(json.loads(answer.stdout)["host"]["buildahVersion"])
@@ -132,7 +134,7 @@ class _Attempts:
         if plain.exit_code != 0:
             self._notes.append(f"building an image of one file: {plain.complaint}")
             return None
-        for manner in _manners():
+        for manner in _manners(self._runtimes):
             run = ["run", "--rm", "--network=none", "--log-driver=none", *_ulimit_flags(manner)]
             answer = await self._podman(manner, *run, self._plain, *made.command)
             if answer.exit_code == 0:
@@ -142,7 +144,7 @@ class _Attempts:
 
     async def _build_step(self, made: Trial, manner: _Manner | None) -> tuple[Isolation | None, _Manner]:
         """The first manner in which a RUN step works; a container for each step is preferred."""
-        bare = [_Manner(manner.runtime)] if manner else [_Manner(runtime) for runtime in (None, *_RUNTIMES)]
+        bare = [_Manner(manner.runtime)] if manner else [_Manner(runtime) for runtime in self._runtimes]
         kept = [replace(way, cgroup_manager=manner.cgroup_manager) for way in bare] if manner else bare
         for isolation, way in itertools.product(Isolation, kept):
             for limits in ((), _own_limits()):
@@ -189,9 +191,14 @@ class _Attempts:
         return answer.exit_code == 0
 
 
-def _manners() -> Iterator[_Manner]:
+def _with_sbin(variables: dict[str, str]) -> dict[str, str]:
+    """podman looks for runtimes where ordinary users have no PATH to."""
+    return {"PATH": f"{variables['PATH']}:/usr/local/sbin:/usr/sbin:/sbin"}
+
+
+def _manners(runtimes: Sequence[str | None]) -> Iterator[_Manner]:
     """Every combination, the one that changes least first."""
-    ways = itertools.product((None, *_RUNTIMES), (None, "cgroupfs"), ((), _own_limits()))
+    ways = itertools.product(runtimes, (None, "cgroupfs"), ((), _own_limits()))
     manners = (_Manner(runtime, manager, limits) for runtime, manager, limits in ways)
     yield from sorted(manners, key=lambda way: sum(map(bool, (way.runtime, way.cgroup_manager, way.ulimits))))
 

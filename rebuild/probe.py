@@ -109,6 +109,13 @@ def remember(folder: Path, probe: EngineProbe) -> None:
     temporary.replace(folder / _FILE)
 
 
+def _privileges() -> list[str]:
+    """What this process may do: a service is often allowed less than a shell of the same user."""
+    wanted = ("CapBnd:", "CapEff:", "NoNewPrivs:", "Seccomp:")
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return [line.split()[1] for line in lines if line.startswith(wanted)]
+
+
 def _stored(folder: Path) -> dict[str, object]:
     try:
         stored = json.loads((folder / _FILE).read_bytes())
