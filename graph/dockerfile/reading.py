@@ -11,10 +11,11 @@ from graph.dockerfile.fold import Directive, Folded, fold
 from graph.dockerfile.instruction import Instruction, read_instructions
 from graph.dockerfile.lex import Reading
 from graph.dockerfile.mention import SCRATCH
+from graph.dockerfile.outline import Keyword
 from graph.dockerfile.record import Base, Feature, FeatureUse, Scan, Span, Stage
 from graph.dockerfile.resolve import Resolution, Taken, resolve
 from graph.dockerfile.shape import check, features
-from graph.dockerfile.stage import Circumstances, read_stages
+from graph.dockerfile.stage import HOW_TO_GIVE_A_VALUE, Circumstances, read_stages
 from graph.errors import InvalidReference
 from graph.model import Role, Via
 from graph.reference import ImageRef, Platform
@@ -137,7 +138,10 @@ def _reference(name: str, instruction: Instruction) -> ImageRef | None:
     try:
         return ImageRef.parse(name)
     except InvalidReference as error:
-        raise instruction.place.refuse(error.message, hint=error.hint) from None
+        hint = error.hint
+        if instruction.keyword is Keyword.FROM and "$" in instruction.words[0].text:
+            hint = f"give the variables of {instruction.words[0].text} values: {HOW_TO_GIVE_A_VALUE}"
+        raise instruction.place.refuse(error.message, hint=hint) from None
 
 
 def _syntax_bases(folded: Folded, path: str, circumstances: Circumstances) -> Iterator[Base]:

@@ -15,6 +15,8 @@ from graph.dockerfile.shape import flag_of, named_values
 from graph.errors import InvalidReference
 from graph.reference import Platform
 
+HOW_TO_GIVE_A_VALUE = "--build-arg, or ARG with a default before the first FROM"
+
 _NAME = re.compile(r"[a-z][a-z0-9_.-]*")
 _OPERATING_SYSTEMS = re.compile(
     "aix|android|darwin|dragonfly|freebsd|hurd|illumos|ios|js|linux|nacl|netbsd|openbsd|plan9|solaris"
@@ -120,7 +122,7 @@ def _read_stage(
     word = instruction.words[0]
     base_name = _expanded(instruction, word.text, variables, reading)
     if not base_name:
-        hint = f"give {word.text} a value: --build-arg, or ARG with a default before the first FROM"
+        hint = f"give {word.text} a value: {HOW_TO_GIVE_A_VALUE}"
         raise instruction.place.refuse("the base name is blank", hint=hint)
     platform = _platform(instruction, variables, circumstances, reading)
     return WrittenStage(index, name, base_name, platform, _unquoted(word), instruction, tuple(body))

@@ -130,6 +130,15 @@ def test_the_way_out_of_a_blank_base_is_told() -> None:
     assert caught.value.exit_code == 2
 
 
+def test_the_way_out_of_a_tag_without_a_value_is_told() -> None:
+    with pytest.raises(DockerfileError) as caught:
+        scan(b"ARG V\nFROM bash:$V", path="D", platform=HERE, build_platform=HERE)
+
+    assert caught.value.hint == (
+        "give the variables of bash:$V values: --build-arg, or ARG with a default before the first FROM"
+    )
+
+
 def test_a_message_holds_no_control_characters_and_not_the_whole_line() -> None:
     message = refusal(b"FROM a\nFOO \x1b[2J" + b"x" * 5000)
 
