@@ -143,7 +143,7 @@ def definition_of(*images: str) -> Definition:
 
 
 def diamond(folder: Path) -> Sample:
-    """debian:12 → base → b and c → d, each with a task, all fresh; beside them one with a long name and no task."""
+    """debian:12 → base → b and c → d, each with a task, all fresh; on top one with a long name, no task."""
     sample = Sample.make(folder)
     sample.observe("debian:12", index_of(amd64="debian", arm64="debian on arm"), hours=240)
     tasks = {name: sample.task(name, f"{HOST}/{name}:1") for name in ("base", "img-b", "img-c", "img-d")}
@@ -157,5 +157,25 @@ def diamond(folder: Path) -> Sample:
 
 def with_moved_debian(sample: Sample) -> Sample:
     """The same, five hours after debian:12 moved for the platform that all are built for."""
+    sample.observe("debian:12", index_of(amd64="debian, mended", arm64="debian on arm"), hours=5)
+    return sample
+
+
+def shop(folder: Path) -> Sample:
+    """The graph of docs/commands.md: debian:12 → python → worker and shop, shop also on worker and golang."""
+    sample, host = Sample.make(folder), "localhost:5000"
+    sample.observe("debian:12", index_of(amd64="debian", arm64="debian on arm"), hours=240)
+    sample.observe("golang:1.23", index_of(amd64="golang"), hours=240)
+    python, worker, top = (
+        sample.task(name, f"{host}/{name}:{tag}")
+        for name, tag in (("python", "3.12"), ("worker", "2"), ("shop", "1.4"))
+    )
+    sample.build(f"{host}/python:3.12", "debian:12", hours=72, task=python)
+    sample.build(f"{host}/worker:2", f"{host}/python:3.12", hours=71, task=worker)
+    bases = (f"{host}/python:3.12", "golang:1.23", f"{host}/worker:2")
+    sample.build(f"{host}/shop:1.4", *bases, hours=70, task=top)
+    for task, hours, took_s in ((python, 72, 71), (worker, 71, 24), (top, 70, 102)):
+        log = f"Run of task {task.name}\nSTEP 1/2: FROM …\nSTEP 2/2: RUN make\n".encode()
+        sample.run(task, Status.SUCCEEDED, hours=hours, took_s=took_s, log=log)
     sample.observe("debian:12", index_of(amd64="debian, mended", arm64="debian on arm"), hours=5)
     return sample

@@ -38,9 +38,8 @@ def images(place: Place, as_json: bool) -> None:
 
 
 def _row(image: Listed, built: str) -> Row:
-    return Row(
-        familiar(image.reference), (image.origin, f"{image.bases:>5}", f"{image.dependants:>5}", built)
-    )
+    facts = (f"{image.bases:>5}", f"{image.dependants:>5}", built, familiar(image.reference))
+    return Row(image.origin, facts)
 
 
 def _image_json(image: Listed, tasks: Mapping[int, str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from graph.lineage import UnknownImage, find_image
 from graph.reference import DEFAULT_REGISTRY, ImageRef
 from tracker.cli.main import Place
 from tracker.state import State, find_config, find_state
-from tracker.wording import familiar, listed
+from tracker.wording import listed
 from tracker.written_settings import Written, read_written
 
 
@@ -45,7 +45,7 @@ class Look:
         """Names that have the text, its tag aside, somewhere in them."""
         part = re.sub(r"[:@][^/]*$", "", text)
         rows = self.sql.execute("SELECT name FROM images WHERE instr(name, ?) ORDER BY name LIMIT 8", (part,))
-        return [familiar(row[0]) for row in rows]
+        return [ImageRef.parse(row[0]).familiar for row in rows]
 
     def image_names(self, image_ids: Iterable[int]) -> dict[int, str]:
         return self._by_id(

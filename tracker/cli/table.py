@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,15 +42,14 @@ def print_rows(heads: Row, rows: Sequence[Row]) -> None:
 
 
 def paragraph(text: str, indent: str = "") -> str:
-    """The text broken into lines of the terminal's width; names are never broken."""
-    wrapper = textwrap.TextWrapper(
-        terminal_width(),
-        initial_indent=indent,
-        subsequent_indent=indent + "  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return wrapper.fill(text)
+    """The text broken into lines of the terminal's width; names are never broken, colours take no room."""
+    width, lines = terminal_width(), [""]
+    for word in text.split(" "):
+        if lines[-1] and visible(lines[-1]) + 1 + visible(word) > width:
+            lines.append("")
+        before = f"{lines[-1]} " if lines[-1] else indent + ("  " if len(lines) > 1 else "")
+        lines[-1] = before + word
+    return "\n".join(lines)
 
 
 def print_json(value: Any) -> None:

@@ -20,6 +20,7 @@ from tracker.cli.looking import Look, looking
 from tracker.cli.main import Place
 from tracker.cli.run_rows import RunRow, runs_of_image
 from tracker.cli.runs import coloured_status, run_json
+from tracker.cli.stale import evidence_line
 from tracker.cli.table import paragraph, print_json
 from tracker.cli.verdicts import Names, decide_all, decision_json, read_names
 from tracker.wording import (
@@ -129,6 +130,9 @@ def _tell(story: Story, now: datetime) -> Iterator[str]:
     yield paragraph(_headline(story, now), "  ")
     if hint := way_out(decision.reason):
         yield paragraph(f"hint: {hint}", "  ")
+    if decision.waits_for:
+        first = familiar(story.names.images[decision.waits_for[0]])
+        yield paragraph(f"hint: 'tracker why {first}' tells what keeps that one", "  ")
     yield ""
     yield from _origin(story, now)
     if image.bases:
@@ -184,6 +188,9 @@ def _base_lines(base: Base, story: Story, now: datetime) -> Iterator[str]:
         yield "pinned by digest: never moves"
         return
     yield from _comparison(base, now)
+    for moved in story.decision.evidence:
+        if moved.base_id == base.image.image_id:
+            yield f"- {evidence_line(moved, story.names, now)}"
     if base.image.image_id in story.not_followed:
         yield "stands on this image itself: a change there rebuilds nothing, or it would never end"
     yield from _poll_lines(story.polls.get(base.image.image_id, Poll()), now)

@@ -1,0 +1,128 @@
+"""The command line as a whole: what it imports, how it fails, what it tells of itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from rebuild.runs import Status
+from tests.graph_samples import LONG, Sample, with_moved_debian
+from tests.tracker.cli.conftest import Tracker
+from tracker.cli.main import COMMANDS
+
+_IMPORTED = """
+import sys
+from tracker.cli.main import run
+status = run(sys.argv[1:])
+print("imported", status, *sorted(name.partition(".")[0] for name in sys.modules))
+"""
+_HEAVY = frozenset(
+    [
+        "aiohttp",
+        "anyio",
+        "apscheduler",
+        "asyncio",
+        "dockerfile_parse",
+        "fastapi",
+        "httpx",
+        "pydantic",
+        "prometheus_client",
+        "rich",
+        "sqlite_utils",
+        "structlog",
+        "tenacity",
+        "uvicorn",
+    ]
+)
+_READING = [
+    "deps img-d:1",
+    "deps img-d:1 --json",
+    "rdeps debian:12",
+    "images",
+    "stale",
+    "why base:1",
+    "plan",
+    "plan base:1",
+    "graph --format json",
+    "runs",
+    "logs a1",
+]
+
+
+@pytest.mark.parametrize("words", _READING)
+def test_a_command_that_only_looks_imports_nothing_heavy(words: str, sample: Sample) -> None:
+    with_moved_debian(sample)
+    sample.run(None, Status.SUCCEEDED, hours=1, images=[LONG], log=b"log\n")
+    command = [sys.executable, "-c", _IMPORTED, "--state", str(sample.state.folder), *words.split()]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
+
+    status, *modules = done.stdout.splitlines()[-1].split()[1:]
+    assert status == "0"
+    assert _HEAVY.isdisjoint(modules), sorted(_HEAVY.intersection(modules))
+
+
+@pytest.mark.parametrize("words", _READING)
+def test_looking_changes_nothing(words: str, sample: Sample, tracker: Tracker) -> None:
+    sample.run(None, Status.SUCCEEDED, hours=1, images=[LONG], log=b"log\n")
+    before = list(sample.sql.iterdump())
+
+    assert tracker(*words.split()).status == 0
+
+    assert list(sample.sql.iterdump()) == before
+
+
+def test_a_misspelt_command_is_wrong_use_and_names_its_neighbours(tracker: Tracker) -> None:
+    answer = tracker("dep")
+
+    assert answer.status == 2
+    assert "'deps'" in answer.err
+    assert "hint: 'tracker --help'" in answer.err
+
+
+def test_a_missing_argument_says_where_to_read(tracker: Tracker) -> None:
+    answer = tracker("deps")
+
+    assert answer.status == 2
+    assert answer.err == "error: Missing argument 'IMAGE'.\nhint: 'tracker deps --help' says what it takes\n"
+
+
+def test_every_command_is_in_the_help(tracker: Tracker) -> None:
+    out = tracker("--help").out
+
+    assert [name for name in COMMANDS if f"\n  {name} " not in out] == []
+
+
+@pytest.mark.parametrize("name", ["deps", "rdeps", "images", "stale", "why", "plan", "graph", "runs", "logs"])
+def test_the_help_of_a_command_fits_80_columns(name: str, tracker: Tracker) -> None:
+    answer = tracker(name, "--help")
+
+    assert answer.status == 0
+    assert all(len(line) <= 80 for line in answer.lines)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(sample: Sample) -> None:
+    program = "from tracker.cli.main import main; main()"
+    words = [sys.executable, "-c", program, "--state", str(sample.state.folder), "images", "--json"]
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+
+    with os.fdopen(write_end, "wb") as closed:
+        done = subprocess.run(words, stdout=closed, stderr=subprocess.PIPE, check=False)
+
+    assert done.stderr == b""
+
+
+def test_a_terminal_without_box_drawing_gets_question_marks(sample: Sample) -> None:
+    program = "from tracker.cli.main import main; main()"
+    words = [sys.executable, "-c", program, "--state", str(sample.state.folder), "deps", "img-d:1"]
+
+    done = subprocess.run(
+        words, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "latin-1"}, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"?? registry.example.com:5000/img-b:1" in done.stdout
