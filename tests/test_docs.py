@@ -28,7 +28,7 @@ SPAN = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 PLACE = re.compile(rf"(?<![\w/.@:-])((?:{'|'.join(FOLDERS)})/[\w./*-]*)")
 FILE = re.compile(r"[\w-]+\.(?:md|toml|service|py)")
-DATABASE = "graph.db"  # looks like a symbol of graph and is none
+FILE_NAME = re.compile(r".*\.(?:conf|db|json|md|py|service|toml)")  # a dot and yet no symbol or setting
 SYMBOL = re.compile(r"`(\w+)(?:\(\))?` in `([\w/]+\.py)`")
 METRIC = re.compile(r"\btracker_[a-z_]+\b")
 VARIABLE = re.compile(r"\bTRACKER_[A-Z_]+\b")
@@ -170,9 +170,8 @@ class TestAPage:
 
     def test_names_settings_and_symbols_that_exist(self, page: Page) -> None:
         roots = {name.partition(".")[0] for name, _ in setting_names()} | {"graph", "rebuild", "tracker"}
-        spans = {span.removesuffix("()") for span in page.spans if not FILE.fullmatch(span)}
+        spans = {span.removesuffix("()") for span in page.spans if not FILE_NAME.fullmatch(span)}
         dotted = {span for span in spans if DOTTED.fullmatch(span) and span.partition(".")[0] in roots}
-        dotted.discard(DATABASE)
 
         assert {name for name in dotted if not is_setting(name) and not is_symbol(name)} - {
             "graph.db"
