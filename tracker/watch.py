@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,8 +15,8 @@ from rebuild.registry import NotFound, RateLimited, RegistryError, RegistryRefus
 from tracker.metrics import Metrics
 from tracker.registry import RegistryClient
 
-IN_FLIGHT_MOST = 64
-BATCH = 100
+ASKERS_A_REGISTRY = 32  # the client holds fewer connections; the others wait for one
+BATCH_MOST = 100
 FAILURE_FIRST_S = 30.0  # the pause after a failed question; doubles, up to the interval
 
 
@@ -88,22 +87,32 @@ class Asker:
         self._now = now
 
     async def ask_all(self, references: Sequence[Watched]) -> AsyncGenerator[list[Answer], None]:
-        """Answers as they come, gathered in batches so that one transaction serves many."""
+        """Answers as they come, gathered in batches so that one transaction serves many.
+
+        Each registry has its own askers: one that is slow, or lets us in rarely, holds up no other.
+        """
         self._client.prepare(watched.reference for watched in references)
-        waiting = iter(references)
-        asking = {asyncio.create_task(self.ask(w)) for w in itertools.islice(waiting, IN_FLIGHT_MOST)}
-        ready: list[Answer] = []
+        answers: asyncio.Queue[Answer] = asyncio.Queue()
+        askers = [
+            asyncio.create_task(self._ask_each(waiting, answers))
+            for waiting in by_registry(references)
+            for _ in range(ASKERS_A_REGISTRY)
+        ]
         try:
-            while asking:
-                done, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
-                ready += [task.result() for task in done]
-                asking |= {asyncio.create_task(self.ask(w)) for w in itertools.islice(waiting, len(done))}
-                if len(ready) >= BATCH or not asking:
-                    yield ready
-                    ready = []
+            outstanding = len(references)
+            while outstanding:
+                batch = [await answers.get()]
+                while len(batch) < BATCH_MOST and not answers.empty():
+                    batch.append(answers.get_nowait())
+                outstanding -= len(batch)
+                yield batch
         finally:
-            for task in asking:
-                task.cancel()
+            for asker in askers:
+                asker.cancel()
+
+    async def _ask_each(self, waiting: Iterator[Watched], answers: asyncio.Queue[Answer]) -> None:
+        for watched in waiting:  # shared with the other askers of the registry
+            answers.put_nowait(await self.ask(watched))
 
     async def ask(self, watched: Watched) -> Answer:
         """One HEAD, and one GET more where an index moved."""
@@ -123,6 +132,14 @@ class Asker:
             return Answer(watched, at, await self._client.manifests(watched.reference, digest))
         except RegistryError as error:
             return Answer(watched, at, error=error)
+
+
+def by_registry(references: Sequence[Watched]) -> list[Iterator[Watched]]:
+    """The references of each registry, to be drawn from by several askers."""
+    grouped: dict[str, list[Watched]] = {}
+    for watched in references:
+        grouped.setdefault(watched.reference.registry, []).append(watched)
+    return [iter(group) for group in grouped.values()]
 
 
 def result_of(answer: Answer) -> str:

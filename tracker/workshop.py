@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -77,7 +78,10 @@ def registry_client(
     """One client, so one ledger for each registry, with the credentials of the user."""
     credentials = DockerCredentials.of_user(os.environ, home=Path.home(), user_id=os.getuid())
     sections = {host: registry_settings(section) for host, section in settings.registries.items()}
-    return RegistryClient(settings=sections, credentials=credentials, on_request=on_request)
+    proxies = urllib.request.getproxies_environment()
+    return RegistryClient(
+        settings=sections, credentials=credentials, proxies=proxies, on_request=on_request
+    )
 
 
 def registry_settings(section: RegistrySection) -> RegistrySettings:
