@@ -1,14 +1,12 @@
-"""Puts times, counts and decisions into words for people. Reads nothing; `now` is an argument."""
+"""Puts names, times and counts into words for people. Reads nothing; `now` is an argument."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import assert_never
 
 from graph.clock import from_text
 from graph.reference import ImageRef
-from graph.staleness import Decision, Reason, Verdict
 
 _UNITS_S = ((365 * 86400, "year"), (86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -68,59 +66,6 @@ def listed(words: Sequence[str], most: int = 4) -> str:
 def printable(text: str) -> str:
     """Foreign text on one line and without the control characters that could move a terminal's cursor."""
     return "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text).strip()
-
-
-_REASONS: Mapping[Reason, str] = {
-    Reason.FRESH: "nothing that it stands on has moved",
-    Reason.BASE_MOVED: "a base has moved",
-    Reason.RUNNING: "its rebuild is queued or under way",
-    Reason.NO_TASK: "no task builds it",
-    Reason.PAUSED: "its task is disabled",
-    Reason.PLATFORM_GONE: "a base no longer has a platform that it is built for",
-}
-
-
-def why_decided(decision: Decision, names: Mapping[int, str], now: datetime) -> str:
-    """The reason as the rest of a sentence; `names` are those of the images it waits for."""
-    waits_for = listed([familiar(names[image_id]) for image_id in decision.waits_for])
-    match decision.reason:
-        case Reason.BASE_PENDING:
-            return f"{waits_for} comes first" if len(decision.waits_for) == 1 else f"{waits_for} come first"
-        case Reason.BASE_FAILED:
-            return f"the rebuild of {waits_for} failed, or waits for one that failed"
-        case Reason.RETRY_LATER:
-            return f"run {decision.run_id} failed; the next try is {ago(decision.until, now)}"
-        case Reason.SETTLING:
-            return f"a base moved a moment ago and may move again; it counts {ago(decision.until, now)}"
-        case _:
-            return _REASONS[decision.reason]
-
-
-def way_out(reason: Reason) -> str | None:
-    """What a person can do about a blocked image; None where waiting is all."""
-    match reason:
-        case Reason.NO_TASK:
-            return "save one: tracker build CONTEXT -t NAME --task TASK"
-        case Reason.PAUSED:
-            return "enable the task, or build the image by hand"
-        case Reason.PLATFORM_GONE:
-            return "choose another base, or build without that platform"
-        case Reason.RETRY_LATER | Reason.BASE_FAILED:
-            return "read the log of the failed run: tracker logs RUN"
-        case Reason.FRESH | Reason.BASE_MOVED | Reason.BASE_PENDING | Reason.RUNNING | Reason.SETTLING:
-            return None
-    assert_never(reason)
-
-
-def verdict_colour(verdict: Verdict) -> str:
-    match verdict:
-        case Verdict.KEEP:
-            return "green"
-        case Verdict.REBUILD | Verdict.WAIT:
-            return "yellow"
-        case Verdict.BLOCKED:
-            return "red"
-    assert_never(verdict)
 
 
 def _rounded(seconds: float) -> tuple[int, str]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graph.errors import WrongUse
-from graph.staleness import Limits
+
+if TYPE_CHECKING:
+    from graph.staleness import Limits
 
 PREFIX = "TRACKER__"
 DEFAULT_WORKERS = 2
@@ -58,6 +59,8 @@ def read_written(path: Path | None, environment: Mapping[str, str] = os.environ)
 
 def limits_of(written: Written) -> Limits:
     """How long decisions hold back, by these settings."""
+    from graph.staleness import Limits
+
     usual = Limits()
     delays = written.get("rebuild.retry_delays", usual.retry_delays_s)
     if not isinstance(delays, list | tuple) or not delays:
@@ -102,13 +105,19 @@ def _read(path: Path) -> dict[str, Any]:
             content = file.read(FILE_BYTES_MOST + 1)
         if len(content) > FILE_BYTES_MOST:
             raise ConfigError(f"{path}: a settings file has at most {FILE_BYTES_MOST} bytes")
-        return tomllib.loads(content.decode())
+        return _toml(content.decode())
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", hint="make the file readable for this user") from error
     except ValueError as error:
         raise ConfigError(
             f"{path}: {error}", hint="the file is TOML in UTF-8: section heads in [brackets], text quoted"
         ) from error
+
+
+def _toml(text: str) -> dict[str, Any]:
+    import tomllib
+
+    return tomllib.loads(text)
 
 
 def _names(values: Mapping[str, Any], before: str = "") -> Iterator[str]:
@@ -134,7 +143,7 @@ def _override(values: dict[str, Any], name: str, variable: str, text: str) -> No
 
 def _value(text: str) -> Any:
     try:
-        parsed = tomllib.loads(f"value = {text}")
+        parsed = _toml(f"value = {text}")
     except ValueError:
         return text
     return parsed["value"] if len(parsed) == 1 else text

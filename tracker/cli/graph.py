@@ -26,17 +26,12 @@ from tracker.cli.main import Place
 @click.pass_obj
 def graph(place: Place, image: str | None, form: str, output: Path | None) -> None:
     """Draw the graph; with IMAGE: only what that image stands on and what stands on it."""
-    from graph import drawing
+    from graph.drawing import read_drawing, to_dot, to_json, to_mermaid, to_svg
 
     with looking(place) as look:
         focus = look.image(image)[0] if image else None
-        drawn = drawing.read_drawing(look.sql, focus)
-    renderings = {
-        "dot": drawing.to_dot,
-        "mermaid": drawing.to_mermaid,
-        "json": drawing.to_json,
-        "svg": drawing.to_svg,
-    }
+        drawn = read_drawing(look.sql, focus)
+    renderings = {"dot": to_dot, "mermaid": to_mermaid, "json": to_json, "svg": to_svg}
     text = renderings[form](drawn)
     if output:
         _write(output, text)

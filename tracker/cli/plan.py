@@ -18,7 +18,8 @@ from tracker.cli.looking import Look, looking
 from tracker.cli.main import Place
 from tracker.cli.table import Row, paragraph, print_json, print_rows
 from tracker.cli.verdicts import decide_all
-from tracker.wording import clock_text, counted, familiar, listed, why_decided
+from tracker.reasons import why_decided
+from tracker.wording import clock_text, counted, familiar, listed
 from tracker.written_settings import workers_of
 
 

@@ -13,7 +13,8 @@ from tracker.cli.looking import looking
 from tracker.cli.main import Place
 from tracker.cli.table import paragraph, print_json
 from tracker.cli.verdicts import Names, decide_all, decision_json, read_names
-from tracker.wording import ago, counted, familiar, short_digest, verdict_colour, way_out, why_decided
+from tracker.reasons import verdict_colour, way_out, why_decided
+from tracker.wording import ago, counted, familiar, short_digest
 
 _PHRASES = {Verdict.REBUILD: "to rebuild now", Verdict.WAIT: "waiting", Verdict.BLOCKED: "blocked"}
 

@@ -1,9 +1,11 @@
-"""Lays rows out in the columns of a terminal. Knows no images, only texts that may carry colour."""
+"""Lays rows out in the columns of a terminal. Knows no images, only texts that may carry colour.
+
+What only some looks need is imported where it is used, here and in `tracker.written_settings`: whoever asks
+for a tree of bases waits for every module.
+"""
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +31,8 @@ class Row:
 
 def terminal_width() -> int:
     """Columns of the terminal; 80 where there is none."""
+    import shutil
+
     return max(40, shutil.get_terminal_size((80, 24)).columns)
 
 
@@ -53,6 +57,8 @@ def paragraph(text: str, indent: str = "") -> str:
 
 
 def print_json(value: Any) -> None:
+    import json
+
     click.echo(json.dumps(value, indent=2))
 
 

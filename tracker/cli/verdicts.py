@@ -11,7 +11,7 @@ from graph.snapshot import read_snapshot
 from graph.staleness import BaseMoved, Decision, Snapshot, decide
 from rebuild.waves import task_states
 from tracker.cli.looking import Look
-from tracker.wording import why_decided
+from tracker.reasons import why_decided
 from tracker.written_settings import limits_of
 
 

@@ -23,18 +23,8 @@ from tracker.cli.runs import coloured_status, run_json
 from tracker.cli.stale import evidence_line
 from tracker.cli.table import paragraph, print_json
 from tracker.cli.verdicts import Names, decide_all, decision_json, read_names
-from tracker.wording import (
-    ago,
-    clock_text,
-    counted,
-    familiar,
-    listed,
-    printable,
-    short_digest,
-    verdict_colour,
-    way_out,
-    why_decided,
-)
+from tracker.reasons import verdict_colour, way_out, why_decided
+from tracker.wording import ago, clock_text, counted, familiar, listed, printable, short_digest
 
 _RUNS_MOST = 5
 _INSTRUCTIONS: Mapping[str, str] = {
