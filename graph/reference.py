@@ -17,6 +17,7 @@ from graph.errors import InvalidReference
 DEFAULT_REGISTRY = "docker.io"
 DEFAULT_TAG = "latest"
 PATH_LENGTH_MOST = 255
+NAME_LENGTH_MOST = 1024  # longer than any host, path, tag and digest together
 
 _DOMAIN = re.compile(
     r"(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
@@ -37,9 +38,9 @@ class Digest:
 
     @classmethod
     def parse(cls, text: str) -> Digest:
-        match = _DIGEST.fullmatch(text)
+        match = _DIGEST.fullmatch(text) if len(text) <= NAME_LENGTH_MOST else None
         if match is None:
-            raise InvalidReference(f"digest {text!r} is not of the form algorithm:hex")
+            raise InvalidReference(f"digest {text[:200]!r} is not of the form algorithm:hex")
         algorithm, hexadecimal = match["algorithm"], match["hex"]
         length = _HEX_LENGTH.get(algorithm)
         if length is None:
@@ -98,7 +99,11 @@ class ImageRef:
         """The shortest form that parses to the same reference: `alpine:3` for Docker Hub's."""
         if self.registry != DEFAULT_REGISTRY:
             return str(self)
-        return str(self).removeprefix("docker.io/").removeprefix("library/")
+        owner, _, rest = self.repository.partition("/")
+        short = rest if owner == "library" and "/" not in rest else self.repository
+        if _names_a_host(short):  # a first part with a dot would be read as a registry
+            return str(self)
+        return str(replace(self, repository=short)).removeprefix(f"{DEFAULT_REGISTRY}/")
 
     def with_digest(self, digest: Digest) -> ImageRef:
         """The same repository, pinned: `registry/repository@digest`, without the tag."""
@@ -114,6 +119,10 @@ class ImageRef:
 
 
 def _refuse_the_obvious(text: str) -> None:
+    if len(text) > NAME_LENGTH_MOST:
+        raise InvalidReference(
+            f"image name {text[:60]!r}… has {len(text)} characters: more than {NAME_LENGTH_MOST} is no name"
+        )
     if not text:
         raise InvalidReference("image name is empty", hint="write a name such as alpine:3.20")
     if "://" in text:
@@ -148,17 +157,22 @@ def _split_tag(text: str) -> tuple[str, str | None]:
 
 
 def _split_registry(text: str, default_registry: str) -> tuple[str, str]:
-    first, slash, rest = text.partition("/")
-    names_a_host = any(c in first for c in ".:[") or first == "localhost" or first != first.lower()
-    if not slash or not names_a_host:
-        registry, repository = default_registry, text
+    if _names_a_host(text):
+        registry, _, repository = text.partition("/")
     else:
-        registry, repository = first, rest
+        registry, repository = default_registry, text
     if registry == "index.docker.io":
         registry = DEFAULT_REGISTRY
     if registry == DEFAULT_REGISTRY and "/" not in repository:
         repository = f"library/{repository}"
     return registry, repository
+
+
+def _names_a_host(text: str) -> bool:
+    """Whether the first of several parts is a registry."""
+    first, slash, _ = text.partition("/")
+    looks_like_one = any(c in first for c in ".:[") or first == "localhost" or first != first.lower()
+    return bool(slash) and looks_like_one
 
 
 def _check_repository(text: str, repository: str) -> None:
@@ -182,6 +196,7 @@ def _check_repository(text: str, repository: str) -> None:
 
 _ARCHITECTURES = {"x86_64": "amd64", "x86-64": "amd64", "x86": "386", "i386": "386", "i686": "386",
                   "aarch64": "arm64", "armhf": "arm", "armel": "arm"}  # fmt: skip
+_OPERATING_SYSTEMS = {"linux", "windows", "darwin", "freebsd"}
 _COMPATIBLE_ARM = ("v8", "v7", "v6", "v5")
 
 
@@ -197,9 +212,10 @@ class Platform:
     def parse(cls, text: str) -> Platform:
         """Read `linux/arm64`, `linux/arm/v7`, or an architecture alone (`arm64`); any case."""
         parts = text.lower().split("/")
-        if len(parts) > 3 or not all(re.fullmatch(r"[a-z0-9_.-]+", part) for part in parts):
+        well_formed = len(text) <= 100 and all(re.fullmatch(r"[a-z0-9_.-]+", part) for part in parts)
+        if len(parts) > 3 or not well_formed or (len(parts) == 1 and parts[0] in _OPERATING_SYSTEMS):
             raise InvalidReference(
-                f"platform {text!r} is not of the form os/architecture[/variant]",
+                f"platform {text[:100]!r} is not of the form os/architecture[/variant]",
                 hint="write a platform such as linux/amd64 or linux/arm/v7",
             )
         if len(parts) == 1:
