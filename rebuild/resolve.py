@@ -80,7 +80,7 @@ def taken(found: Scan, *, reads_syntax_line: bool) -> tuple[Base, ...]:
     return tuple(
         base
         for base in found.bases
-        if base.reachable and not base.onbuild and (base.via is not Via.SYNTAX or reads_syntax_line)
+        if base.reachable and (base.via is not Via.SYNTAX or reads_syntax_line)
     )
 
 

@@ -14,8 +14,9 @@ def pin(content: bytes, found: Scan, digests: Mapping[tuple[ImageRef, Platform],
     """The same bytes, with `registry/repository@digest` where a reachable base is named.
 
     `content` is what `found` was read from. `digests` holds every reachable base that has none yet,
-    by reference and platform; a base that is missing is a KeyError. The syntax line and ONBUILD
-    triggers stay: the one is the builder's own, the others become part of the image.
+    by reference and platform; a base that is missing is a KeyError. The syntax line stays, it is the
+    builder's own; so do ONBUILD triggers that only become part of the image. One that a later stage of
+    the same file fires takes from its base in this build, and is pinned like any other.
     """
     text = decode(content)
     parts: list[str] = []
@@ -30,7 +31,7 @@ def pin(content: bytes, found: Scan, digests: Mapping[tuple[ImageRef, Platform],
 
 
 def _is_pinned_here(base: Base) -> bool:
-    if base.reference.digest is not None or not base.reachable or base.onbuild:
+    if base.reference.digest is not None or not base.reachable:
         return False
     return base.via is not Via.SYNTAX
 
