@@ -46,6 +46,8 @@ def plan(
     workers: int,
 ) -> Plan:
     """The wave that rebuilds these images. `durations_s` is by task; images without a task are left out."""
+    if workers < 1:
+        raise ValueError(f"a wave needs at least one worker, not {workers}")
     made_by = _made_by(images, tasks)
     waits_for = _waits(made_by, bases)
     above = reversed_edges(waits_for)
