@@ -77,6 +77,15 @@ class Run:
     started_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How the runs stand that are not over. `oldest_at`: when the oldest of the queued was asked for."""
+
+    queued: int
+    oldest_at: datetime | None
+    claimed: int
+
+
 _COLUMNS = "number, id, task_id, wave_id, cause, definition, status, attempt, intent, created_at, started_at"
 
 
@@ -149,9 +158,10 @@ class Runs:
         """Take the most urgent queued run (or that one) for this process; None if there is none."""
         row = self._sql.execute(
             "UPDATE runs SET status = 'Started', owner = ?, started_at = ? WHERE number = ("
-            " SELECT number FROM runs WHERE status = 'Queued' AND (?3 IS NULL OR id = ?3)"
+            " SELECT number FROM runs WHERE status = 'Queued' AND finished_at IS NULL"
+            " AND (?3 IS NULL OR id = ?3)"
             " AND (task_id IS NULL OR NOT EXISTS (SELECT 1 FROM runs r WHERE r.task_id = runs.task_id"
-            "   AND r.status IN ('Started', 'Running')))"
+            "   AND r.status IN ('Started', 'Running') AND r.finished_at IS NULL))"
             f" ORDER BY priority DESC, number LIMIT 1) RETURNING {_COLUMNS}",
             (owner, to_text(at), run_id),
         ).fetchone()
@@ -227,8 +237,13 @@ class Runs:
         text = self._sql.execute("SELECT reason FROM runs WHERE number = ?", (run.number,)).fetchone()[0]
         return [from_text(told["since"]) for told in json.loads(text) if "since" in told]
 
-    def queue_depth(self) -> int:
-        return int(self._sql.execute("SELECT count(*) FROM runs WHERE status = 'Queued'").fetchone()[0])
+    def queue(self) -> Queue:
+        """How much waits, since when, and how much is being done."""
+        queued, oldest_at, open_runs = self._sql.execute(
+            "SELECT count(*) FILTER (WHERE status = 'Queued'),"
+            " min(created_at) FILTER (WHERE status = 'Queued'), count(*) FROM runs WHERE finished_at IS NULL"
+        ).fetchone()
+        return Queue(queued, from_text(oldest_at) if oldest_at else None, open_runs - queued)
 
     def add_wave(self, planned: Sequence[int], critical_path_s: float, work_s: float, at: datetime) -> int:
         added = self._sql.execute(

@@ -8,37 +8,33 @@ import fcntl
 import signal
 import sqlite3
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from graph.clock import now
-from graph.database import immediate
 from graph.errors import TrackerError
-from graph.freshness import Freshness, read_freshness
 from graph.staleness import Limits
-from graph.store import GraphStore
-from rebuild.logs import expire
 from rebuild.run import Workplace
 from rebuild.runs import Runs
 from rebuild.secret import Secret
-from tracker.api.app import Parts, build_app
+from tracker.api.app import Parts, Phase, build_app
 from tracker.http_server import http_server, open_socket
 from tracker.intake import Intake
-from tracker.metrics import Metrics, StateMetrics
+from tracker.metrics import Metrics
 from tracker.poller import Poller
+from tracker.pulse import Part, Pulse
 from tracker.rebuilder import Rebuilder, Rules
 from tracker.receiver import Receiver
-from tracker.registry import POLLING, RegistryClient, RequestSeen
+from tracker.registry import POLLING
+from tracker.scrape import Scrape
 from tracker.service import Supervisor
 from tracker.settings import ConfigError, EventSource, Settings
 from tracker.state import State
+from tracker.upkeep import Report, Upkeep, clock
 from tracker.watch import Asker, Intervals
 from tracker.workshop import Workshop
-
-RECOVER_EVERY_S = 5.0  # how soon a run of a command that was killed goes on
 
 log = structlog.get_logger()
 
@@ -50,7 +46,7 @@ class Daemon:
         self._settings = settings
         self._state = state
         self._supervisor = supervisor
-        self._ready = False
+        self._phase = Phase.STARTING
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
@@ -59,35 +55,47 @@ class Daemon:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         with open_socket(self._settings.serve.listen) as listening, _exclusive(self._state):
             metrics = Metrics()
-            async with Workshop(self._settings, self._state, on_request=_counted(metrics)) as workshop:
+            async with Workshop(self._settings, self._state, on_request=metrics.requested) as workshop:
                 await self._serve(workshop, metrics, listening, stop)
 
     async def _serve(self, workshop: Workshop, metrics: Metrics, listening: Any, stop: asyncio.Event) -> None:
-        connection, place = workshop.connection, await workshop.workplace()
-        rebuilder = Rebuilder(place, self._rules(), metrics, now)
+        connection, place, pulse = workshop.connection, await workshop.workplace(), Pulse()
+        rebuilder = Rebuilder(place, self._rules(), metrics, now, beat=partial(pulse.beat, Part.REBUILDER))
         intervals = intervals_of(self._settings)
         asker = Asker(workshop.client.with_patience(POLLING), metrics, now)
         intake = Intake(connection, rebuilder, metrics, intervals)
-        poller = Poller(connection, asker, intake, intervals, metrics, now)
-        receiver = Receiver(connection, asker, intake, metrics, registry_names=self._registry_names())
-        metrics.registry.register(self._state_metrics(workshop.client))
-        server = http_server(build_app(self._parts(connection, metrics, receiver)))
+        poller = Poller(
+            connection, asker, intake, intervals, metrics, now, beat=partial(pulse.beat, Part.POLLER)
+        )
+        receiver = Receiver(
+            connection,
+            asker,
+            intake,
+            metrics,
+            registry_names=self._registry_names(),
+            beat=partial(pulse.beat, Part.RECEIVER),
+        )
+        scrape = Scrape(metrics, connect=self._state.read, budgets=workshop.client.budgets, now=now)
+        server = http_server(build_app(self._parts(connection, metrics, receiver, pulse, scrape)))
         rebuilder.recover()
-        clock = self._clock(connection, rebuilder)
+        jobs = clock(
+            self._upkeep(connection, rebuilder),
+            Report(self._supervisor, pulse, scrape),
+            watchdog_s=self._supervisor.watchdog_s,
+        )
         async with asyncio.TaskGroup() as group:
             parts = [
-                group.create_task(rebuilder.work(), name="rebuilder"),
-                group.create_task(poller.work(), name="poller"),
-                group.create_task(receiver.work(), name="receiver"),
+                group.create_task(rebuilder.work(), name=Part.REBUILDER),
+                group.create_task(poller.work(), name=Part.POLLER),
+                group.create_task(receiver.work(), name=Part.RECEIVER),
             ]
             serving = group.create_task(server.serve(sockets=[listening]), name="http")
-            clock.start()
+            jobs.start()
+            await server.answering.wait()
             self._say_ready(place)
             await stop.wait()
-            self._ready = False
-            self._supervisor.stopping()
-            log.info("stopping")
-            clock.shutdown(wait=False)
+            self._say_stopping()
+            jobs.shutdown(wait=False)
             server.should_exit = True
             for part in parts:
                 part.cancel()
@@ -96,7 +104,7 @@ class Daemon:
 
     def _say_ready(self, place: Workplace) -> None:
         engine = place.tools.engine
-        self._ready = True
+        self._phase = Phase.READY
         self._supervisor.ready(f"listening on {self._settings.serve.listen}")
         log.info(
             "ready",
@@ -104,6 +112,11 @@ class Daemon:
             state=str(self._state.folder),
             engine=f"{engine.name} {engine.version}",
         )
+
+    def _say_stopping(self) -> None:
+        self._phase = Phase.STOPPING
+        self._supervisor.stopping("builds under way go back to the queue")
+        log.info("stopping")
 
     def _rules(self) -> Rules:
         watch, rebuild = self._settings.watch, self._settings.rebuild
@@ -113,61 +126,37 @@ class Daemon:
     def _registry_names(self) -> Mapping[str, str | None]:
         return {source: section.registry for source, section in self._settings.events.items()}
 
-    def _parts(self, connection: sqlite3.Connection, metrics: Metrics, receiver: Receiver) -> Parts:
+    def _parts(
+        self,
+        connection: sqlite3.Connection,
+        metrics: Metrics,
+        receiver: Receiver,
+        pulse: Pulse,
+        scrape: Scrape,
+    ) -> Parts:
         def health() -> Mapping[str, Any]:
-            return {"queued": Runs(connection).queue_depth()}
+            pulse.check()
+            silent_s = {part: round(seconds, 1) for part, seconds in pulse.silent_s().items()}
+            return {"queued": Runs(connection).queue().queued, "silent_s": silent_s}
 
         secrets: dict[str, Secret | None] = {
             source: secret_of(source, section) for source, section in self._settings.events.items()
         }
         return Parts(
-            connection,
-            metrics,
-            secrets,
-            self._registry_names(),
-            receiver.wake,
-            health,
-            lambda: self._ready,
-            now,
+            connection=connection,
+            metrics=metrics,
+            secrets=secrets,
+            registry_names=self._registry_names(),
+            arrived=receiver.wake,
+            health=health,
+            phase=lambda: self._phase,
+            scrape=scrape.text,
+            now=now,
         )
 
-    def _state_metrics(self, client: RegistryClient) -> StateMetrics:
-        """Read on connections of their own: metrics are rendered outside the loop's thread."""
-
-        def freshness() -> Freshness:
-            with contextlib.closing(self._state.read()) as connection:
-                return read_freshness(connection, now())
-
-        def queue_depth() -> int:
-            with contextlib.closing(self._state.read()) as connection:
-                return Runs(connection).queue_depth()
-
-        def budgets() -> dict[str, int]:
-            left = {registry: budget.pulls_left for registry, budget in client.budgets().items()}
-            return {registry: pulls for registry, pulls in left.items() if pulls is not None}
-
-        return StateMetrics(freshness, queue_depth, budgets)
-
-    def _clock(self, connection: sqlite3.Connection, rebuilder: Rebuilder) -> AsyncIOScheduler:
-        """Everything that happens by the clock alone."""
-        clock = AsyncIOScheduler(
-            timezone="UTC",
-            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
-        )
-        clock.add_job(rebuilder.recover, "interval", seconds=RECOVER_EVERY_S)
-        clock.add_job(self._tidy, "interval", hours=1, args=[connection])
-        if self._supervisor.watchdog_s:
-            clock.add_job(self._supervisor.alive, "interval", seconds=self._supervisor.watchdog_s / 3)
-        return clock
-
-    def _tidy(self, connection: sqlite3.Connection) -> None:
-        """Forget what nobody will ask for any more."""
-        store = GraphStore(connection)
-        with immediate(connection):
-            store.forget_unused()
-            store.prune_builds(keep_each=20)
-        deleted = expire(self._state.logs, before=now() - timedelta(seconds=self._settings.rebuild.keep_logs))
-        log.info("tidied", logs_deleted=deleted)
+    def _upkeep(self, connection: sqlite3.Connection, rebuilder: Rebuilder) -> Upkeep:
+        keep_logs_s = self._settings.rebuild.keep_logs
+        return Upkeep(connection, rebuilder, logs=self._state.logs, keep_logs_s=keep_logs_s, now=now)
 
 
 def intervals_of(settings: Settings) -> Intervals:
@@ -177,13 +166,6 @@ def intervals_of(settings: Settings) -> Intervals:
     return Intervals(
         settings.watch.interval, {"docker.io": max(900.0, settings.watch.interval)} | by_registry_s
     )
-
-
-def _counted(metrics: Metrics) -> Any:
-    def count(seen: RequestSeen) -> None:
-        metrics.requests.labels(seen.registry, seen.method, str(seen.status or "none")).inc()
-
-    return count
 
 
 @contextlib.contextmanager

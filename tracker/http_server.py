@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
@@ -31,7 +32,15 @@ def open_socket(listen: str) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the service has its own."""
+    """uvicorn that says when it answers, without its signal handlers: the service has its own."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.answering.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

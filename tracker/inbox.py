@@ -34,5 +34,8 @@ class Inbox:
         rows = self._sql.execute("SELECT id, source, payload FROM inbox ORDER BY id LIMIT ?", (most,))
         return [Letter(*row) for row in rows]
 
+    def count(self) -> int:
+        return int(self._sql.execute("SELECT count(*) FROM inbox").fetchone()[0])
+
     def remove(self, letters: Iterable[Letter]) -> None:
         self._sql.executemany("DELETE FROM inbox WHERE id = ?", [(letter.letter_id,) for letter in letters])

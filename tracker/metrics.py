@@ -1,113 +1,252 @@
-"""Every metric of the service. Counts what it is told; what the database knows is read when it is asked for."""
+"""Every metric of the service, by name. Counts what it is told and reads nothing itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
-from graph.freshness import Freshness
+from graph.store import Source
 from rebuild.runs import Cause, Status
 from tracker import __version__
+from tracker.registry import RequestSeen
 
-_DURATIONS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 3600, 7200)
+REGISTRIES_MOST = 50  # named in labels; references come from Dockerfiles, so their hosts are anybody's words
+_DURATIONS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 3600, 7200, 4 * 3600)
 _BEHIND_S = (10, 60, 300, 900, 3600, 4 * 3600, 24 * 3600, 3 * 24 * 3600, 7 * 24 * 3600, 30 * 24 * 3600)
 _ANSWERS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_CODES = frozenset(
+    {
+        200,
+        201,
+        202,
+        206,
+        301,
+        302,
+        303,
+        304,
+        307,
+        308,
+        400,
+        401,
+        403,
+        404,
+        405,
+        406,
+        408,
+        416,
+        429,
+        500,
+        502,
+        503,
+        504,
+    }
+)
+
+
+class CheckResult(StrEnum):
+    """What came of asking about a reference."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    NOT_FOUND = "not-found"
+    REFUSED = "refused"
+    RATE_LIMITED = "rate-limited"
+    UNAVAILABLE = "unavailable"
+
+
+class EventResult(StrEnum):
+    """What came of a push event, or of a body that should have held some."""
+
+    ASKED = "asked"  # it named something watched, and the registry was asked
+    KNOWN = "known"  # what it told was known
+    UNWATCHED = "unwatched"  # nobody stands on what it named
+    IRRELEVANT = "irrelevant"  # no push of a tag in it
+    REFUSED = "refused"  # the sender may not
+    TOO_LARGE = "too-large"
+    MALFORMED = "malformed"
+    NOT_STORED = "not-stored"  # another process held the database; the sender tries again
+
+
+@dataclass(frozen=True, slots=True)
+class StateRead:
+    """What the database and the registry client knew at one moment; all times in seconds."""
+
+    watched: int = 0
+    tracked: int = 0
+    stale: int = 0
+    behind_oldest_s: float = 0.0
+    queued: int = 0
+    queued_oldest_s: float = 0.0
+    running: int = 0
+    letters: int = 0  # events that are stored and not dealt with
+    overdue_s: float = 0.0  # how late the reference is that should have been asked about first
+    budgets: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)  # pulls left, and of how many
+
+
+class Named:
+    """Lets the first values of a label through and calls all later ones `other`, so that series stay few."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seen: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        if value not in self._seen:
+            if len(self._seen) >= self._most:
+                return "other"
+            self._seen.add(value)
+        return value
+
+    def knows(self, value: str) -> bool:
+        return value in self._seen
 
 
 class Metrics:
     """One set of metrics for one service."""
 
-    def __init__(self) -> None:
+    def __init__(self, registries_most: int = REGISTRIES_MOST) -> None:
         self.registry = CollectorRegistry()
+        self._registry_names = Named(registries_most)
+        # A second series for each counter would say when it began; process_start_time_seconds does.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        ProcessCollector(registry=self.registry)
+        self._gauge("tracker_build_info", "Version of tracker.", "version").labels(__version__).set(1)
+        self._count_registries()
+        self._count_work()
+        self._show_state()
+        self._begin_at_zero()
 
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, labels, registry=self.registry)
-
-        def histogram(name: str, text: str, buckets: Iterable[float], *labels: str) -> Histogram:
-            return Histogram(name, text, labels, registry=self.registry, buckets=tuple(buckets))
-
-        self.build = Gauge("tracker_build_info", "Version.", ["version"], registry=self.registry)
-        self.build.labels(__version__).set(1)
-        self.checks = counter(
-            "tracker_checks_total", "References asked about, by outcome.", "registry", "result"
+    def _count_registries(self) -> None:
+        by = "registry"
+        self.checks = self._counter(
+            "tracker_checks_total", "References asked about, by outcome.", by, "result"
         )
-        self.check_duration = histogram(
-            "tracker_check_duration_seconds", "Time to an answer about a reference.", _ANSWERS_S, "registry"
+        self.check_duration = self._histogram(
+            "tracker_check_duration_seconds", "Time to an answer about a reference.", _ANSWERS_S, by
         )
-        self.requests = counter(
-            "tracker_registry_requests_total", "Requests sent to registries.", "registry", "method", "code"
+        self.requests = self._counter(
+            "tracker_registry_requests_total", "Requests sent for registries.", by, "method", "code"
         )
-        self.changes = counter(
-            "tracker_observations_changed_total",
-            "References seen to point somewhere else, by who brought it.",
-            "source",
+        self.changes = self._counter(
+            "tracker_observations_changed_total", "References seen to have moved, by who saw it.", "source"
         )
-        self.runs = counter("tracker_runs_total", "Finished runs.", "cause", "status")
-        self.run_duration = histogram(
-            "tracker_run_duration_seconds", "From claim to outcome of a run.", _DURATIONS_S, "cause"
-        )
-        self.behind = histogram(
-            "tracker_behind_base_seconds",
-            "From the move of a base to the rebuilt image, at the end of each rebuild.",
-            _BEHIND_S,
-        )
-        self.wave_makespan = histogram(
-            "tracker_wave_makespan_seconds", "From the beginning of a wave to its end.", _DURATIONS_S
-        )
-        self.events = counter(
+        self.events = self._counter(
             "tracker_events_total", "Push events received, by what came of them.", "source", "result"
         )
-        self.last_poll = Gauge(
+        self.last_poll = self._gauge(
             "tracker_last_poll_timestamp_seconds",
-            "When the last round of questions to registries ended.",
-            registry=self.registry,
+            "When answers to scheduled questions were last written down; 0 before the first.",
         )
+
+    def _count_work(self) -> None:
+        self.runs = self._counter("tracker_runs_total", "Finished runs.", "cause", "status")
+        self.run_duration = self._histogram(
+            "tracker_run_duration_seconds", "From claim to outcome of a run.", _DURATIONS_S, "cause"
+        )
+        self.behind = self._histogram(
+            "tracker_behind_base_seconds", "From the move of a base to the end of the rebuild.", _BEHIND_S
+        )
+        self.wave_makespan = self._histogram(
+            "tracker_wave_makespan_seconds", "From the beginning of a wave to its end.", _DURATIONS_S
+        )
+
+    def _show_state(self) -> None:
+        gauge = self._gauge
+        self._watched = gauge("tracker_references_watched", "References that are asked about regularly.")
+        self._overdue = gauge("tracker_poll_overdue_seconds", "How late the most overdue question is.")
+        self._tracked = gauge("tracker_images_tracked", "Images with a recorded build.")
+        self._stale = gauge("tracker_images_stale", "Images on a base that has moved.")
+        self._oldest = gauge(
+            "tracker_behind_base_oldest_seconds", "Time since the oldest move that is not built upon yet."
+        )
+        self._queued = gauge("tracker_queue_depth", "Runs that wait for a worker.")
+        self._queued_oldest = gauge("tracker_queue_oldest_seconds", "How long the oldest of them has waited.")
+        self._running = gauge("tracker_runs_running", "Runs that are being carried out.")
+        self._letters = gauge("tracker_inbox_events", "Stored bodies of events that wait to be dealt with.")
+        self._budget = gauge(
+            "tracker_registry_budget_remaining", "Pulls that a registry says are left.", "registry"
+        )
+        self._budget_limit = gauge(
+            "tracker_registry_budget_limit", "Pulls that a registry says it grants.", "registry"
+        )
+
+    def _begin_at_zero(self) -> None:
+        """A series that begins at 1 shows no increase, so no alert would see the first failure."""
+        for cause in Cause:
+            for status in filter(lambda status: status.finished, Status):
+                self.runs.labels(cause, status)
+        for result in EventResult:
+            self.events.labels("distribution", result)
+        for source in Source:
+            self.changes.labels(source)
+
+    def checked(self, registry: str, result: CheckResult, duration_s: float) -> None:
+        """One question about a reference has its answer."""
+        known = self._registry_names.knows(registry)
+        name = self._registry_names(registry)
+        if not known:
+            for other in CheckResult:
+                self.checks.labels(name, other)
+        self.checks.labels(name, result).inc()
+        self.check_duration.labels(name).observe(duration_s)
+
+    def requested(self, seen: RequestSeen) -> None:
+        """One HTTP request was sent, and answered or not."""
+        self.requests.labels(self._registry_names(seen.registry), seen.method, code_of(seen.status)).inc()
 
     def run_finished(self, cause: Cause, status: Status, duration_s: float) -> None:
         self.runs.labels(cause, status).inc()
         self.run_duration.labels(cause).observe(duration_s)
 
+    def show(self, state: StateRead) -> None:
+        """From now on the gauges say this."""
+        for gauge, value in (
+            (self._watched, state.watched),
+            (self._overdue, state.overdue_s),
+            (self._tracked, state.tracked),
+            (self._stale, state.stale),
+            (self._oldest, state.behind_oldest_s),
+            (self._queued, state.queued),
+            (self._queued_oldest, state.queued_oldest_s),
+            (self._running, state.running),
+            (self._letters, state.letters),
+        ):
+            gauge.set(value)
+        for registry, (left, limit) in state.budgets.items():
+            name = self._registry_names(registry)
+            self._budget.labels(name).set(left)
+            if limit is not None:
+                self._budget_limit.labels(name).set(limit)
+
     def render(self) -> bytes:
-        """The exposition text. Large graphs take a moment: call it outside the event loop."""
+        """The exposition text, as Prometheus reads it."""
         return generate_latest(self.registry)
 
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
 
-class StateMetrics(Collector):
-    """What is read anew at each scrape."""
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
 
-    def __init__(
-        self,
-        freshness: Callable[[], Freshness],
-        queue_depth: Callable[[], int],
-        budgets: Callable[[], dict[str, int]],
-    ) -> None:
-        self._freshness = freshness
-        self._queue_depth = queue_depth
-        self._budgets = budgets
+    def _histogram(self, name: str, text: str, buckets: Iterable[float], *labels: str) -> Histogram:
+        return Histogram(name, text, labels, registry=self.registry, buckets=tuple(buckets))
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        state = self._freshness()
-        for name, text, value in (
-            ("tracker_references_watched", "References that are asked about regularly.", state.watched),
-            ("tracker_images_tracked", "Images with a recorded build.", state.tracked),
-            ("tracker_images_stale", "Images on a base that has moved.", state.stale),
-            (
-                "tracker_behind_base_oldest_seconds",
-                "Time since the oldest unanswered move of a base.",
-                state.oldest_s,
-            ),
-            ("tracker_queue_depth", "Runs that wait for a worker.", self._queue_depth()),
-        ):
-            yield GaugeMetricFamily(name, text, value)
-        budget = GaugeMetricFamily(
-            "tracker_registry_budget_remaining", "Pulls that a registry says are left.", labels=["registry"]
-        )
-        for registry, left in self._budgets().items():
-            budget.add_metric([registry], left)
-        yield budget
 
-    def describe(self) -> Iterator[GaugeMetricFamily]:
-        return iter(())
+def code_of(status: int | None) -> str:
+    """The label for an HTTP status: itself where it is usual, else its class; `none` for no answer."""
+    if status is None:
+        return "none"
+    if status in _CODES:
+        return str(status)
+    return f"{status // 100}xx" if 100 <= status <= 599 else "other"

@@ -15,6 +15,7 @@ from graph.errors import StoreBusy
 from graph.store import GraphStore, Source
 from tracker.intake import Intake
 from tracker.metrics import Metrics
+from tracker.pulse import unheard
 from tracker.watch import Answer, Asker, Intervals, Watched, not_yet, result_of
 
 DUE_MOST = 2_000  # references in one round
@@ -34,6 +35,8 @@ class Poller:
         intervals: Intervals,
         metrics: Metrics,
         now: Callable[[], datetime],
+        *,
+        beat: Callable[[], None] = unheard,
     ) -> None:
         self._sql = connection
         self._asker = asker
@@ -41,10 +44,12 @@ class Poller:
         self._intervals = intervals
         self._metrics = metrics
         self._now = now
+        self._beat = beat
 
     async def work(self) -> None:
         """Round after round until cancelled."""
         while True:
+            self._beat()
             try:
                 await self.ask_due()
             except StoreBusy as error:  # what was asked is still due
@@ -60,10 +65,11 @@ class Poller:
         async with contextlib.aclosing(self._asker.ask_all(due)) as batches:
             async for answers in batches:
                 self._intake.take(answers, Source.POLL)
+                self._metrics.last_poll.set(self._now().timestamp())
+                self._beat()
                 for answer in answers:
                     counts[result_of(answer)] = counts.get(result_of(answer), 0) + 1
                     _tell(answer)
-        self._metrics.last_poll.set(self._now().timestamp())
         log.info("asked registries", references=len(due), **counts)
 
     def _take_due(self) -> list[Watched]:

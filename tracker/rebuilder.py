@@ -19,6 +19,7 @@ from rebuild.run import Outcome, Workplace, carry_out
 from rebuild.runs import Run, Runs, Status
 from rebuild.waves import Enqueued, enqueue_due
 from tracker.metrics import Metrics
+from tracker.pulse import unheard
 
 TICK_S = 1.0  # how soon a change by another process, a command say, is seen
 
@@ -36,13 +37,22 @@ class Rules:
 class Rebuilder:
     """Owns the runs of this process."""
 
-    def __init__(self, place: Workplace, rules: Rules, metrics: Metrics, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        place: Workplace,
+        rules: Rules,
+        metrics: Metrics,
+        now: Callable[[], datetime],
+        *,
+        beat: Callable[[], None] = unheard,
+    ) -> None:
         self._place = place
         self._sql = place.connection
         self._runs = Runs(place.connection)
         self._rules = rules
         self._metrics = metrics
         self._now = now
+        self._beat = beat
         self._owner = this_process()
         self._changed = asyncio.Event()
         self._wake_at: datetime | None = None
@@ -72,10 +82,9 @@ class Rebuilder:
         """Look, start, wait; until cancelled. Then the builds end and their runs go back to the queue."""
         try:
             while True:
+                self._beat()
                 self._changed.clear()
-                self._seen_version = (
-                    self._version()
-                )  # before looking: what comes later is new
+                self._seen_version = self._version()  # before looking: what comes later is new
                 try:
                     self._look_and_start()
                 except StoreBusy as error:
@@ -142,8 +151,11 @@ class Rebuilder:
     async def _pause(self) -> None:
         """Until something changed here, in another process, or by time alone."""
         while not self._changed.is_set():
+            self._beat()
+            # Not wait_for: until 3.12 it loses a cancellation that comes together with the event.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), TICK_S)
+                async with asyncio.timeout(TICK_S):
+                    await self._changed.wait()
             others_wrote = self._version() != self._seen_version
             if others_wrote or (self._wake_at is not None and self._wake_at <= self._now()):
                 return

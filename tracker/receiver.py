@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
@@ -14,9 +15,11 @@ from tracker.events.distribution import read_envelope
 from tracker.events.push import BadEvent, Push
 from tracker.inbox import Inbox, Letter
 from tracker.intake import Intake
-from tracker.metrics import Metrics
-from tracker.watch import Asker, Watched
+from tracker.metrics import EventResult, Metrics
+from tracker.pulse import unheard
+from tracker.watch import Answer, Asker, Watched
 
+IDLE_S = 10.0  # where no event comes, how often to look and to show that we could
 REST_S = 1.0  # the pause where another process holds the database
 LETTERS_MOST = 500  # read at once; what names the same reference is asked about once
 
@@ -34,6 +37,7 @@ class Receiver:
         metrics: Metrics,
         *,
         registry_names: Mapping[str, str | None],
+        beat: Callable[[], None] = unheard,
     ) -> None:
         self._store = GraphStore(connection)
         self._inbox = Inbox(connection)
@@ -41,6 +45,7 @@ class Receiver:
         self._intake = intake
         self._metrics = metrics
         self._registry_names = registry_names
+        self._beat = beat
         self._arrived = asyncio.Event()
 
     def wake(self) -> None:
@@ -50,6 +55,7 @@ class Receiver:
     async def work(self) -> None:
         """Batch after batch until cancelled; what a killed process left behind comes first."""
         while True:
+            self._beat()
             self._arrived.clear()
             try:
                 while letters := self._inbox.oldest(LETTERS_MOST):
@@ -58,17 +64,24 @@ class Receiver:
                 log.warning("cannot deal with events now", error=error.message)
                 await asyncio.sleep(REST_S)
                 continue
-            await self._arrived.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(IDLE_S):
+                    await self._arrived.wait()
 
     async def _deal_with(self, letters: Sequence[Letter]) -> None:
         named = self._named(letters)
-        answers = await asyncio.gather(*(self._asker.ask(watched) for watched in named))
+        answers = await asyncio.gather(*(self._ask(watched) for watched in named))
         for answer in answers:
             if answer.error is not None:  # the poll asks again soon: nothing is lost with the letter
                 log.warning(
                     "event not confirmed", reference=str(answer.watched.reference), error=answer.error.message
                 )
         self._intake.take(answers, Source.EVENT, letters)
+
+    async def _ask(self, watched: Watched) -> Answer:
+        answer = await self._asker.ask(watched)
+        self._beat()
+        return answer
 
     def _named(self, letters: Iterable[Letter]) -> list[Watched]:
         """The references that these events name and that we did not know to be so, each once."""
@@ -100,7 +113,7 @@ def _known(push: Push, found: Watched) -> bool:
     return push.digest is not None and push.digest == found.observed
 
 
-def _result(push: Push, found: Watched | None) -> str:
+def _result(push: Push, found: Watched | None) -> EventResult:
     if found is None:
-        return "unwatched"
-    return "known" if _known(push, found) else "asked"
+        return EventResult.UNWATCHED
+    return EventResult.KNOWN if _known(push, found) else EventResult.ASKED

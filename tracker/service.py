@@ -7,6 +7,8 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+STATUS_LENGTH_MOST = 500  # characters
+
 
 @dataclass(frozen=True, slots=True)
 class Supervisor:
@@ -24,16 +26,16 @@ class Supervisor:
         return cls(environment.get("NOTIFY_SOCKET") or None, watchdog_s)
 
     def ready(self, status: str) -> None:
-        self._send(f"READY=1\nSTATUS={status}")
+        self._send(f"READY=1\nSTATUS={_line(status)}")
 
     def alive(self) -> None:
         self._send("WATCHDOG=1")
 
     def status(self, text: str) -> None:
-        self._send(f"STATUS={text}")
+        self._send(f"STATUS={_line(text)}")
 
-    def stopping(self) -> None:
-        self._send("STOPPING=1")
+    def stopping(self, status: str) -> None:
+        self._send(f"STOPPING=1\nSTATUS={_line(status)}")
 
     def _send(self, message: str) -> None:
         if self.address is None:
@@ -41,3 +43,8 @@ class Supervisor:
         path = f"\0{self.address[1:]}" if self.address.startswith("@") else self.address
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as connection:
             connection.sendto(message.encode(), path)
+
+
+def _line(text: str) -> str:
+    """A line break would begin another assignment, and might say READY or a process id."""
+    return " ".join(text.split())[:STATUS_LENGTH_MOST]

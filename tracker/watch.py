@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from graph.model import Manifests
 from graph.reference import Digest, ImageRef
 from rebuild.registry import NotFound, RateLimited, RegistryError, RegistryRefused
-from tracker.metrics import Metrics
+from tracker.metrics import CheckResult, Metrics
 from tracker.registry import RegistryClient
 
 ASKERS_A_REGISTRY = 32  # the client holds fewer connections; the others wait for one
@@ -118,9 +118,8 @@ class Asker:
         """One HEAD, and one GET more where an index moved."""
         started_s = time.perf_counter()
         answer = await self._ask(watched)
-        registry = watched.reference.registry
-        self._metrics.checks.labels(registry, result_of(answer)).inc()
-        self._metrics.check_duration.labels(registry).observe(time.perf_counter() - started_s)
+        duration_s = time.perf_counter() - started_s
+        self._metrics.checked(watched.reference.registry, result_of(answer), duration_s)
         return answer
 
     async def _ask(self, watched: Watched) -> Answer:
@@ -142,16 +141,16 @@ def by_registry(references: Sequence[Watched]) -> list[Iterator[Watched]]:
     return [iter(group) for group in grouped.values()]
 
 
-def result_of(answer: Answer) -> str:
+def result_of(answer: Answer) -> CheckResult:
     """One word for metrics and people."""
     match answer.error:
         case None:
-            return "unchanged" if answer.manifests is None else "changed"
+            return CheckResult.UNCHANGED if answer.manifests is None else CheckResult.CHANGED
         case NotFound():
-            return "not-found"
+            return CheckResult.NOT_FOUND
         case RegistryRefused():
-            return "refused"
+            return CheckResult.REFUSED
         case RateLimited():
-            return "rate-limited"
+            return CheckResult.RATE_LIMITED
         case _:
-            return "unavailable"
+            return CheckResult.UNAVAILABLE

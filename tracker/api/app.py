@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import ipaddress
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from graph.database import immediate
-from graph.errors import StoreBusy
+from graph.errors import StoreBusy, StoreError, TrackerError
 from rebuild.secret import Secret
 from tracker import __version__
 from tracker.events.distribution import read_envelope
 from tracker.events.push import BadEvent
 from tracker.inbox import Inbox
-from tracker.metrics import Metrics
+from tracker.metrics import EventResult, Metrics
+from tracker.pulse import Stuck
 
 EVENT_BYTES_MOST = 4 * 1024 * 1024
+
+
+class Phase(StrEnum):
+    """How far the service has come."""
+
+    STARTING = "starting"
+    READY = "ready"
+    STOPPING = "stopping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,8 @@ class Parts:
     registry_names: Mapping[str, str | None]  # by event source; None: as the sender calls itself
     arrived: Callable[[], None]
     health: Callable[[], Mapping[str, Any]]  # raises when something is wrong
-    ready: Callable[[], bool]
+    phase: Callable[[], Phase]
+    scrape: Callable[[], Awaitable[bytes]]
     now: Callable[[], datetime]
 
 
@@ -50,46 +60,59 @@ def build_app(parts: Parts) -> FastAPI:
 
     @app.get("/metrics", summary="Prometheus metrics")
     async def metrics() -> Response:
-        text = await asyncio.to_thread(parts.metrics.render)
+        try:
+            text = await parts.scrape()
+        except (TrackerError, sqlite3.Error) as error:
+            return PlainTextResponse(f"the database cannot be read: {error}\n", 503)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @app.get("/healthz", summary="Whether the service is alive and its database answers")
+    @app.get("/healthz", summary="Whether every part of the service moves and its database answers")
     async def healthz() -> Response:
-        try:
-            return JSONResponse({"status": "ok", **parts.health()})
-        except sqlite3.Error as error:
-            return JSONResponse({"status": "failed", "error": f"database: {error}"}, 503)
+        return _health(parts)
 
-    @app.get("/readyz", summary="Whether the service takes work")
+    @app.get(
+        "/readyz", summary="Whether the service takes work: it is healthy, and neither starting nor stopping"
+    )
     async def readyz() -> Response:
-        if parts.ready():
-            return JSONResponse({"status": "ready"})
-        return JSONResponse({"status": "starting"}, 503)
+        phase = parts.phase()
+        if phase is not Phase.READY:
+            return JSONResponse({"status": phase}, 503)
+        return _health(parts, status=Phase.READY)
 
     return app
+
+
+def _health(parts: Parts, status: str = "ok") -> Response:
+    """What is wrong, if anything; restarting the service is the cure."""
+    try:
+        return JSONResponse({"status": status, **parts.health()})
+    except Stuck as stuck:
+        return JSONResponse({"status": "failed", "error": stuck.message, "hint": stuck.hint}, 503)
+    except (StoreError, sqlite3.Error) as error:
+        return JSONResponse({"status": "failed", "error": f"the database cannot be read: {error}"}, 503)
 
 
 async def _receive(source: str, request: Request, parts: Parts) -> Response:
     """Check who sends, read within bounds, understand, store, and only then say yes."""
     refusal = _refusal(source, request, parts.secrets.get(source))
     if refusal is not None:
-        return _refuse(source, "refused", 401, refusal, parts)
+        return _refuse(source, EventResult.REFUSED, 401, refusal, parts)
     body = await _read(request)
     if body is None:
         rule = f"an event has at most {EVENT_BYTES_MOST} bytes"
-        return _refuse(source, "too-large", 413, rule, parts)
+        return _refuse(source, EventResult.TOO_LARGE, 413, rule, parts)
     try:
         pushes = read_envelope(body, registry=parts.registry_names.get(source))
     except BadEvent as error:
-        return _refuse(source, "malformed", 400, error.message, parts)
+        return _refuse(source, EventResult.MALFORMED, 400, error.message, parts)
     if not pushes:
-        parts.metrics.events.labels(source, "irrelevant").inc()
+        parts.metrics.events.labels(source, EventResult.IRRELEVANT).inc()
         return JSONResponse({"pushes": 0}, 202)
     try:
         with immediate(parts.connection):
             Inbox(parts.connection).put(source, body, parts.now())
     except StoreBusy as error:  # not stored, so not taken: the sender tries again
-        return _refuse(source, "not-stored", 503, error.message, parts)
+        return _refuse(source, EventResult.NOT_STORED, 503, error.message, parts)
     parts.arrived()
     return JSONResponse({"pushes": len(pushes)}, 202)
 
@@ -119,6 +142,6 @@ async def _read(request: Request) -> bytes | None:
     return bytes(body)
 
 
-def _refuse(source: str, result: str, status: int, why: str, parts: Parts) -> Response:
+def _refuse(source: str, result: EventResult, status: int, why: str, parts: Parts) -> Response:
     parts.metrics.events.labels(source, result).inc()
     return JSONResponse({"error": why}, status)

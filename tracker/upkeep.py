@@ -1,0 +1,123 @@
+"""What the service does by the clock alone: lost runs, old rows, and telling systemd how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from graph.database import immediate
+from graph.errors import StoreBusy
+from graph.store import GraphStore
+from rebuild.logs import expire
+from tracker.metrics import StateRead
+from tracker.pulse import Pulse, Stuck
+from tracker.rebuilder import Rebuilder
+from tracker.scrape import Scrape
+from tracker.service import Supervisor
+
+RECOVER_EVERY_S = 5.0  # how soon a run of a command that was killed goes on
+TIDY_EVERY_S = 3600.0
+STATUS_EVERY_S = 30.0
+BUILDS_KEPT = 20  # of each image
+
+log = structlog.get_logger()
+
+
+class Upkeep:
+    """All jobs are coroutines: APScheduler calls plain functions in threads, where the connection is not."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        rebuilder: Rebuilder,
+        *,
+        logs: Path,
+        keep_logs_s: float,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._sql = connection
+        self._rebuilder = rebuilder
+        self._logs = logs
+        self._keep_logs_s = keep_logs_s
+        self._now = now
+
+    async def recover(self) -> None:
+        """Give the runs of dead processes back to the queue."""
+        try:
+            self._rebuilder.recover()
+        except StoreBusy as error:
+            log.warning("cannot look for lost runs now", error=error.message)
+
+    async def tidy(self) -> None:
+        """Forget what nobody will ask for any more."""
+        try:
+            with immediate(self._sql):
+                store = GraphStore(self._sql)
+                forgotten, builds = store.forget_unused(), store.prune_builds(BUILDS_KEPT)
+                history = store.prune_history()
+        except StoreBusy as error:
+            log.warning("cannot tidy now", error=error.message)
+            return
+        before = self._now() - timedelta(seconds=self._keep_logs_s)
+        logs = await asyncio.to_thread(expire, self._logs, before=before)
+        log.info("tidied", unwatched=forgotten, builds=builds, observations=history, logs=logs)
+
+
+class Report:
+    """Tells the service manager that all is well, only while it is, and what is going on."""
+
+    def __init__(self, supervisor: Supervisor, pulse: Pulse, scrape: Scrape) -> None:
+        self._supervisor = supervisor
+        self._pulse = pulse
+        self._scrape = scrape
+
+    async def alive(self) -> None:
+        """A stuck loop never comes here; a stuck part is told apart and ends the service as well."""
+        try:
+            self._pulse.check()
+        except Stuck as stuck:
+            log.error("a part of the service is stuck", error=stuck.message)
+            return
+        self._supervisor.alive()
+
+    async def status(self) -> None:
+        """One line for `systemctl status`."""
+        try:
+            state = await self._scrape.state()
+        except sqlite3.Error as error:
+            self._supervisor.status(f"the database cannot be read: {error}")
+        else:
+            self._supervisor.status(status_line(state))
+
+
+def status_line(state: StateRead) -> str:
+    """`watching 12 references · 40 images, 3 stale · 2 runs going, 1 waiting`."""
+    parts = [
+        f"watching {_counted(state.watched, 'reference')}",
+        f"{_counted(state.tracked, 'image')}, {state.stale} stale",
+        f"{_counted(state.running, 'run')} going, {state.queued} waiting",
+    ]
+    return " · ".join(parts)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def clock(upkeep: Upkeep, report: Report, *, watchdog_s: float | None) -> AsyncIOScheduler:
+    """Every job with its interval; not started yet."""
+    scheduler = AsyncIOScheduler(
+        timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+    )
+    scheduler.add_job(upkeep.recover, "interval", seconds=RECOVER_EVERY_S)
+    scheduler.add_job(upkeep.tidy, "interval", seconds=TIDY_EVERY_S)
+    scheduler.add_job(report.status, "interval", seconds=STATUS_EVERY_S)
+    if watchdog_s is not None:
+        scheduler.add_job(report.alive, "interval", seconds=watchdog_s / 3)
+    return scheduler
