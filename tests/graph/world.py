@@ -62,8 +62,7 @@ class World:
         self.builds = 0
 
     def id(self, name: str) -> int:
-        with immediate(self.sql):
-            return self.store.image_id(ImageRef.parse(name))
+        return self.store.image_id(ImageRef.parse(name))
 
     def publish(
         self, name: str, holds: Manifests | str, minute: float = 0, source: Source = Source.POLL
