@@ -11,11 +11,12 @@ from pathlib import Path
 from bench.images import put_image
 from bench.table import Row, median
 from graph.clock import now
+from graph.observing import Watched
 from graph.reference import Digest, ImageRef
 from tests.real_registry import RealRegistry, real_registry
 from tracker.metrics import Metrics
 from tracker.registry import RegistryClient
-from tracker.watch import Asker, Watched
+from tracker.watch import Asker
 
 REPOSITORIES, TAGS = 50, 20
 ROUNDS = 5

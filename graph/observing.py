@@ -34,13 +34,14 @@ class Change:
     new: Digest
 
 
-class Due(NamedTuple):
-    """A reference whose turn it is to be asked about."""
+class Watched(NamedTuple):
+    """A reference that somebody stands on."""
 
     image_id: int
     reference: ImageRef
-    observed: Digest | None
-    failures: int  # in a row
+    observed: Digest | None = None
+    failures: int = 0  # in a row
+    checked_at: datetime | None = None  # when the registry last answered
 
 
 class Observations(Contents):
@@ -98,18 +99,18 @@ class Observations(Contents):
             [(image_id, due) for image_id in image_ids],
         )
 
-    def due(self, now: datetime, limit: int) -> list[Due]:
+    def due(self, now: datetime, limit: int) -> list[Watched]:
         """The references whose time has come, longest overdue first, at most `limit`."""
-        rows = self._sql.execute(
-            "SELECT o.image_id, i.name, d.value, o.failures FROM observations o"
-            " JOIN images i ON i.id = o.image_id LEFT JOIN digests d ON d.id = o.digest_id"
-            " WHERE o.due_at <= ? ORDER BY o.due_at, o.image_id LIMIT ?",
-            (to_text(now), limit),
-        )
-        return [
-            Due(image_id, ImageRef.parse(name), Digest.parse(digest) if digest else None, failures)
-            for image_id, name, digest, failures in rows
-        ]
+        return self._watched("o.due_at <= ? ORDER BY o.due_at, o.image_id LIMIT ?", to_text(now), limit)
+
+    def watched(self, reference: ImageRef) -> Watched | None:
+        """The reference, if it is one that is asked about."""
+        found = self._watched("i.name = ? AND o.due_at IS NOT NULL", str(reference))
+        return found[0] if found else None
+
+    def all_watched(self) -> list[Watched]:
+        """Every reference that is asked about."""
+        return self._watched("o.due_at IS NOT NULL ORDER BY i.name")
 
     def next_due(self) -> datetime | None:
         """When the next reference is to be asked about; None if none is watched."""
@@ -126,6 +127,24 @@ class Observations(Contents):
             " AND NOT EXISTS (SELECT 1 FROM edges e WHERE e.base_id = observations.image_id)"
         )
         return dropped.rowcount
+
+    def _watched(self, condition: str, *values: object) -> list[Watched]:
+        rows = self._sql.execute(
+            "SELECT o.image_id, i.name, d.value, o.failures, o.checked_at FROM observations o"
+            " JOIN images i ON i.id = o.image_id LEFT JOIN digests d ON d.id = o.digest_id"
+            f" WHERE {condition}",
+            values,
+        )
+        return [
+            Watched(
+                image_id,
+                ImageRef.parse(name),
+                Digest.parse(digest) if digest else None,
+                failures,
+                from_text(checked_at) if checked_at else None,
+            )
+            for image_id, name, digest, failures, checked_at in rows
+        ]
 
     def _watch(self, image_id: int, reference: ImageRef, at: datetime) -> None:
         """A name pinned by digest cannot move; any other is asked about from now on."""

@@ -12,11 +12,12 @@ import structlog
 
 from graph.database import immediate
 from graph.errors import StoreBusy
+from graph.observing import Watched
 from graph.store import GraphStore, Source
 from tracker.intake import Intake
 from tracker.metrics import Metrics
 from tracker.pulse import unheard
-from tracker.watch import Answer, Asker, Intervals, Watched, not_yet, result_of
+from tracker.watch import Answer, Asker, Intervals, not_yet, result_of
 
 DUE_MOST = 2_000  # references in one round
 REST_S = 1.0  # the shortest and, when nothing is due, the usual pause between two rounds
@@ -76,7 +77,7 @@ class Poller:
         """What to ask about now; references that were answered for a moment ago are put off."""
         now = self._now()
         store = GraphStore(self._sql)
-        due = [Watched(*row) for row in store.due(now, DUE_MOST)]
+        due = store.due(now, DUE_MOST)
         put_off = {watched.image_id: not_yet(watched, self._intervals, now) for watched in due}
         later = {image_id: at for image_id, at in put_off.items() if at is not None}
         if later:

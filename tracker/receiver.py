@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import structlog
 
 from graph.errors import StoreBusy
+from graph.observing import Watched
 from graph.store import GraphStore, Source
 from tracker.events.distribution import read_envelope
 from tracker.events.push import BadEvent, Push
@@ -17,7 +18,7 @@ from tracker.inbox import Inbox, Letter
 from tracker.intake import Intake
 from tracker.metrics import EventResult, Metrics
 from tracker.pulse import unheard
-from tracker.watch import Answer, Asker, Watched
+from tracker.watch import Answer, Asker
 
 IDLE_S = 10.0  # where no event comes, how often to look and to show that we could
 REST_S = 1.0  # the pause where another process holds the database
@@ -102,11 +103,7 @@ class Receiver:
             return ()
 
     def _watched(self, push: Push) -> Watched | None:
-        for reference in push.names():
-            found = self._store.watched(reference)
-            if found is not None:
-                return Watched(*found)
-        return None
+        return next(filter(None, map(self._store.watched, push.names())), None)
 
 
 def _known(push: Push, found: Watched) -> bool:

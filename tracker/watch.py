@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from graph.model import Manifests
-from graph.reference import Digest, ImageRef
+from graph.observing import Watched
 from rebuild.registry import NotFound, RateLimited, RegistryError, RegistryRefused
 from tracker.metrics import CheckResult, Metrics
 from tracker.registry import RegistryClient
@@ -18,17 +18,6 @@ from tracker.registry import RegistryClient
 ASKERS_A_REGISTRY = 32  # the client holds fewer connections; the others wait for one
 BATCH_MOST = 100
 FAILURE_FIRST_S = 30.0  # the pause after a failed question; doubles, up to the interval
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A reference that somebody stands on."""
-
-    image_id: int
-    reference: ImageRef
-    observed: Digest | None
-    failures: int = 0
-    checked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

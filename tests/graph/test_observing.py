@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from graph.database import immediate
 from graph.reference import ImageRef
-from graph.store import Change, Due, Source
+from graph.store import Change, Watched, Source
 from tests.graph.world import AMD64, ARM64, World, at, digest_of, index_of, single
 
 
@@ -115,8 +115,8 @@ def test_due_references_come_longest_overdue_first_and_no_more_than_asked_for(wo
     due = world.store.due(at(10), 2)
 
     assert due == [
-        Due(world.id("b"), ImageRef.parse("b"), digest_of("b"), 0),
-        Due(world.id("c"), ImageRef.parse("c"), digest_of("c"), 0),
+        Watched(world.id("b"), ImageRef.parse("b"), digest_of("b"), 0, at(1)),
+        Watched(world.id("c"), ImageRef.parse("c"), digest_of("c"), 0, at(2)),
     ]
 
 
@@ -167,3 +167,13 @@ def test_layers_are_remembered_in_their_order(world: World) -> None:
 
     assert world.store.layers_of(digest_of("manifest")) == diff_ids
     assert world.store.layers_of(digest_of("other")) is None
+
+
+def test_a_reference_that_somebody_stands_on_is_found_by_its_name(world: World) -> None:
+    for name in ("a", "b"):
+        world.publish(name, name)
+    with immediate(world.sql):
+        world.store.schedule([world.id("a")], at(3))
+
+    assert world.store.watched(ImageRef.parse("a")) == world.store.all_watched()[0]
+    assert world.store.watched(ImageRef.parse("b")) is None

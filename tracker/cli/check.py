@@ -16,7 +16,7 @@ from tracker.metrics import Metrics
 from tracker.registry import POLLING
 from tracker.settings import Settings, load
 from tracker.state import State, find_config, find_state
-from tracker.watch import Answer, Asker, Watched, result_of
+from tracker.watch import Answer, Asker, result_of
 from tracker.workshop import registry_client
 
 
@@ -41,8 +41,7 @@ def check(place: Place, references: tuple[str, ...], as_json: bool) -> int:
 async def _ask(settings: Settings, state: State, wanted: set[ImageRef]) -> list[Answer]:
     connection = state.write()
     store = GraphStore(connection)
-    watched = [Watched(*row) for row in store.all_watched()]
-    chosen = [w for w in watched if not wanted or w.reference in wanted]
+    chosen = [watched for watched in store.all_watched() if not wanted or watched.reference in wanted]
     answers: list[Answer] = []
     async with registry_client(settings) as client:
         asker = Asker(client.with_patience(POLLING), Metrics(), now)
