@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ import click
 
 from graph.errors import WrongUse
 from graph.lineage import Base, Dependant, Image, bases_of, dependants_of
+from graph.reference import DEFAULT_REGISTRY, ImageRef
 from tracker.cli.looking import looking
 from tracker.cli.main import Place
 from tracker.cli.table import Row, print_json, print_rows, state_word
@@ -105,6 +107,7 @@ class _Unfolding:
 
     now: datetime
     depth: int | None
+    shorter: Mapping[str, str]
     unfolded: set[int] = field(default_factory=set)
     stale: int = 0
 
@@ -126,7 +129,8 @@ class _Unfolding:
             state_word(fresh),
         )
         notes = () if fresh is not False else (f"{carry}{_moved(base, self.now)}",)
-        return Row(branch + familiar(base.reference), facts, carry, notes)
+        shorter = self.shorter.get(base.reference, "")
+        return Row(branch + familiar(base.reference), facts, carry, notes, shorter and branch + shorter)
 
     def _below(self, image: Image, prefix: str, level: int) -> Iterator[Row]:
         if not image.bases and not image.cut:
@@ -142,12 +146,28 @@ class _Unfolding:
             yield from self.rows(image.bases, prefix, level)
 
 
+def _references(image: Image) -> set[str]:
+    return {reference for base in image.bases for reference in (base.reference, *_references(base.image))}
+
+
+def without_registry(names: Iterable[str]) -> dict[str, str]:
+    """`…/team/app:1` for each name outside Docker Hub, where that cannot mean another one of these."""
+    references = {name: ImageRef.parse(name) for name in names}
+    short = {
+        name: f"…/{familiar(name).partition('/')[2]}"
+        for name, reference in references.items()
+        if reference.registry != DEFAULT_REGISTRY
+    }
+    times = Counter(short.values())
+    return {name: cut for name, cut in short.items() if times[cut] == 1}
+
+
 def _moved(base: Base, now: datetime) -> str:
     return f"moved to {short_digest(base.observed_digest)} {ago(base.changed_at, now)}"
 
 
 def _print_tree(image: Image, depth: int | None, now: datetime) -> None:
-    unfolding = _Unfolding(now, depth, {image.image_id})
+    unfolding = _Unfolding(now, depth, without_registry(_references(image)), {image.image_id})
     facts = ("", short_digest(image.digest), age(image.built_at, now), state_word(image_fresh(image)))
     carry = "│  " if image.bases else ""
     rows = [Row(familiar(image.reference), facts, carry), *unfolding.rows(image.bases, "", 0)]

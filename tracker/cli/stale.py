@@ -54,10 +54,12 @@ def _urgency(decision: Decision) -> tuple[int, datetime]:
 
 
 def _print(found: Sequence[Decision], names: Names, now: datetime) -> None:
+    blocks = []
     for decision in found:
-        click.secho(familiar(names.images[decision.image_id]), bold=True)
-        for line in _lines(decision, names, now):
-            click.echo(paragraph(line, "  "))
+        blocks.append(click.style(familiar(names.images[decision.image_id]), bold=True))
+        blocks += [paragraph(line, "  ") for line in _lines(decision, names, now)]
+    if blocks:
+        click.echo("\n".join(blocks))
 
 
 def _lines(decision: Decision, names: Names, now: datetime) -> Iterator[str]:

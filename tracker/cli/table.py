@@ -6,6 +6,7 @@ for a tree of bases waits for every module.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ class Row:
     facts: tuple[str, ...] = ()
     carry: str = ""  # stands where the name would, if the name is so long that the facts get their own line
     notes: tuple[str, ...] = ()
+    shorter: str = ""  # takes the place of a name that does not fit
 
 
 def terminal_width() -> int:
@@ -41,8 +43,7 @@ def print_rows(heads: Row, rows: Sequence[Row]) -> None:
     bold = Row(
         click.style(heads.name, bold=True), tuple(click.style(head, bold=True) for head in heads.facts)
     )
-    for line in lay_out([bold, *rows], terminal_width()):
-        click.echo(line)
+    click.echo("\n".join(lay_out([bold, *rows], terminal_width())))  # one write: each echo flushes
 
 
 def paragraph(text: str, indent: str = "") -> str:
@@ -59,21 +60,24 @@ def paragraph(text: str, indent: str = "") -> str:
 def print_json(value: Any) -> None:
     import json
 
-    click.echo(json.dumps(value, indent=2))
+    sys.stdout.writelines(json.JSONEncoder(indent=2).iterencode(value))  # a large graph is never one text
+    sys.stdout.write("\n")
 
 
 def lay_out(rows: Sequence[Row], width: int) -> Iterator[str]:
     """Lines of at most `width` columns where the names and facts allow it."""
     columns = _fact_widths(rows)
     room = max(_NAME_LEAST, width - sum(columns) - len(_GAP) * len(columns))
-    name_width = min(room, max((visible(row.name) for row in rows if row.facts), default=0))
-    for row in rows:
-        yield from _row_lines(row, name_width, columns)
+    names = [row.name if visible(row.name) <= room else row.shorter or row.name for row in rows]
+    widths = [visible(name) for name, row in zip(names, rows, strict=True) if row.facts]
+    name_width = min(room, max(widths, default=0))
+    for name, row in zip(names, rows, strict=True):
+        yield from _row_lines(name, row, name_width, columns)
 
 
 def visible(text: str) -> int:
     """Columns that a text takes, colours aside."""
-    return len(click.unstyle(text))
+    return len(click.unstyle(text)) if "\x1b" in text else len(text)
 
 
 def state_word(fresh: bool | None) -> str:
@@ -88,8 +92,7 @@ def _fact_widths(rows: Sequence[Row]) -> list[int]:
     return [max(visible(row.facts[i]) for row in rows if i < len(row.facts)) for i in range(count)]
 
 
-def _row_lines(row: Row, name_width: int, columns: Sequence[int]) -> Iterator[str]:
-    name = row.name
+def _row_lines(name: str, row: Row, name_width: int, columns: Sequence[int]) -> Iterator[str]:
     if visible(name) > name_width and row.facts:
         yield name
         name = row.carry

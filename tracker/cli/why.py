@@ -122,7 +122,7 @@ def _tell(story: Story, now: datetime) -> Iterator[str]:
         yield paragraph(f"hint: {hint}", "  ")
     if decision.waits_for:
         first = familiar(story.names.images[decision.waits_for[0]])
-        yield paragraph(f"hint: 'tracker why {first}' tells what keeps that one", "  ")
+        yield paragraph(f"hint: see 'tracker why {first}'", "  ")
     yield ""
     yield from _origin(story, now)
     if image.bases:
