@@ -28,13 +28,18 @@ def podman_storage(folder: Path) -> Iterator[Surroundings]:
     try:
         yield around
     finally:
-        podman = Podman(executable, around.storage, around.run_root)
-        subprocess.run(podman.argv("rm", "--all", "--force"), capture_output=True, check=False)
-        subprocess.run(podman.argv("rmi", "--all", "--force"), capture_output=True, check=False)
-        for place in (folder / "storage", run_root):
-            for mounted in _mounts_under(place):
-                subprocess.run(["umount", "--lazy", mounted], check=False)
+        clear_storage(executable, folder / "storage", run_root)
         shutil.rmtree(run_root, ignore_errors=True)
+
+
+def clear_storage(podman_program: str, storage: Path, run_root: Path) -> None:
+    """Remove all that is in a podman storage, and unmount what it mounted."""
+    podman = Podman(podman_program, storage, run_root)
+    subprocess.run(podman.argv("rm", "--all", "--force"), capture_output=True, check=False)
+    subprocess.run(podman.argv("rmi", "--all", "--force"), capture_output=True, check=False)
+    for place in (storage, run_root):
+        for mounted in _mounts_under(place):
+            subprocess.run(["umount", "--lazy", mounted], check=False)
 
 
 @dataclass
