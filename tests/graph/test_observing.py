@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from graph.database import immediate
 from graph.reference import ImageRef
-from graph.store import Change, Watched, Source
+from graph.store import Change, Source, Watched
 from tests.graph.world import AMD64, ARM64, World, at, digest_of, index_of, single
 
 
@@ -115,8 +115,8 @@ def test_due_references_come_longest_overdue_first_and_no_more_than_asked_for(wo
     due = world.store.due(at(10), 2)
 
     assert due == [
-        Watched(world.id("b"), ImageRef.parse("b"), digest_of("b"), 0, at(1)),
-        Watched(world.id("c"), ImageRef.parse("c"), digest_of("c"), 0, at(2)),
+        Watched(world.id("b"), ImageRef.parse("b"), digest_of("b"), 0, at(0)),
+        Watched(world.id("c"), ImageRef.parse("c"), digest_of("c"), 0, at(0)),
     ]
 
 

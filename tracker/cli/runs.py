@@ -78,11 +78,11 @@ def logs(place: Place, run: str | None, task: str | None, image: str | None, fol
 
 def run_json(run: RunRow, now: datetime) -> dict[str, Any]:
     return {
-        "run": run.run_id,
+        "run_id": run.run_id,
         "task": run.task,
         "platform": run.platform,
         "status": str(run.status),
-        "trigger": run.cause,
+        "cause": run.cause,
         "reason": run.reason,
         "images": run.images,
         "outputs": run.outputs,

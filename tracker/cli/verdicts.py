@@ -50,7 +50,7 @@ def decision_json(decision: Decision, names: Names, look: Look) -> dict[str, Any
         "evidence": [_evidence_json(moved, names) for moved in decision.evidence],
         "waits_for": [names.images[image_id] for image_id in decision.waits_for],
         "until": to_text(decision.until) if decision.until else None,
-        "run": decision.run_id,
+        "run_id": decision.run_id,
     }
 
 

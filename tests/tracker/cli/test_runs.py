@@ -51,7 +51,7 @@ def test_runs_are_chosen_by_task_status_and_number(sample: Sample, tracker: Trac
     sample.run(base, Status.FAILED, hours=3)
 
     def chosen(*words: str) -> list[str]:
-        return [run["run"] for run in tracker("runs", "--json", *words).json]
+        return [run["run_id"] for run in tracker("runs", "--json", *words).json]
 
     assert chosen() == ["a3", "a2", "a1"]
     assert chosen("--task", "base") == ["a3", "a1"]
@@ -65,7 +65,7 @@ def test_the_json_of_a_run_tells_images_trigger_and_error(sample: Sample, tracke
 
     (run,) = tracker("runs", "--json").json
 
-    assert (run["images"], run["trigger"], run["error"]) == ([LONG], "quick", "registry down")
+    assert (run["images"], run["cause"], run["error"]) == ([LONG], "quick", "registry down")
     assert (run["status"], run["task"], run["duration_s"]) == ("Error", None, 9.0)
 
 

@@ -76,7 +76,7 @@ def test_a_failed_rebuild_waits_and_says_for_when(sample: Sample, tracker: Track
 
     (found,) = tracker("stale", "--json").json
 
-    assert (found["verdict"], found["reason"], found["run"]) == ("wait", "retry-later", run.run_id)
+    assert (found["verdict"], found["reason"], found["run_id"]) == ("wait", "retry-later", run.run_id)
     assert found["until"] is not None
 
 

@@ -98,7 +98,7 @@ def test_the_last_runs_are_told_newest_first(sample: Sample, tracker: Tracker) -
 def test_a_quick_build_is_found_by_the_image_that_it_made(sample: Sample, tracker: Tracker) -> None:
     run = sample.run(None, Status.SUCCEEDED, hours=1, images=[LONG])
 
-    assert [told["run"] for told in tracker("why", LONG, "--json").json["runs"]] == [run.run_id]
+    assert [told["run_id"] for told in tracker("why", LONG, "--json").json["runs"]] == [run.run_id]
 
 
 def test_an_external_base_is_not_ours_to_rebuild(sample: Sample, tracker: Tracker) -> None:
