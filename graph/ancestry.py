@@ -178,7 +178,7 @@ class _Tree:
         places = set()
         for image_id in order:  # grows while it is walked
             for base_id in self._open[image_id]:
-                if base_id not in depths and depths[image_id] < DEPTH_MOST:
+                if base_id not in depths and depths[image_id] < DEPTH_MOST - 1:
                     depths[base_id] = depths[image_id] + 1
                     places.add((image_id, base_id))
                     order.append(base_id)
