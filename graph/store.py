@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from graph.clock import to_text
 from graph.model import BuildRecord, Origin, RecordedBase, Role
-from graph.observing import Change, Watched, Observations, Source
+from graph.observing import Change, Observations, Source, Watched
 from graph.platforms import joined, split
 from graph.reference import Digest, ImageRef
 
-__all__ = ["Change", "Watched", "GraphStore", "Source", "joined", "merged", "split"]
+__all__ = ["Change", "GraphStore", "Source", "Watched", "joined", "merged", "split"]
 
 
 class GraphStore(Observations):
