@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graph.database import open_for_reading, open_for_writing
-from graph.errors import WrongUse
+from graph.errors import StoreError, WrongUse
 from tracker.written_settings import read_written
 
 
@@ -37,7 +37,13 @@ class State:
 
     def read(self) -> sqlite3.Connection:
         """The database, for looking only."""
-        return open_for_reading(self.database)
+        try:
+            return open_for_reading(self.database)
+        except OSError as error:
+            raise StoreError(
+                f"cannot read {self.database}: {error.strerror}",
+                hint="look as the user that tracker runs as, or name another folder with --state",
+            ) from error
 
     def write(self) -> sqlite3.Connection:
         """The database, brought up to date; the folders exist afterwards."""
@@ -64,14 +70,23 @@ def find_config(asked: Path | None, environment: Mapping[str, str] = os.environ)
     """The settings file: the one asked for, else the first that exists of the usual places."""
     named = asked or (Path(environment["TRACKER_CONFIG"]) if environment.get("TRACKER_CONFIG") else None)
     if named is None:
-        return next((path for path in usual_configs(environment) if path.is_file()), None)
-    if not named.is_file():
-        who = "--config" if asked else "TRACKER_CONFIG"
+        return next((path for path in usual_configs(environment) if not _fault_of(path)), None)
+    if fault := _fault_of(named):
         raise WrongUse(
-            f"{who}: settings file {named} " + ("is not a file" if named.exists() else "does not exist"),
+            f"{'--config' if asked else 'TRACKER_CONFIG'}: settings file {named} {fault}",
             hint="name an existing file with --config or TRACKER_CONFIG, or neither",
         )
     return named
+
+
+def _fault_of(path: Path) -> str | None:
+    """Why there is no settings file for us; the home of another user, say, may not be looked into."""
+    try:
+        if path.is_file():
+            return None
+        return "is not a file" if path.exists() else "does not exist"
+    except OSError as error:
+        return f"cannot be reached: {error.strerror}"
 
 
 def usual_configs(environment: Mapping[str, str] = os.environ) -> tuple[Path, ...]:

@@ -44,6 +44,14 @@ def test_a_folder_is_no_settings_file(tmp_path: Path) -> None:
         find_config(tmp_path, {})
 
 
+def test_a_settings_file_that_cannot_be_reached_is_wrong_use(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    endless = tmp_path / ("n" * 300)
+
+    with pytest.raises(WrongUse, match="cannot be reached: File name too long"):
+        find_config(endless, {})
+
+
 def test_the_state_folder_is_looked_for_in_the_documented_order(tmp_path: Path) -> None:
     config = tmp_path / "tracker.toml"
     config.write_text('state = "/by/settings"')

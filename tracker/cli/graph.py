@@ -9,6 +9,8 @@ import click
 from tracker.cli.looking import looking
 from tracker.cli.main import Place
 
+READABLE_MOST = 300
+
 
 @click.command()
 @click.argument("image", required=False)
@@ -31,6 +33,11 @@ def graph(place: Place, image: str | None, form: str, output: Path | None) -> No
     with looking(place) as look:
         focus = look.image(image)[0] if image else None
         drawn = read_drawing(look.sql, focus)
+    if len(drawn.nodes) > READABLE_MOST and form != "json":
+        way_out = (
+            "'tracker graph IMAGE' draws less" if focus is None else "'tracker deps' and 'rdeps' list them"
+        )
+        click.echo(f"note: {len(drawn.nodes)} images are more than a drawing shows well; {way_out}", err=True)
     renderings = {"dot": to_dot, "mermaid": to_mermaid, "json": to_json, "svg": to_svg}
     text = renderings[form](drawn)
     if output:

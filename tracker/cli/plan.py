@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import click
@@ -19,7 +20,7 @@ from tracker.cli.main import Place
 from tracker.cli.table import Row, paragraph, print_json, print_rows
 from tracker.cli.verdicts import decide_all
 from tracker.reasons import why_decided
-from tracker.wording import clock_text, counted, familiar, listed
+from tracker.wording import ago, clock_text, counted, familiar, listed
 from tracker.written_settings import workers_of
 
 
@@ -32,6 +33,7 @@ class Preview:
     images: Mapping[int, str]
     tasks: Mapping[int, str]
     running: frozenset[int]  # tasks that are at work already
+    settled_at: datetime | None  # when the last of its bases has rested for long enough
 
 
 @click.command()
@@ -55,7 +57,7 @@ def plan(place: Place, image: str | None, workers: int | None, as_json: bool) ->
         print_json(plan_json(preview))
     elif preview.wave.steps:
         _print_steps(preview)
-        _print_summary(preview, workers or workers_of(look.written))
+        _print_summary(preview, workers or workers_of(look.written), look)
     else:
         nothing = (
             f"nothing would be rebuilt if {familiar(name)} moved" if name else "nothing is to be rebuilt now"
@@ -107,14 +109,15 @@ def _preview(look: Look, snapshot: Snapshot, decisions: Mapping[int, Decision], 
         look.image_names(named),
         look.task_names(step.task_id for step in wave.steps),
         frozenset(snapshot.busy),
+        max((d.until for d in going.values() if d.until is not None), default=None),
     )
 
 
 def going_now(decisions: Mapping[int, Decision]) -> dict[int, Decision]:
-    """Those at work or to start now, and those that wait for nothing but them; bases first, as given."""
+    """Those at work or to start by themselves, and those that wait for nothing but them; bases first."""
     going: dict[int, Decision] = {}
     for image_id, decision in decisions.items():
-        starts = decision.reason in (Reason.BASE_MOVED, Reason.RUNNING)
+        starts = decision.reason in (Reason.BASE_MOVED, Reason.SETTLING, Reason.RUNNING)
         follows = decision.reason is Reason.BASE_PENDING and all(base in going for base in decision.waits_for)
         if starts or follows:
             going[image_id] = decision
@@ -166,13 +169,17 @@ def _rows(preview: Preview, steps: Sequence[Step]) -> Iterator[Row]:
         yield Row(name, (starts, clock_text(step.duration_s)), "", tuple(notes))
 
 
-def _print_summary(preview: Preview, workers: int) -> None:
+def _print_summary(preview: Preview, workers: int, look: Look) -> None:
     wave = preview.wave
     images = sum(len(step.images) for step in wave.steps)
     what = f"{counted(len(wave.steps), 'task')}, {counted(images, 'image')}"
     side_by_side = counted(workers, "run at a time", "runs at a time")
     click.echo(f"\n{what}; {clock_text(wave.makespan_s)} in all with {side_by_side}")
     click.echo(f"longest chain {clock_text(wave.critical_path_s)}, work {clock_text(wave.work_s)}")
+    if preview.settled_at is not None:
+        click.echo(
+            f"a base moved a moment ago and may move again; it counts {ago(preview.settled_at, look.now)}"
+        )
 
 
 def _print_left_out(preview: Preview, look: Look) -> None:

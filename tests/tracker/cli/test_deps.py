@@ -97,6 +97,22 @@ def test_a_long_name_has_its_facts_on_the_next_line(sample: Sample, tracker: Tra
     assert all(len(line) <= 80 for line in lines)
 
 
+def test_a_name_that_does_not_fit_goes_without_its_registry(sample: Sample, tracker: Tracker) -> None:
+    sample.build(f"{HOST}/top:1", LONG.replace("some-", ""), hours=1)
+
+    assert "└─ …/team/long-image-name:2026.11.23-build4  " in tracker("deps", "top:1").out
+
+
+def test_a_registry_is_not_left_out_where_two_have_the_same_name(sample: Sample, tracker: Tracker) -> None:
+    one, other = LONG.replace("some-", ""), LONG.replace("some-", "").replace(HOST, "other.example.com:5000")
+    sample.build(f"{HOST}/top:1", one, other, hours=1)
+
+    lines = tracker("deps", "top:1").lines
+
+    assert f"├─ {one}" in lines
+    assert f"└─ {other}" in lines
+
+
 def test_columns_stand_below_each_other(sample: Sample, tracker: Tracker) -> None:
     lines = [line for line in tracker("deps", "img-d:1").lines if line.endswith("fresh")]
 

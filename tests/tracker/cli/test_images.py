@@ -51,6 +51,18 @@ def test_a_focus_leaves_out_what_is_neither_below_nor_above(sample: Sample, trac
     assert f"{HOST}/img-c:1" not in json.dumps(json.loads(drawn)["nodes"])
 
 
+def test_a_drawing_of_too_many_images_comes_with_a_note(
+    sample: Sample, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tracker.cli.graph.READABLE_MOST", 6)
+
+    whole, focused = tracker("graph"), tracker("graph", "img-b:1")
+
+    note = "note: 7 images are more than a drawing shows well; 'tracker graph IMAGE' draws less\n"
+    assert (whole.status, whole.err, focused.err) == (0, note, "")
+    assert tracker("graph", "--format", "json").err == ""
+
+
 def test_a_drawing_goes_to_a_file(sample: Sample, tracker: Tracker, tmp_path: Path) -> None:
     target = tmp_path / "graph.svg"
 
