@@ -70,14 +70,15 @@ def main() -> None:
         signal.signal(number, lambda number, frame: sys.exit(130))
     with temporary_folder() as folder:
         demo = prepare(folder)
-        with process("registry", ["docker-registry", "serve", str(folder / "registry.json")], demo):
-            until(lambda: answers(f"http://{demo.registry}/v2/"), "the registry answers")
+        serve = ["docker-registry", "serve", str(folder / "registry.json")]
+        with process("registry", serve, demo) as registry:
+            until(lambda: answers(f"http://{demo.registry}/v2/", registry), "the registry answers")
             say(f"A registry runs at {demo.registry}; a base is made out of busybox and pushed there.")
             push_base(demo, "one")
             build_images(demo)
             demo.show("deps", "shop:1")
-            with process("service", [str(TRACKER), "serve"], demo):
-                until(lambda: answers(f"http://{demo.listen}/readyz"), "the service is ready")
+            with process("service", [str(TRACKER), "serve"], demo) as service:
+                until(lambda: answers(f"http://{demo.listen}/readyz", service), "the service is ready")
                 wave(demo)
             demo.show("deps", "shop:1")
     say(f"Nothing is left running. That took {time.monotonic() - started_s:.0f} s.")
@@ -121,7 +122,9 @@ def push_base(demo: Demo, edition: str) -> None:
     name = f"{demo.registry}/base:1"
     for arguments in (["build", "-q", "-t", name, str(context)], ["push", "-q", "--tls-verify=false", name]):
         storage = ["--root", f"{demo.folder}/storage", "--runroot", f"{demo.folder}/storage-run"]
-        subprocess.run(["podman", *storage, *arguments], check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run(["podman", *storage, *arguments], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"podman {arguments[0]} failed:\n{done.stderr}")
 
 
 def build_images(demo: Demo) -> None:
@@ -144,7 +147,7 @@ def wave(demo: Demo) -> None:
     until(lambda: len(rebuilds(demo)) == len(IMAGES), "every image has been rebuilt once")
     until(lambda: not demo.ask("stale"), "nothing is stale")
     demo.show("runs", "--top", str(len(IMAGES)))
-    order = sorted(rebuilds(demo), key=lambda run: str(run["started_at"]))
+    order = sorted(rebuilds(demo), key=lambda run: (run["started_at"], run["run_id"]))
     took_s = (moment(order[-1]["finished_at"]) - moment(order[0]["started_at"])).total_seconds()
     say(f"Rebuilt in the order {', '.join(run['task'] for run in order)}: each once, in {took_s:.1f} s.")
 
@@ -163,12 +166,12 @@ def moment(text: str) -> datetime:
 
 
 @contextlib.contextmanager
-def process(name: str, arguments: list[str], demo: Demo) -> Iterator[None]:
+def process(name: str, arguments: list[str], demo: Demo) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program in the background and end it afterwards."""
     with (demo.folder / f"{name}.log").open("wb") as log:
         running = subprocess.Popen(arguments, env=demo.environment, stdout=log, stderr=log)
         try:
-            yield
+            yield running
         except SystemExit:
             sys.stderr.write((demo.folder / f"{name}.log").read_text(errors="replace")[-4000:])
             raise
@@ -207,7 +210,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def answers(url: str) -> bool:
+def answers(url: str, running: subprocess.Popen[bytes]) -> bool:
+    """Whether somebody answers there; a program that has ended never will."""
+    if running.poll() is not None:
+        sys.exit(f"error: {running.args} ended with status {running.returncode}")
     try:
         with urllib.request.urlopen(url, timeout=2):
             return True
