@@ -25,6 +25,8 @@ def bases_first(
 
     `above` is `reversed_edges(bases)`, for callers who have it already.
     """
+    if _in_order(bases):  # as those are that were put in order before
+        return list(bases)
     above = reversed_edges(bases) if above is None else above
     open_bases = Counter(chain.from_iterable(above.values()))
     order = [member for member in bases if member not in open_bases]
@@ -38,3 +40,12 @@ def bases_first(
         placed = set(order)
         order += [member for member in bases if member not in placed]
     return order
+
+
+def _in_order(bases: Mapping[int, Sequence[int]]) -> bool:
+    seen: set[int] = set()
+    for member, its_bases in bases.items():
+        if not seen.issuperset(its_bases):
+            return False
+        seen.add(member)
+    return True

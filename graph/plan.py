@@ -97,9 +97,10 @@ def _waits(
     waits_for = {}
     for task_id, its_images in made_by.items():
         its_bases = chain.from_iterable(bases.get(image_id, ()) for image_id in its_images)
-        before = dict.fromkeys(map(maker.get, its_bases))  # each once, in the order of the bases
+        makers = map(maker.__getitem__, filter(maker.__contains__, its_bases))
+        before = dict.fromkeys(makers)  # each once, in the order of the bases
         before.pop(task_id, None)
-        waits_for[task_id] = tuple(other for other in before if other is not None)
+        waits_for[task_id] = tuple(before)
     return waits_for
 
 
