@@ -28,6 +28,7 @@ from tracker.pulse import Part, Pulse
 from tracker.rebuilder import Rebuilder, Rules
 from tracker.receiver import Receiver
 from tracker.registry import POLLING
+from tracker.registry.aiohttp_transport import many_questions
 from tracker.scrape import Scrape
 from tracker.service import Supervisor
 from tracker.settings import ConfigError, EventSource, Settings
@@ -55,7 +56,9 @@ class Daemon:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         with open_socket(self._settings.serve.listen) as listening, _exclusive(self._state):
             metrics = Metrics()
-            async with Workshop(self._settings, self._state, on_request=metrics.requested) as workshop:
+            async with Workshop(
+                self._settings, self._state, on_request=metrics.requested, transport=many_questions
+            ) as workshop:
                 await self._serve(workshop, metrics, listening, stop)
 
     async def _serve(self, workshop: Workshop, metrics: Metrics, listening: Any, stop: asyncio.Event) -> None:

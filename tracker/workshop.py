@@ -21,6 +21,7 @@ from rebuild.memory import GraphMemory
 from rebuild.run import Workplace
 from rebuild.surroundings import Surroundings
 from tracker.registry import BUILDING, DockerCredentials, RegistryClient, RegistrySettings, RequestSeen
+from tracker.registry.transport import Transport, few_questions
 from tracker.settings import RegistrySection, Settings
 from tracker.state import State
 
@@ -39,12 +40,13 @@ class Workshop:
         *,
         on_request: Callable[[RequestSeen], None] | None = None,
         listen: Callable[[bytes], None] = _unheard,
+        transport: Transport = few_questions,
     ) -> None:
         self.settings = settings
         self.state = state
         self._listen = listen
         self.connection: sqlite3.Connection = state.write()
-        self.client = registry_client(settings, on_request)
+        self.client = registry_client(settings, on_request, transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,14 +75,20 @@ def host_platform() -> Platform:
 
 
 def registry_client(
-    settings: Settings, on_request: Callable[[RequestSeen], None] | None = None
+    settings: Settings,
+    on_request: Callable[[RequestSeen], None] | None = None,
+    transport: Transport = few_questions,
 ) -> RegistryClient:
     """One client, so one ledger for each registry, with the credentials of the user."""
     credentials = DockerCredentials.of_user(os.environ, home=Path.home(), user_id=os.getuid())
     sections = {host: registry_settings(section) for host, section in settings.registries.items()}
     proxies = urllib.request.getproxies_environment()
     return RegistryClient(
-        settings=sections, credentials=credentials, proxies=proxies, on_request=on_request
+        settings=sections,
+        credentials=credentials,
+        proxies=proxies,
+        transport=transport,
+        on_request=on_request,
     )
 
 

@@ -14,6 +14,7 @@ from graph.store import GraphStore, Source
 from tracker.cli.main import Place
 from tracker.metrics import Metrics
 from tracker.registry import POLLING
+from tracker.registry.aiohttp_transport import many_questions
 from tracker.settings import Settings, load
 from tracker.state import State, find_config, find_state
 from tracker.watch import Answer, Asker, result_of
@@ -43,7 +44,7 @@ async def _ask(settings: Settings, state: State, wanted: set[ImageRef]) -> list[
     store = GraphStore(connection)
     chosen = [watched for watched in store.all_watched() if not wanted or watched.reference in wanted]
     answers: list[Answer] = []
-    async with registry_client(settings) as client:
+    async with registry_client(settings, transport=many_questions) as client:
         asker = Asker(client.with_patience(POLLING), Metrics(), now)
         async for batch in asker.ask_all(chosen):
             with immediate(connection):

@@ -36,6 +36,7 @@ from tracker.registry.settings import (
     RegistrySettings,
     RequestSeen,
 )
+from tracker.registry.transport import Transport, few_questions
 from tracker.registry.wire import Answer, Asked
 
 KINDS_REMEMBERED = 10_000
@@ -47,9 +48,9 @@ class RegistryClient:
     """`rebuild.registry.Registry` over HTTP, for all registries at once; use it as `async with`.
 
     `settings` are by registry host as names have it (`docker.io`, `localhost:5000`); the others
-    get `default`. `proxies` are what `urllib.request.getproxies_environment()` gives. One client
-    keeps one ledger for each registry: share it, and give callers a patience of their own by
-    `with_patience`.
+    get `default`. `proxies` are what `urllib.request.getproxies_environment()` gives, `transport`
+    is `few_questions` or `tracker.registry.aiohttp_transport.many_questions`. One client keeps one
+    ledger for each registry: share it, and give callers a patience of their own by `with_patience`.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class RegistryClient:
         patience: Patience = POLLING,
         limits: Limits | None = None,
         proxies: Mapping[str, str] | None = None,
+        transport: Transport = few_questions,
         clock: Clock | None = None,
         on_request: OnRequest | None = None,
     ) -> None:
@@ -70,6 +72,7 @@ class RegistryClient:
         self._patience = patience
         self._limits = limits or Limits()
         self._proxies = proxies or {}
+        self._transport = transport
         self._clock = clock or Clock()
         self._on_request = on_request or _unseen
         self._hosts: dict[str, Host] = {}
@@ -192,6 +195,7 @@ class RegistryClient:
                 credentials=self._credentials,
                 limits=self._limits,
                 proxies=self._proxies,
+                transport=self._transport,
                 clock=self._clock,
                 on_request=self._on_request,
             )

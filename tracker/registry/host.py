@@ -14,6 +14,7 @@ from tracker.registry.credentials import Credentials
 from tracker.registry.hosts import base_url, pace
 from tracker.registry.identity import Identity
 from tracker.registry.settings import Clock, Limits, OnRequest, RegistrySettings
+from tracker.registry.transport import Transport
 from tracker.registry.wire import Answer, Asked, Wire
 
 
@@ -28,6 +29,7 @@ class Host:
         credentials: Credentials,
         limits: Limits,
         proxies: Mapping[str, str],
+        transport: Transport,
         clock: Clock,
         on_request: OnRequest,
     ) -> None:
@@ -36,7 +38,13 @@ class Host:
         self._clock = clock
         self._budget = Budget(registry, pace(registry, settings), clock)
         self._wire = Wire(
-            registry, settings, budget=self._budget, proxies=proxies, clock=clock, on_request=on_request
+            registry,
+            settings,
+            budget=self._budget,
+            proxies=proxies,
+            transport=transport,
+            clock=clock,
+            on_request=on_request,
         )
         self._identity = Identity(
             registry,

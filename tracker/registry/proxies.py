@@ -8,8 +8,6 @@ from collections.abc import Mapping
 import httpx
 
 from rebuild.registry import RegistryRefused
-from rebuild.secret import Secret
-from tracker.registry.credentials import Login, basic_header
 from tracker.registry.hosts import is_loopback
 
 
@@ -36,8 +34,4 @@ def _read(address: str) -> httpx.Proxy:
     proxy = httpx.Proxy(address)
     if proxy.url.scheme not in ("http", "https") or not proxy.url.host:
         raise ValueError(proxy.url.scheme)
-    if proxy.auth is None:
-        return proxy
-    login = Login(proxy.auth[0], Secret(proxy.auth[1]))
-    # As a header: the transport would hand a user name on in a way that aiohttp has deprecated.
-    return httpx.Proxy(proxy.url, headers={"authorization": basic_header(login)})
+    return proxy

@@ -7,26 +7,21 @@ address (those of redirects carry signatures) and takes a third of the time of a
 from __future__ import annotations
 
 import asyncio
-import functools
-import os
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from rebuild.registry import RegistryRefused, RegistryUnavailable
 from tracker import __version__
 from tracker.registry.budget import Budget
+from tracker.registry.fault import unavailable
 from tracker.registry.hosts import may_redirect, same_origin
 from tracker.registry.proxies import proxy_for
 from tracker.registry.settings import Clock, OnRequest, RegistrySettings, RequestSeen
+from tracker.registry.transport import Route, Transport, tls_context
 
 REDIRECTS_MOST = 5
-KEEP_ALIVE_S = 30.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _COMMON = {"user-agent": f"base-image-tracker/{__version__}", "accept-encoding": "identity"}
 
@@ -62,6 +57,7 @@ class Wire:
         *,
         budget: Budget,
         proxies: Mapping[str, str],
+        transport: Transport,
         clock: Clock,
         on_request: OnRequest,
     ) -> None:
@@ -72,8 +68,8 @@ class Wire:
         self._clock = clock
         self._on_request = on_request
         self._places = asyncio.Semaphore(settings.connections)
-        self._tls = _tls(settings.ca_file)
-        self._transports: dict[httpx.URL | None, AiohttpTransport] = {}  # by proxy
+        self._make_transport = transport
+        self._transports: dict[tuple[bool, httpx.URL | None], httpx.AsyncBaseTransport] = {}
         times = {"connect": settings.connect_timeout_s, "read": settings.read_timeout_s}
         self._extensions = {"timeout": times}
 
@@ -137,8 +133,8 @@ class Wire:
                 return Answer(status, response.headers, await self._read(asked, response))
             finally:
                 await response.aclose()
-        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, UnicodeError) as error:
-            raise self._fault(asked, error) from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+            raise unavailable(self._registry, asked.what, error, self._settings) from None
         finally:
             self._on_request(
                 RequestSeen(self._registry, asked.method, status, self._clock.monotonic() - started)
@@ -155,68 +151,14 @@ class Wire:
                 raise RegistryRefused(f"{self._registry}: {asked.what}: {rule}")
         return bytes(body)
 
-    def _fault(self, asked: Asked, error: Exception) -> RegistryUnavailable:
-        cause = error.__cause__ or error
-        if isinstance(cause, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-            reason = getattr(cause, "certificate_error", None) or cause.os_error
-            return self._unavailable(asked, f"TLS failed: {_short(reason)}", hint=self._tls_hint())
-        if isinstance(error, httpx.ReadTimeout):
-            return self._unavailable(asked, f"no answer within {self._settings.read_timeout_s:g} s")
-        if isinstance(cause, aiohttp.ServerTimeoutError):
-            return self._unavailable(asked, f"no connection within {self._settings.connect_timeout_s:g} s")
-        if isinstance(cause, aiohttp.ClientHttpProxyError):
-            return self._unavailable(asked, f"the proxy answered HTTP {cause.status}")
-        if isinstance(cause, aiohttp.ClientConnectorError):
-            return self._unavailable(asked, f"cannot connect: {_reason(cause.os_error)}")
-        if isinstance(cause, aiohttp.ServerDisconnectedError | ConnectionError):
-            return self._unavailable(asked, "the connection was closed before the answer was whole")
-        return self._unavailable(asked, f"a broken answer ({type(cause).__name__})")
+    def _unavailable(self, asked: Asked, rule: str) -> RegistryUnavailable:
+        return RegistryUnavailable(f"{self._registry}: {asked.what}: {rule}")
 
-    def _tls_hint(self) -> str:
-        return (
-            f"set ca_file for {self._registry} to the certificate that signed its own, "
-            "or insecure = true if it speaks plain http"
-        )
-
-    def _unavailable(self, asked: Asked, rule: str, *, hint: str | None = None) -> RegistryUnavailable:
-        return RegistryUnavailable(f"{self._registry}: {asked.what}: {rule}", hint=hint)
-
-    def _transport(self, url: httpx.URL) -> AiohttpTransport:
-        proxy = proxy_for(url, self._proxies)
-        address = None if proxy is None else proxy.url
-        found = self._transports.get(address)
-        if found is None:
-            found = AiohttpTransport(verify=self._tls, client=self._session, proxy=proxy)
-            self._transports[address] = found
-        return found
-
-    def _session(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=0,
-            limit_per_host=self._settings.connections,
-            keepalive_timeout=KEEP_ALIVE_S,
-            ssl=self._tls,
-        )
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-
-
-@functools.lru_cache(maxsize=64)
-def _tls(ca_file: Path | None) -> ssl.SSLContext:
-    """Reading the system's authorities takes tens of milliseconds, so a context is shared."""
-    context = ssl.create_default_context()
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise RegistryRefused(f"{ca_file}: not a PEM file of certificates: {_short(error)}") from None
-    return context
-
-
-def _reason(error: OSError) -> str:
-    """asyncio puts the address in place of the system's words for an error number."""
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else _short(error)
-
-
-def _short(error: object) -> str:
-    text = str(getattr(error, "strerror", None) or error)
-    return " ".join(text.split())[:200]
+    def _transport(self, url: httpx.URL) -> httpx.AsyncBaseTransport:
+        proxy, secure = proxy_for(url, self._proxies), url.scheme == "https"
+        kept = secure, None if proxy is None else proxy.url
+        if kept not in self._transports:
+            tls = tls_context(self._settings.ca_file) if secure else None
+            route = Route(tls, proxy, self._settings.connections)
+            self._transports[kept] = self._make_transport(route)
+        return self._transports[kept]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fake_token_server import FakeTokenServer, fake_token_server
 from tests.real_registry import RealRegistry, free_port, real_registry
 from tests.tracker.registry.content import Image, Pusher, image
+from tracker.registry import RegistryClient
+
+Connect = Callable[..., RegistryClient]  # takes what `RegistryClient` takes, but for the transport
 
 USER, PASSWORD = "tester", "s3cret"
 _HTPASSWD = "tester:$2y$04$73hT4au1he7hXaZgvCYU5.Oa2xHRSk9N9jTqpBGgbfJGa1kyg.Hp.\n"

@@ -10,6 +10,7 @@ from graph.reference import Digest, ImageRef, Platform
 from rebuild.registry import NotFound, RegistryRefused, RegistryUnavailable
 from tests.real_registry import RealRegistry
 from tests.tracker.registry.content import Pusher, image, index
+from tests.tracker.registry.servers import Connect
 from tracker.registry import Limits, RegistryClient, RequestSeen
 
 pytestmark = pytest.mark.anyio
@@ -172,21 +173,25 @@ async def test_a_config_over_the_limit_is_refused_before_it_is_fetched(registry:
     assert requests_after(registry, before) == [f"GET /v2/app/manifests/{pushed.digest}"]
 
 
-async def test_a_registry_that_is_down_is_unavailable_and_named(registry: RealRegistry) -> None:
+async def test_a_registry_that_is_down_is_unavailable_and_named(
+    connect: Connect, registry: RealRegistry
+) -> None:
     registry.stop()
 
-    async with RegistryClient() as client:
+    async with connect() as client:
         with pytest.raises(
             RegistryUnavailable, match=f"{registry.host}: app:1: cannot connect: Connection refused"
         ):
             await client.digest(ImageRef.parse(f"{registry.host}/app:1"))
 
 
-async def test_a_client_lives_through_a_restart_of_the_registry(registry: RealRegistry) -> None:
+async def test_a_client_lives_through_a_restart_of_the_registry(
+    connect: Connect, registry: RealRegistry
+) -> None:
     pushed = Pusher(registry.url).image("app", "1", image("app"))
     reference = ImageRef.parse(f"{registry.host}/app:1")
 
-    async with RegistryClient() as client:
+    async with connect() as client:
         await client.digest(reference)
         registry.stop()
         registry.start()

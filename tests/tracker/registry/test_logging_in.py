@@ -16,6 +16,7 @@ from tests.tracker.registry.servers import (
     IMAGE,
     PASSWORD,
     USER,
+    Connect,
     Guarded,
     registry_with_basic,
     registry_with_tls,
@@ -202,31 +203,33 @@ async def test_an_identity_token_is_exchanged_by_post(tmp_path: Path) -> None:
         assert [(request.method, len(request.scopes)) for request in guarded.tokens.requests] == [("POST", 2)]
 
 
-async def test_tls_with_an_authority_of_its_own_is_verified(tmp_path: Path) -> None:
+async def test_tls_with_an_authority_of_its_own_is_verified(connect: Connect, tmp_path: Path) -> None:
     with registry_with_tls(tmp_path / "tls") as registry:
         pushed = _push_over_tls(tmp_path, registry.port)
         settings = {registry.host: RegistrySettings(ca_file=tmp_path / "tls" / "ca.pem")}
 
-        async with RegistryClient(settings=settings) as client:
+        async with connect(settings=settings) as client:
             assert await client.digest(ImageRef.parse(f"{registry.host}/app:1")) == pushed
 
 
-async def test_an_unknown_authority_is_refused_and_the_hint_names_the_setting(tmp_path: Path) -> None:
+async def test_an_unknown_authority_is_refused_and_the_hint_names_the_setting(
+    connect: Connect, tmp_path: Path
+) -> None:
     with registry_with_tls(tmp_path / "tls") as registry:
         settings = {registry.host: RegistrySettings(insecure=False)}
 
-        async with RegistryClient(settings=settings) as client:
+        async with connect(settings=settings) as client:
             with pytest.raises(RegistryUnavailable, match="TLS failed") as fault:
                 await client.digest(ImageRef.parse(f"{registry.host}/app:1"))
 
         assert fault.value.hint is not None and "ca_file" in fault.value.hint
 
 
-async def test_a_ca_file_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
+async def test_a_ca_file_that_is_none_is_refused_by_name(connect: Connect, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("not a certificate")
     settings = {"example.invalid": RegistrySettings(ca_file=tmp_path / "ca.pem")}
 
-    async with RegistryClient(settings=settings) as client:
+    async with connect(settings=settings) as client:
         with pytest.raises(RegistryError, match=r"ca\.pem: not a PEM file"):
             await client.digest(ImageRef.parse("example.invalid/app:1"))
 
