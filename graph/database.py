@@ -46,6 +46,16 @@ def schema_of(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
+def steps_applied(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many steps of each set of migrations the file has been through, as sqlite-utils notes them."""
+    noted = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlite_migrations'"
+    if connection.execute(noted).fetchone() == (0,):
+        return {}
+    return dict(
+        connection.execute("SELECT migration_set, count(*) FROM _sqlite_migrations GROUP BY migration_set")
+    )
+
+
 def _connect(uri: str, path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from graph.database import open_for_reading, open_for_writing
+from graph.database import SCHEMA, open_for_reading, open_for_writing, steps_applied
 from graph.errors import StoreError, WrongUse
 from tracker.written_settings import read_written
+
+# Of each set of migrations. Loading them only to find nothing to do takes longer than all else here.
+STEPS = {"graph": SCHEMA, "rebuild": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +50,10 @@ class State:
 
     def write(self) -> sqlite3.Connection:
         """The database, brought up to date; the folders exist afterwards."""
-        from graph.migrations import graph_tables, migrate
-        from rebuild.migrations import run_tables
-
         self._make_folders()
         connection = open_for_writing(self.database)
-        migrate(connection, graph_tables, run_tables)
+        if steps_applied(connection) != STEPS:
+            _migrate(connection)
         return connection
 
     def _make_folders(self) -> None:
@@ -64,6 +65,13 @@ class State:
                     f"cannot make the state folder {folder}: {error.strerror}",
                     hint="name a folder that is yours to write with --state or TRACKER_STATE",
                 ) from error
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    from graph.migrations import graph_tables, migrate
+    from rebuild.migrations import run_tables
+
+    migrate(connection, graph_tables, run_tables)
 
 
 def find_config(asked: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:

@@ -7,9 +7,13 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
+from graph.database import open_for_writing, steps_applied
 from graph.errors import StoreError, WrongUse
-from tracker.state import State, find_config, find_state
+from graph.migrations import graph_tables, migrate
+from rebuild.migrations import run_tables
+from tracker.state import STEPS, State, find_config, find_state
 from tracker.written_settings import ConfigError
 
 
@@ -100,6 +104,25 @@ def test_writing_makes_the_folders_for_their_owner_alone(tmp_path: Path) -> None
 
     modes = {path.name: path.stat().st_mode & 0o777 for path in (state.folder, state.logs, state.scratch)}
     assert modes == {"state": 0o700, "logs": 0o700, "scratch": 0o700}
+
+
+def test_a_file_that_is_up_to_date_is_known_by_the_number_of_its_steps(tmp_path: Path) -> None:
+    connection = State(tmp_path).write()
+
+    assert steps_applied(connection) == STEPS
+    assert [steps.pending(Database(connection)) for steps in (graph_tables, run_tables)] == [[], []]
+    connection.close()
+
+
+def test_a_file_that_lacks_a_set_of_tables_gets_it(tmp_path: Path) -> None:
+    of_the_graph_alone = open_for_writing(tmp_path / "graph.db")
+    migrate(of_the_graph_alone, graph_tables)
+    of_the_graph_alone.close()
+
+    connection = State(tmp_path).write()
+
+    assert steps_applied(connection) == STEPS
+    connection.close()
 
 
 def test_what_is_read_cannot_be_written(tmp_path: Path) -> None:
