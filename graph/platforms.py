@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TypeVar
 
 from graph.reference import Platform
@@ -15,6 +16,7 @@ def joined(platforms: Iterable[Platform]) -> str:
     return ",".join(str(platform) for platform in sorted(set(platforms)))
 
 
+@lru_cache(maxsize=1024)
 def split(text: str) -> tuple[Platform, ...]:
     """What `joined` joined."""
     return tuple(Platform.parse(part) for part in text.split(",") if part)

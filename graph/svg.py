@@ -11,7 +11,7 @@ from graph.model import Origin, Role
 
 _BOX_WIDTH, _BOX_HEIGHT, _COLUMN, _ROW, _LANE = 226.0, 40.0, 306.0, 56.0, 18.0
 _MARGIN, _HEAD, _WIDTH_LEAST = 20.0, 64.0, 700.0
-_PATH_LETTERS_MOST, _NAME_LETTERS_MOST = 29, 27  # of the two lines in a box
+_PATH_LETTERS_MOST, _NAME_LETTERS_MOST = 30, 27  # of the two lines in a box
 _STALE, _INK, _DIM, _LINE = "#b3261e", "#1c2733", "#5b6875", "#8a97a5"
 _FILLS = {Origin.BUILT: "#eaf2fc", Origin.ADOPTED: "#edf7ed", Origin.EXTERNAL: "#f3f4f6"}
 _LEGEND = (
@@ -120,7 +120,7 @@ def _shortened(text: str, letters_most: int) -> str:
     """The two ends, which tell images apart; the middle goes."""
     if len(text) <= letters_most:
         return text
-    half = (letters_most - 1) // 2
+    half = letters_most // 2 - 1
     return f"{text[:half]}…{text[-half:]}"
 
 
