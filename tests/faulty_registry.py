@@ -42,7 +42,9 @@ def _handler(registry: FaultyRegistry) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            seen = Seen(self.command, self.path, {name.lower(): value for name, value in self.headers.items()})
+            seen = Seen(
+                self.command, self.path, {name.lower(): value for name, value in self.headers.items()}
+            )
             registry.seen.append(seen)
             reply = registry.fault(seen)
             body = self._body()

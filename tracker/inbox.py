@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from graph.clock import to_text
+from graph.clock import from_text, to_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class Letter:
 
     letter_id: int
     source: str
+    received_at: datetime
     payload: bytes
 
 
@@ -31,8 +32,10 @@ class Inbox:
         )
 
     def oldest(self, most: int) -> list[Letter]:
-        rows = self._sql.execute("SELECT id, source, payload FROM inbox ORDER BY id LIMIT ?", (most,))
-        return [Letter(*row) for row in rows]
+        rows = self._sql.execute(
+            "SELECT id, source, received_at, payload FROM inbox ORDER BY id LIMIT ?", (most,)
+        )
+        return [Letter(number, source, from_text(at), payload) for number, source, at, payload in rows]
 
     def count(self) -> int:
         return int(self._sql.execute("SELECT count(*) FROM inbox").fetchone()[0])

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from graph.model import Manifests
 from graph.observing import Watched
+from graph.reference import Digest
 from rebuild.registry import NotFound, RateLimited, RegistryError, RegistryRefused
 from tracker.metrics import CheckResult, Metrics
 from tracker.registry import RegistryClient
@@ -28,6 +29,13 @@ class Answer:
     at: datetime
     manifests: Manifests | None = None
     error: RegistryError | None = None
+
+    @property
+    def digest(self) -> Digest | None:
+        """What the registry says that the reference points to; None where it did not say."""
+        if self.error is not None:
+            return None
+        return self.manifests.digest if self.manifests else self.watched.observed
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,9 @@ class LayeredImage(Image):
     layer: Document
 
 
-def layered_image(text: str, *, architecture: str = "amd64", files: dict[str, bytes] | None = None) -> LayeredImage:
+def layered_image(
+    text: str, *, architecture: str = "amd64", files: dict[str, bytes] | None = None
+) -> LayeredImage:
     """An image whose `/base.txt` holds `text`, and that holds `files` besides."""
     plain = _tar({"base.txt": text.encode(), **(files or {})})
     layer = Document(OCI_LAYER, gzip.compress(plain, mtime=0))
@@ -106,7 +108,9 @@ class Shelf:
         """What the registry itself says that the tag points to; None if there is no such tag."""
         reference = ImageRef.parse(name)
         request = urllib.request.Request(
-            self._url(reference, reference.tag or str(reference.digest)), headers={"accept": ACCEPT}, method="HEAD"
+            self._url(reference, reference.tag or str(reference.digest)),
+            headers={"accept": ACCEPT},
+            method="HEAD",
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
@@ -148,5 +152,7 @@ class Shelf:
         return f"{self.registry.url}/v2/{reference.repository}/manifests/{what}"
 
     def _get(self, url: str) -> tuple[bytes, str]:
-        with urllib.request.urlopen(urllib.request.Request(url, headers={"accept": ACCEPT}), timeout=30) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers={"accept": ACCEPT}), timeout=30
+        ) as answer:
             return answer.read(), answer.headers["content-type"]

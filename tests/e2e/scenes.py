@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.e2e.bases import Shelf
 from tests.e2e.yard import Yard, assert_recorded_is_used
-from tests.real_service import RealService, RunRow
+from tests.real_service import DEADLINE_S, RealService, RunRow
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Scene:
         )
         return service.is_idle() and all(str(self.shelf.digest(base)) == used for base, used in edges)
 
-    def wait_until_settled(self, service: RealService, *, deadline_s: float = 120.0) -> None:
+    def wait_until_settled(self, service: RealService, *, deadline_s: float = DEADLINE_S) -> None:
         service.until(lambda: self.is_settled(service), f"{self.prefix} to settle", deadline_s=deadline_s)
         for name in self.projects:
             assert_recorded_is_used(service, self.shelf, self.image(name))

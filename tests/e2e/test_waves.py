@@ -63,7 +63,9 @@ def test_a_diamond_is_rebuilt_in_one_wave_by_polling_alone(shared_yard: Yard, po
 
 
 def test_a_base_that_podman_pushes_moves_a_chain_of_three(shared_yard: Yard, told: RealService) -> None:
-    made = scene(shared_yard, "chain", x="FROM BASE\nCOPY f /x\n", y="FROM IMAGE_x\nCOPY f /y\n", z="FROM IMAGE_y\n")
+    made = scene(
+        shared_yard, "chain", x="FROM BASE\nCOPY f /x\n", y="FROM IMAGE_x\nCOPY f /y\n", z="FROM IMAGE_y\n"
+    )
     project = shared_yard.project("FROM scratch\nCOPY f /base.txt\n", f="first")
     told.tracker("build", project, "-t", made.base_name)
     made.build(told)
@@ -80,7 +82,9 @@ def test_a_base_that_podman_pushes_moves_a_chain_of_three(shared_yard: Yard, tol
 
 def push_with_podman(yard: Yard, project: object, name: str) -> None:
     podman = ["podman", "--root", str(yard.storage), "--runroot", f"{yard.storage}-run"]
-    subprocess.run([*podman, "build", "--isolation=chroot", "-t", name, str(project)], check=True, capture_output=True)
+    subprocess.run(
+        [*podman, "build", "--isolation=chroot", "-t", name, str(project)], check=True, capture_output=True
+    )
     subprocess.run([*podman, "push", "--tls-verify=false", name], check=True, capture_output=True)
 
 
@@ -106,7 +110,9 @@ def test_a_change_for_a_foreign_platform_rebuilds_nothing(shared_yard: Yard, tol
     built = made.shelf.digest(made.image("app"))
 
     made.shelf.put_index(made.base, amd64=ours, arm64=layered_image("theirs, mended", architecture="arm64"))
-    told.until(lambda: observed(told, made.base_name) == str(made.shelf.digest(made.base_name)), "the new index")
+    told.until(
+        lambda: observed(told, made.base_name) == str(made.shelf.digest(made.base_name)), "the new index"
+    )
 
     assert made.rebuilt(told, "app") == []
     assert made.shelf.digest(made.image("app")) == built
@@ -155,7 +161,9 @@ def test_an_event_that_comes_ten_times_rebuilds_once(shared_yard: Yard, told: Re
         "tag": "latest",
     }
     event = {"action": "push", "target": target, "request": {"host": made.shelf.host}}
-    statuses = [told.post("/events/distribution", json.dumps({"events": [event]}).encode()) for _ in range(10)]
+    statuses = [
+        told.post("/events/distribution", json.dumps({"events": [event]}).encode()) for _ in range(10)
+    ]
     made.wait_until_settled(told)
 
     assert statuses == [202] * 10

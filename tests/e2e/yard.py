@@ -82,6 +82,7 @@ def yard(folder: Path) -> Iterator[Yard]:
         "timeout": "1s",
         "threshold": 1000000,
         "backoff": "100ms",
+        "ignore": {"actions": ["pull"]},
     }
     try:
         with real_registry(folder / "registry", notifications={"endpoints": [endpoint]}) as registry:
@@ -128,6 +129,3 @@ def assert_recorded_is_used(service: RealService, shelf: Shelf, image: str) -> N
             assert layers[: len(lowest)] == lowest
             annotations = shelf.manifest(name)["annotations"]
             assert annotations["org.opencontainers.image.base.digest"] == used
-
-
-
