@@ -108,9 +108,6 @@ class Named:
             self._seen.add(value)
         return value
 
-    def knows(self, value: str) -> bool:
-        return value in self._seen
-
 
 class Metrics:
     """One set of metrics for one service."""
@@ -193,12 +190,9 @@ class Metrics:
 
     def checked(self, registry: str, result: CheckResult, duration_s: float) -> None:
         """One question about a reference has its answer."""
-        known = self._registry_names.knows(registry)
         name = self._registry_names(registry)
-        if not known:
-            for other in CheckResult:
-                self.checks.labels(name, other)
-        self.checks.labels(name, result).inc()
+        for each in CheckResult:
+            self.checks.labels(name, each).inc(each is result)
         self.check_duration.labels(name).observe(duration_s)
 
     def requested(self, seen: RequestSeen) -> None:
