@@ -85,6 +85,7 @@ class Daemon:
             self._upkeep(connection, rebuilder),
             Report(self._supervisor, pulse, scrape),
             watchdog_s=self._supervisor.watchdog_s,
+            now=now(),
         )
         async with asyncio.TaskGroup() as group:
             parts = [
@@ -189,7 +190,7 @@ def _exclusive(state: State) -> Iterator[None]:
 def secret_of(source: str, section: EventSource) -> Secret | None:
     """The secret of an event source, out of the settings or the file that they name."""
     if section.secret_file is None:
-        return Secret(section.secret) if section.secret else None
+        return section.secret or None
     try:
         text = section.secret_file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from msgspec import Meta, Struct, ValidationError, convert
+from msgspec.structs import FieldInfo, fields
 
 from graph.errors import InvalidReference
 from graph.reference import DEFAULT_REGISTRY, ImageRef
 from graph.staleness import Limits
+from rebuild.secret import Secret
 from tracker.written_settings import DEFAULT_WORKERS, ConfigError, Written, duration_s, read_written
 
 __all__ = ["ConfigError", "Settings", "duration_s", "load"]
@@ -28,97 +24,98 @@ __all__ = ["ConfigError", "Settings", "duration_s", "load"]
 _TEN_YEARS_S = 3650 * 86400.0
 _LIMITS = Limits()
 
-Seconds = Annotated[float, BeforeValidator(duration_s), Field(ge=0, le=_TEN_YEARS_S, allow_inf_nan=False)]
+Seconds = Annotated[float, Meta(ge=0, le=_TEN_YEARS_S)]
+SomeSeconds = Annotated[float, Meta(gt=0, le=_TEN_YEARS_S)]
+Interval = Annotated[float, Meta(ge=1, le=_TEN_YEARS_S)]
 
 
-def _address(text: str) -> str:
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if not colon or not host or (":" in host and not bracketed) or any(c.isspace() for c in text):
-        raise ValueError("an address is host:port, such as 127.0.0.1:8484 or [::1]:8484")
-    if not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"port {port!r} is not a number up to 65535")
-    return text
+class Address(str):
+    """Where to listen, `host:port`."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Address:
+        host, colon, port = text.rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        if not colon or not host or (":" in host and not bracketed) or any(c.isspace() for c in text):
+            raise ValueError("an address is host:port, such as 127.0.0.1:8484 or [::1]:8484")
+        if not port.isascii() or not port.isdigit() or int(port) > 65535:
+            raise ValueError(f"port {port!r} is not a number up to 65535")
+        return super().__new__(cls, text)
 
 
-def _registry(host: str) -> str:
-    try:
-        return ImageRef.parse("app", default_registry=host).registry
-    except InvalidReference:
-        raise ValueError(f"{host!r} is not a registry: write host or host:port, without https://") from None
+class RegistryHost(str):
+    """A registry as references name it."""
+
+    __slots__ = ()
+
+    def __new__(cls, host: str) -> RegistryHost:
+        try:
+            return super().__new__(cls, ImageRef.parse("app", default_registry=host).registry)
+        except InvalidReference:
+            rule = "is not a registry: write host or host:port, without https://"
+            raise ValueError(f"{host!r} {rule}") from None
 
 
-Address = Annotated[str, AfterValidator(_address)]
-RegistryHost = Annotated[str, AfterValidator(_registry)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Serve(_Section):
+class Serve(Struct, frozen=True):
     """The service's own address."""
 
-    listen: Address = "127.0.0.1:8484"
+    listen: Address = Address("127.0.0.1:8484")
 
 
-class Watch(_Section):
+class Watch(Struct, frozen=True):
     """How often registries are asked, and when a change counts."""
 
-    interval: Seconds = Field(default=300.0, ge=1)
+    interval: Interval = 300.0
     settle: Seconds = _LIMITS.settle_s
     settle_most: Seconds = _LIMITS.settle_most_s
 
-    @model_validator(mode="after")
-    def _settles_in_time(self) -> Watch:
+    def __post_init__(self) -> None:
         if self.settle > self.settle_most:
             raise ValueError("settle must not be longer than settle_most")
-        return self
 
 
-class Rebuild(_Section):
+class Rebuild(Struct, frozen=True):
     """How builds are carried out."""
 
-    workers: int = Field(default=DEFAULT_WORKERS, ge=1, le=256)
-    timeout: Seconds = Field(default=3600.0, gt=0)
+    workers: Annotated[int, Meta(ge=1, le=256)] = DEFAULT_WORKERS
+    timeout: SomeSeconds = 3600.0
     reproducible: bool = False
-    retry_delays: tuple[Seconds, ...] = Field(default=_LIMITS.retry_delays_s, strict=False, min_length=1)
+    retry_delays: Annotated[tuple[Seconds, ...], Meta(min_length=1)] = _LIMITS.retry_delays_s
     keep_logs: Seconds = 30 * 86400.0
 
 
-class RegistrySection(_Section):
+class RegistrySection(Struct, frozen=True):
     """One registry; every key has a default."""
 
-    interval: Seconds | None = Field(default=None, ge=1)
-    requests_per_minute: int | None = Field(default=None, ge=1)
-    connections: int = Field(default=16, ge=1, le=128)
+    interval: Interval | None = None
+    requests_per_minute: Annotated[int, Meta(ge=1)] | None = None
+    connections: Annotated[int, Meta(ge=1, le=128)] = 16
     insecure: bool | None = None  # None: plain http for loopback hosts, TLS for all others
-    ca_file: Path | None = Field(default=None, strict=False)
-    connect_timeout: Seconds = Field(default=5.0, gt=0)
-    read_timeout: Seconds = Field(default=30.0, gt=0)
+    ca_file: Path | None = None
+    connect_timeout: SomeSeconds = 5.0
+    read_timeout: SomeSeconds = 30.0
 
 
-class EventSource(_Section):
+class EventSource(Struct, frozen=True):
     """A sender of push events."""
 
-    secret: str | None = Field(default=None, repr=False)
-    secret_file: Path | None = Field(default=None, strict=False)
+    secret: Secret | None = None
+    secret_file: Path | None = None
     registry: RegistryHost | None = None
 
-    @model_validator(mode="after")
-    def _one_secret(self) -> EventSource:
+    def __post_init__(self) -> None:
         if self.secret is not None and self.secret_file is not None:
             raise ValueError("secret and secret_file exclude each other")
-        return self
 
 
-class Settings(_Section):
+class Settings(Struct, frozen=True):
     """The whole file."""
 
-    state: Path | None = Field(default=None, strict=False)
-    registry: RegistryHost = DEFAULT_REGISTRY
+    state: Path | None = None
+    registry: RegistryHost = RegistryHost(DEFAULT_REGISTRY)
     engine: Literal["auto", "podman", "docker"] = "auto"
-    engine_storage: Path | None = Field(default=None, strict=False)
+    engine_storage: Path | None = None
     serve: Serve = Serve()
     watch: Watch = Watch()
     rebuild: Rebuild = Rebuild()
@@ -133,52 +130,133 @@ def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Sett
 
 def check(written: Written, path: Path | None) -> Settings:
     """Settings as they count; `path` is the file that errors name."""
-    try:
-        return Settings.model_validate(written.values)
-    except ValidationError as error:
-        faults = "\n".join(f"  {_fault(fault, written)}" for fault in error.errors())
+    reading = _Reading(written.origins)
+    settings = reading.section(Settings, written.values)
+    if settings is None or reading.faults:
+        faults = "".join(f"\n  {fault}" for fault in reading.faults)
         raise ConfigError(
-            f"{path or 'the environment'}: settings are not valid:\n{faults}",
+            f"{path or 'the environment'}: settings are not valid:{faults}",
             hint="docs/settings.md explains every setting",
-        ) from None
+        )
+    return settings
 
 
-def setting_names(section: type[BaseModel] = Settings, before: str = "") -> Iterator[tuple[str, Any]]:
+def setting_names(section: type[Struct] = Settings, before: str = "") -> Iterator[tuple[str, Any]]:
     """Every dotted name with its default; `*` stands for the name of a registry or a sender."""
-    for key, field in section.model_fields.items():
-        inner = _section_in(field.annotation)
+    for known in fields(section):
+        inner = _section_in(known.type)
         if inner is None:
-            yield f"{before}{key}", field.default
+            yield f"{before}{known.name}", known.default
         else:
-            star = "" if inner is field.annotation else "*."
-            yield from setting_names(inner, f"{before}{key}.{star}")
+            star = "" if inner is known.type else "*."
+            yield from setting_names(inner, f"{before}{known.name}.{star}")
 
 
-def _section_in(annotation: Any) -> type[BaseModel] | None:
+AnySection = TypeVar("AnySection", bound=Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One pass over what was written. msgspec would stop at the first fault, so it gets one key at a time."""
+
+    origins: Mapping[str, str]
+    faults: list[str] = field(default_factory=list)
+
+    def section(self, kind: type[AnySection], written: Any, name: str = "") -> AnySection | None:
+        """None where something is wrong in it, which is then among the faults."""
+        if not isinstance(written, Mapping):
+            self._blame(name, f"Expected a section, [{name}], with settings in it", written)
+            return None
+        faults, before = len(self.faults), f"{name}." if name else ""
+        known = {each.name: each for each in fields(kind)}
+        values = {key: self._field(known[key], written[key], before + key) for key in known if key in written}
+        for key in (key for key in written if key not in known):
+            self._blame(before + key, _no_such(before + key), None)
+        if len(self.faults) > faults:
+            return None
+        try:
+            return kind(**values)
+        except ValueError as error:  # two settings that do not go together
+            self._blame(name, str(error), None)
+            return None
+
+    def _field(self, known: FieldInfo, written: Any, name: str) -> Any:
+        inner = _section_in(known.type)
+        if inner is None:
+            return self._value(known.type, written, name)
+        if inner is known.type:
+            return self.section(inner, written, name)
+        if not isinstance(written, Mapping):
+            return self._blame(name, f"Expected sections, such as [{name}.NAME]", written)
+        keys, _ = get_args(known.type)
+        return {
+            self._value(keys, key, f"{name}.{key}"): self.section(inner, value, f"{name}.{key}")
+            for key, value in written.items()
+        }
+
+    def _value(self, kind: Any, written: Any, name: str) -> Any:
+        try:
+            return convert(_in_seconds(kind, written), kind, dec_hook=_from_text)
+        except ValidationError as error:
+            return self._blame(name, _said(error, kind), written)
+        except ValueError as error:
+            return self._blame(name, str(error), written)
+
+    def _blame(self, name: str, rule: str, value: Any) -> None:
+        """`watch.interval: Expected … (it is '0.5', from TRACKER__WATCH__INTERVAL)`."""
+        origin = self.origins.get(name, "")
+        notes = []
+        if isinstance(value, str | int | float) and "secret" not in name:
+            notes.append(f"it is {str(value)[:80]!r}")
+        if origin.isupper():
+            notes.append(f"from {origin}")
+        self.faults.append(f"{name or '(file)'}: {rule}" + (f" ({', '.join(notes)})" if notes else ""))
+
+
+def _section_in(annotation: Any) -> type[Struct] | None:
     """The section that a field holds, alone or by name."""
-    candidates = (annotation, *getattr(annotation, "__args__", ()))
-    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+    candidates = (annotation, *get_args(annotation))
+    return next((c for c in candidates if isinstance(c, type) and issubclass(c, Struct)), None)
 
 
-def _fault(fault: Any, written: Written) -> str:
-    """`watch.interval: Input should be … (it is 0.5, from TRACKER__WATCH__INTERVAL)`."""
-    name = ".".join(str(part) for part in fault["loc"] if part != "[key]") or "(file)"
-    origin = written.origins.get(name, "")
-    notes = []
-    if isinstance(fault["input"], str | int | float) and "secret" not in name and not _is_missing(fault):
-        notes.append(f"it is {str(fault['input'])[:80]!r}")
-    if origin.isupper():
-        notes.append(f"from {origin}")
-    return f"{name}: {_said(fault, name)}" + (f" ({', '.join(notes)})" if notes else "")
+def _in_seconds(kind: Any, written: Any) -> Any:
+    """Every setting with a fraction is a time, and may be written with units."""
+    if not _holds(kind, float):
+        return written
+    return [duration_s(item) for item in written] if isinstance(written, list) else duration_s(written)
 
 
-def _is_missing(fault: Any) -> bool:
-    return bool(fault["type"] == "extra_forbidden")
+def _holds(kind: Any, wanted: type) -> bool:
+    return kind is wanted or any(_holds(part, wanted) for part in get_args(kind))
 
 
-def _said(fault: Any, name: str) -> str:
-    if not _is_missing(fault):
-        return str(fault["msg"]).removeprefix("Value error, ")
-    known = [known for known, _ in setting_names()] + list(Settings.model_fields)
+def _from_text(kind: type, written: object) -> object:
+    """msgspec asks this for what is none of its own types: all of them are written as text."""
+    if not isinstance(written, str):
+        raise ValueError("Expected text")
+    return kind(written)
+
+
+_WORDS = {
+    "`float`": "a time in seconds",
+    "`int`": "a whole number",
+    "`bool`": "true or false",
+    "`str`": "text",
+    "`array`": "a list",
+    "`object`": "a section",
+}
+
+
+def _said(error: ValidationError, kind: Any) -> str:
+    """What msgspec says, in words for people who write TOML."""
+    choices = get_args(kind)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return f"Expected one of {', '.join(map(repr, choices))}"
+    rule = str(error).partition(" - at `$")[0]
+    return re.sub(r"`\w+`", lambda found: _WORDS.get(found[0], found[0]), rule)
+
+
+def _no_such(name: str) -> str:
+    known = [known for known, _ in setting_names()] + [each.name for each in fields(Settings)]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
     return "there is no such setting" + (f"; did you mean {near[0]}?" if near else "")

@@ -81,7 +81,9 @@ def registry_client(
 ) -> RegistryClient:
     """One client, so one ledger for each registry, with the credentials of the user."""
     credentials = DockerCredentials.of_user(os.environ, home=Path.home(), user_id=os.getuid())
-    sections = {host: registry_settings(section) for host, section in settings.registries.items()}
+    sections: dict[str, RegistrySettings] = {
+        host: registry_settings(section) for host, section in settings.registries.items()
+    }
     proxies = urllib.request.getproxies_environment()
     return RegistryClient(
         settings=sections,

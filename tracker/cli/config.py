@@ -15,7 +15,6 @@ from tracker.state import find_config, find_state, usual_configs
 from tracker.written_settings import Written, duration_text, read_written
 
 Name = tuple[str, ...]
-_HIDDEN = "***"
 
 
 @click.group()
@@ -40,10 +39,12 @@ def check_settings(place: Place) -> None:
 @click.pass_obj
 def show(place: Place, as_json: bool) -> None:
     """Show the settings that count, as TOML, each with where it came from. Secrets are shown as ***."""
+    from msgspec import to_builtins
+
     from tracker.settings import check
 
     path, written = _read(place)
-    values = dict(_flat(check(written, path).model_dump(mode="json")))
+    values = dict(_flat(to_builtins(check(written, path), enc_hook=str)))
     folder = find_state(place.state, path).folder
     if as_json:
         print_json(
@@ -71,12 +72,12 @@ def _where(path: Path | None) -> str:
 
 
 def _flat(values: Mapping[str, Any], before: Name = ()) -> Iterator[tuple[Name, Any]]:
-    """Every setting with the parts of its name; secrets hidden."""
+    """Every setting with the parts of its name."""
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from _flat(value, (*before, key))
         else:
-            yield (*before, key), _HIDDEN if key == "secret" and value is not None else value
+            yield (*before, key), value
 
 
 def _json(values: Mapping[Name, Any], written: Written) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def _toml(values: Mapping[Name, Any], written: Written) -> Iterator[str]:
 
 
 def _toml_value(value: Any) -> str:
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return f"[{', '.join(_toml_value(item) for item in value)}]"
     if isinstance(value, float):  # every setting with a fraction is a time
         return f'"{duration_text(value)}"'

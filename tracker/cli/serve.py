@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import click
 
+from graph.errors import WrongUse
 from tracker.cli.main import Place
 from tracker.state import find_config, find_state
+
+if TYPE_CHECKING:
+    from tracker.settings import Address
 
 
 @click.command()
@@ -20,17 +25,27 @@ def serve(place: Place, listen: str | None) -> None:
     the queue and are done when it runs again.
     """
     import uvloop
+    from msgspec.structs import replace
 
     from tracker import log
     from tracker.daemon import Daemon
     from tracker.service import Supervisor
-    from tracker.settings import load
+    from tracker.settings import Serve, load
 
     config = find_config(place.config)
     settings = load(config)
     if listen is not None:
-        settings = settings.model_copy(update={"serve": type(settings.serve)(listen=listen)})
+        settings = replace(settings, serve=Serve(_address(listen)))
     log.set_up()
     daemon = Daemon(settings, find_state(place.state, config), Supervisor.of())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(daemon.run())
+
+
+def _address(text: str) -> Address:
+    from tracker.settings import Address
+
+    try:
+        return Address(text)
+    except ValueError as error:
+        raise WrongUse(f"--listen {text!r}: {error}") from None

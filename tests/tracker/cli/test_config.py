@@ -51,7 +51,7 @@ def test_all_faults_come_at_once_each_with_its_path(settings: Path, tracker: Tra
         f"error: {settings}: settings are not valid:",
         "  watch.interval: 'soon' is not a duration such as '30s', '15m', '1h30m' or '30d' (it is 'soon')",
         "  watch.intervall: there is no such setting; did you mean watch.interval?",
-        "  rebuild.workers: Input should be a valid integer (it is '2')",
+        "  rebuild.workers: Expected a whole number, got text (it is '2')",
         "hint: docs/settings.md explains every setting",
     ]
 
