@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from graph.clock import now
-from graph.errors import TrackerError
+from graph.errors import StoreError, TrackerError
 from graph.staleness import Limits
 from rebuild.run import Workplace
 from rebuild.runs import Runs
@@ -50,7 +50,13 @@ class Daemon:
         self._phase = Phase.STARTING
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
+        """Serve until SIGTERM or SIGINT. Raises what ended the service before that."""
+        try:
+            await self._run()
+        except BaseExceptionGroup as group:
+            raise _ended_by(group) from None
+
+    async def _run(self) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -94,9 +100,9 @@ class Daemon:
                 group.create_task(receiver.work(), name=Part.RECEIVER),
             ]
             serving = group.create_task(server.serve(sockets=[listening]), name="http")
-            jobs.start()
             await server.answering.wait()
             self._say_ready(place)
+            jobs.start()
             await stop.wait()
             self._say_stopping()
             jobs.shutdown(wait=False)
@@ -170,6 +176,26 @@ def intervals_of(settings: Settings) -> Intervals:
     return Intervals(
         settings.watch.interval, {"docker.io": max(900.0, settings.watch.interval)} | by_registry_s
     )
+
+
+def _ended_by(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What ended the parts, as one error that the command line prints; a defect of ours goes to the log."""
+    for error in _single(group):
+        if isinstance(error, TrackerError):
+            return error
+        if isinstance(error, sqlite3.Error):
+            hint = "see whether the disk is full and the state folder is writable; then start it again"
+            return StoreError(f"the database cannot be used: {error}", hint=hint)
+    log.critical("a defect of tracker ended the service", exc_info=group)
+    return SystemExit(1)
+
+
+def _single(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _single(error)
+        else:
+            yield error
 
 
 @contextlib.contextmanager

@@ -7,7 +7,12 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import structlog
+
 STATUS_LENGTH_MOST = 500  # characters
+SEND_TIMEOUT_S = 1.0  # the event loop waits meanwhile
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,12 @@ class Supervisor:
         if self.address is None:
             return
         path = f"\0{self.address[1:]}" if self.address.startswith("@") else self.address
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as connection:
-            connection.sendto(message.encode(), path)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as connection:
+                connection.settimeout(SEND_TIMEOUT_S)
+                connection.sendto(message.encode(), path)
+        except OSError as error:  # nobody listens, or nobody reads: no reason to stop working
+            log.warning("the service manager cannot be told", message=message, error=str(error))
 
 
 def _line(text: str) -> str:

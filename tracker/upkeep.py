@@ -12,7 +12,7 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from graph.database import immediate
-from graph.errors import StoreBusy
+from graph.errors import StoreBusy, StoreError
 from graph.store import GraphStore
 from rebuild.logs import expire
 from tracker.metrics import StateRead
@@ -90,7 +90,7 @@ class Report:
         """One line for `systemctl status`."""
         try:
             state = await self._scrape.state()
-        except sqlite3.Error as error:
+        except (StoreError, sqlite3.Error) as error:
             self._supervisor.status(f"the database cannot be read: {error}")
         else:
             self._supervisor.status(status_line(state))
@@ -110,14 +110,14 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def clock(upkeep: Upkeep, report: Report, *, watchdog_s: float | None) -> AsyncIOScheduler:
-    """Every job with its interval; not started yet."""
+def clock(upkeep: Upkeep, report: Report, *, watchdog_s: float | None, now: datetime) -> AsyncIOScheduler:
+    """Every job with its interval; not started yet. The first status is told at once."""
     scheduler = AsyncIOScheduler(
         timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
     )
     scheduler.add_job(upkeep.recover, "interval", seconds=RECOVER_EVERY_S)
     scheduler.add_job(upkeep.tidy, "interval", seconds=TIDY_EVERY_S)
-    scheduler.add_job(report.status, "interval", seconds=STATUS_EVERY_S)
+    scheduler.add_job(report.status, "interval", seconds=STATUS_EVERY_S, next_run_time=now)
     if watchdog_s is not None:
         scheduler.add_job(report.alive, "interval", seconds=watchdog_s / 3)
     return scheduler

@@ -1,0 +1,469 @@
+"""How the service tells of itself: to systemd, to probes, in its log; and what it never tells."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import shutil
+import socket
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+
+from tests.real_engine import clear_storage
+from tests.real_service import RealService, real_service
+from tracker import log
+from tracker.api.app import Parts, Phase, build_app
+from tracker.metrics import Metrics, StateRead
+from tracker.pulse import SILENT_MOST_S, Part, Pulse, Stuck
+from tracker.scrape import Scrape
+from tracker.service import Supervisor
+from tracker.state import State
+from tracker.upkeep import Report, status_line
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+EVENT_SECRET = "correct-horse-battery-staple"
+REGISTRY_PASSWORD = "s3cr3t-of-the-registry"
+
+
+class Hand:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.at_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.at_s
+
+
+@dataclass
+class Systemd:
+    """The other end of the notification socket."""
+
+    address: str
+    socket: socket.socket
+    messages: list[str] = field(default_factory=list)
+
+    def read(self) -> None:
+        with contextlib.suppress(OSError):  # closed at the end of the test
+            while message := self.socket.recv(4096):
+                self.messages.append(message.decode())
+
+    @property
+    def statuses(self) -> list[str]:
+        lines = "\n".join(self.messages).splitlines()
+        return [line.removeprefix("STATUS=") for line in lines if line.startswith("STATUS=")]
+
+
+@contextlib.contextmanager
+def listening(folder: Path, *, abstract: bool = False) -> Iterator[Systemd]:
+    path = str(folder / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bound:
+        bound.bind(f"\0{path}" if abstract else path)
+        systemd = Systemd(f"@{path}" if abstract else path, bound)
+        reader = threading.Thread(target=systemd.read, daemon=True)
+        reader.start()
+        yield systemd
+        bound.shutdown(socket.SHUT_RDWR)
+        reader.join(10)
+
+
+class TestToSystemd:
+    @pytest.mark.parametrize("abstract", [False, True])
+    def test_is_told_ready_with_a_status(self, tmp_path: Path, abstract: bool) -> None:
+        with listening(tmp_path, abstract=abstract) as systemd:
+            Supervisor(systemd.address).ready("listening on 127.0.0.1:8484")
+
+        assert systemd.messages == ["READY=1\nSTATUS=listening on 127.0.0.1:8484"]
+
+    def test_is_told_that_we_live_and_that_we_stop(self, tmp_path: Path) -> None:
+        with listening(tmp_path) as systemd:
+            Supervisor(systemd.address).alive()
+            Supervisor(systemd.address).stopping("bye")
+
+        assert systemd.messages == ["WATCHDOG=1", "STOPPING=1\nSTATUS=bye"]
+
+    def test_takes_no_command_that_a_status_contains(self, tmp_path: Path) -> None:
+        with listening(tmp_path) as systemd:
+            Supervisor(systemd.address).status("database:\nMAINPID=1\rREADY=1")
+
+        assert systemd.messages == ["STATUS=database: MAINPID=1 READY=1"]
+
+    def test_is_not_needed(self) -> None:
+        assert Supervisor.of({}) == Supervisor(None, None)
+        Supervisor.of({}).ready("alone")
+
+    def test_that_is_gone_does_not_end_the_service(self, tmp_path: Path) -> None:
+        with structlog.testing.capture_logs() as said:
+            Supervisor(str(tmp_path / "nobody")).alive()
+
+        assert [line["event"] for line in said] == ["the service manager cannot be told"]
+
+    def test_says_how_often_it_wants_to_hear_from_us(self) -> None:
+        assert Supervisor.of({"WATCHDOG_USEC": "60000000"}).watchdog_s == 60
+
+    def test_means_another_process_with_another_number(self) -> None:
+        assert Supervisor.of({"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "1"}).watchdog_s is None
+
+
+class TestAPulse:
+    def test_is_well_while_all_parts_move(self) -> None:
+        hand = Hand()
+        pulse = Pulse(hand)
+        for _ in range(100):
+            hand.at_s += 30
+            for part in Part:
+                pulse.beat(part)
+
+        pulse.check()
+
+    @pytest.mark.parametrize("part", Part)
+    def test_names_the_part_that_is_stuck(self, part: Part) -> None:
+        hand = Hand()
+        pulse = Pulse(hand)
+        hand.at_s += SILENT_MOST_S[part] + 1
+        for other in set(Part) - {part}:
+            pulse.beat(other)
+
+        with pytest.raises(Stuck, match=f"^the {part} has not moved for") as stuck:
+            pulse.check()
+
+        assert stuck.value.hint
+
+    def test_notices_a_part_that_never_began(self) -> None:
+        hand = Hand()
+        pulse = Pulse(hand)
+        hand.at_s += 3600
+
+        with pytest.raises(Stuck, match=r"rebuilder.*poller.*receiver"):
+            pulse.check()
+
+    def test_is_well_again_when_the_part_moves(self) -> None:
+        hand = Hand()
+        pulse = Pulse(hand)
+        hand.at_s += 3600
+        for part in Part:
+            pulse.beat(part)
+
+        pulse.check()
+
+
+class TestTheReport:
+    @pytest.fixture
+    def state(self, tmp_path: Path) -> State:
+        state = State(tmp_path / "state")
+        state.write().close()
+        return state
+
+    @pytest.mark.anyio
+    async def test_feeds_the_watchdog_only_while_all_parts_move(self, tmp_path: Path, state: State) -> None:
+        hand = Hand()
+        pulse = Pulse(hand)
+        with listening(tmp_path) as systemd:
+            report = Report(Supervisor(systemd.address), pulse, _scrape(state.read))
+            await report.alive()
+            hand.at_s += 3600
+            with structlog.testing.capture_logs() as said:
+                await report.alive()
+
+        assert systemd.messages == ["WATCHDOG=1"]
+        assert [line["log_level"] for line in said] == ["error"]
+
+    @pytest.mark.anyio
+    async def test_says_what_is_going_on(self, tmp_path: Path, state: State) -> None:
+        with listening(tmp_path) as systemd:
+            await Report(Supervisor(systemd.address), Pulse(), _scrape(state.read)).status()
+
+        assert systemd.statuses == ["watching 0 references · 0 images, 0 stale · 0 runs going, 0 waiting"]
+
+    @pytest.mark.anyio
+    async def test_says_that_the_database_cannot_be_read(self, tmp_path: Path, state: State) -> None:
+        state.database.write_bytes(b"not a database" * 1000)
+        with listening(tmp_path) as systemd:
+            await Report(Supervisor(systemd.address), Pulse(), _scrape(state.read)).status()
+
+        assert len(systemd.statuses) == 1
+        assert systemd.statuses[0].startswith("the database cannot be read: ")
+
+    def test_counts_in_good_english(self) -> None:
+        state = StateRead(watched=1, tracked=1, stale=1, running=1, queued=4)
+
+        assert status_line(state) == "watching 1 reference · 1 image, 1 stale · 1 run going, 4 waiting"
+
+
+def _scrape(connect: Callable[[], sqlite3.Connection]) -> Scrape:
+    return Scrape(Metrics(), connect=connect, budgets=dict, now=lambda: NOW)
+
+
+class TestProbes:
+    @pytest.fixture
+    def connection(self) -> sqlite3.Connection:
+        return sqlite3.connect(":memory:")
+
+    async def get(
+        self,
+        path: str,
+        *,
+        health: Callable[[], Mapping[str, Any]] = dict,
+        phase: Phase = Phase.READY,
+        scrape: Callable[[], Any] | None = None,
+    ) -> httpx.Response:
+        async def nothing() -> bytes:
+            return b""
+
+        parts = Parts(
+            connection=sqlite3.connect(":memory:"),
+            metrics=Metrics(),
+            secrets={},
+            registry_names={},
+            arrived=lambda: None,
+            health=health,
+            phase=lambda: phase,
+            scrape=scrape or nothing,
+            now=lambda: NOW,
+        )
+        transport = httpx.ASGITransport(build_app(parts))
+        async with httpx.AsyncClient(transport=transport, base_url="http://tracker") as client:
+            return await client.get(path)
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+    async def test_name_the_part_that_is_stuck(self, path: str) -> None:
+        hand = Hand()
+        pulse = Pulse(hand)
+        hand.at_s += 3600
+        pulse.beat(Part.REBUILDER)
+        pulse.beat(Part.RECEIVER)
+
+        def health() -> Mapping[str, Any]:
+            pulse.check()
+            return {}
+
+        answer = await self.get(path, health=health)
+
+        assert answer.status_code == 503
+        assert answer.json()["error"] == "the poller has not moved for 3600 s"
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+    async def test_say_that_the_database_does_not_answer(self, path: str) -> None:
+        def health() -> Mapping[str, Any]:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        answer = await self.get(path, health=health)
+
+        assert answer.status_code == 503
+        assert "disk I/O error" in answer.json()["error"]
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("phase", [Phase.STARTING, Phase.STOPPING])
+    async def test_find_a_service_that_starts_or_stops_alive_but_not_ready(self, phase: Phase) -> None:
+        alive, ready = await self.get("/healthz", phase=phase), await self.get("/readyz", phase=phase)
+
+        assert (alive.status_code, ready.status_code) == (200, 503)
+        assert ready.json() == {"status": str(phase)}
+
+    @pytest.mark.anyio
+    async def test_find_metrics_missing_where_the_database_cannot_be_read(self) -> None:
+        async def scrape() -> bytes:
+            raise sqlite3.DatabaseError("file is not a database")
+
+        answer = await self.get("/metrics", scrape=scrape)
+
+        assert (answer.status_code, answer.text) == (
+            503,
+            "the database cannot be read: file is not a database\n",
+        )
+
+
+class TestTheLog:
+    @pytest.fixture
+    def stream(self) -> Iterator[io.StringIO]:
+        root = logging.getLogger()
+        handlers, level = root.handlers[:], root.level
+        yield io.StringIO()
+        root.handlers[:], root.level = handlers, level
+        structlog.reset_defaults()
+
+    def test_is_one_json_object_a_line(self, stream: io.StringIO) -> None:
+        log.set_up(stream)
+
+        structlog.get_logger().info("two\nlines", run="a1", path=Path("/x"))
+
+        assert stream.getvalue().count("\n") == 1
+        line = json.loads(stream.getvalue())
+        assert (line["event"], line["level"], line["run"]) == ("two\nlines", "info", "a1")
+        assert list(line)[:3] == ["timestamp", "level", "event"]
+
+    def test_has_what_libraries_warn_of_in_the_same_form(self, stream: io.StringIO) -> None:
+        log.set_up(stream)
+
+        logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+        logging.getLogger("uvicorn.error").info("Started server process")
+
+        line = json.loads(stream.getvalue())
+        assert (line["event"], line["level"]) == ("Invalid HTTP request received.", "warning")
+        assert line["logger"] == "uvicorn.error"
+
+    def test_shows_where_a_defect_is(self, stream: io.StringIO) -> None:
+        log.set_up(stream)
+        try:
+            json.loads("{")
+        except ValueError as defect:
+            structlog.get_logger().error("a defect", exc_info=defect)
+
+        assert "Traceback" in json.loads(stream.getvalue())["exception"]
+
+    def test_shows_no_variables_to_people(self, stream: io.StringIO) -> None:
+        class Terminal(io.StringIO):
+            def isatty(self) -> bool:
+                return True
+
+        terminal = Terminal()
+        log.set_up(terminal)
+        try:
+            _fail_with("a-local-secret" + "-that-is-long")
+        except ValueError as defect:
+            structlog.get_logger().error("a defect", exc_info=defect)
+
+        assert "Traceback" in terminal.getvalue()
+        assert "a-local-secret-that-is-long" not in terminal.getvalue()
+
+
+def _fail_with(secret: str) -> None:
+    raise ValueError(f"{len(secret)} characters")
+
+
+@dataclass
+class Lived:
+    """A real service that was started, asked and stopped, and all that it said meanwhile."""
+
+    status: int
+    systemd: Systemd
+    log: str
+    answers: Mapping[str, tuple[int, str]]
+    printed: str
+
+
+QUESTIONS = (
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/docs",
+    "/nothing-here",
+    "/events/distribution",
+)
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A folder with a podman storage in it, which wants short paths."""
+    made = Path(tempfile.mkdtemp(prefix="ts-"))
+    yield made
+    podman = shutil.which("podman")
+    assert podman, "podman is missing: run make setup"
+    clear_storage(podman, made / "storage", made / "storage/run")
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def lived(folder: Path) -> Iterator[Lived]:
+    """One life with secrets in every place that takes one."""
+    auth = json.dumps({"auths": {"127.0.0.1:1": {"username": "me", "password": REGISTRY_PASSWORD}}})
+    (folder / "config.json").write_text(auth)
+    variables = {
+        "TRACKER__ENGINE_STORAGE": str(folder / "storage"),
+        "TRACKER__EVENTS__DISTRIBUTION__SECRET": EVENT_SECRET,
+        "DOCKER_CONFIG": str(folder),
+        "WATCHDOG_USEC": "600000",
+    }
+    with listening(folder) as systemd, real_service(folder / "s", variables) as service:
+        yield _live(service, systemd)
+
+
+def _live(service: RealService, systemd: Systemd) -> Lived:
+    service.start(NOTIFY_SOCKET=systemd.address)
+    answers = {path: service.get(path) for path in QUESTIONS}
+    for secret in (EVENT_SECRET, "wrong", REGISTRY_PASSWORD):
+        body = b'{"events": [], "password": "%s"}' % REGISTRY_PASSWORD.encode()
+        service.post("/events/distribution", body, Authorization=f"Bearer {secret}")
+        service.post("/events/distribution", b"{" + secret.encode(), Authorization=f"Bearer {secret}")
+    service.until(lambda: systemd.messages.count("WATCHDOG=1") > 1, "the watchdog to be fed")
+    answers["/metrics after"] = service.get("/metrics")
+    shown = service.tracker("config", "show")
+    both = {"TRACKER__EVENTS__DISTRIBUTION__SECRET_FILE": "/etc/x"}
+    wrong = service.tracker("config", "check", expect=2, **both)
+    status = service.stop()
+    printed = shown.stdout + shown.stderr + wrong.stdout + wrong.stderr
+    return Lived(status, systemd, service.log, answers, printed)
+
+
+class TestALife:
+    def test_begins_ready_and_ends_stopping(self, lived: Lived) -> None:
+        assert lived.systemd.messages[0].startswith("READY=1\n")
+        assert lived.systemd.messages[-1].startswith("STOPPING=1\n")
+        assert lived.status == 0
+
+    def test_has_a_status_that_says_what_is_going_on(self, lived: Lived) -> None:
+        assert "watching 0 references · 0 images, 0 stale · 0 runs going, 0 waiting" in lived.systemd.statuses
+
+    def test_answers_as_soon_as_it_says_so(self, lived: Lived) -> None:
+        assert lived.answers["/readyz"][0] == 200
+        assert json.loads(lived.answers["/healthz"][1])["silent_s"].keys() == set(Part)
+
+    def test_counts_events_that_it_turned_away(self, lived: Lived) -> None:
+        text = lived.answers["/metrics after"][1]
+
+        assert 'tracker_events_total{result="refused",source="distribution"} 4.0' in text
+        assert 'tracker_events_total{result="malformed",source="distribution"} 1.0' in text
+
+    def test_is_logged_in_json_without_a_traceback(self, lived: Lived) -> None:
+        lines = [json.loads(line) for line in lived.log.splitlines()]
+
+        assert [line["event"] for line in lines if line["event"] in {"ready", "stopped"}] == [
+            "ready",
+            "stopped",
+        ]
+        assert [line for line in lines if "exception" in line] == []
+
+    @pytest.mark.parametrize("secret", [EVENT_SECRET, REGISTRY_PASSWORD])
+    def test_tells_nobody_a_secret(self, lived: Lived, secret: str) -> None:
+        said = {
+            "log": lived.log,
+            "systemd": "\n".join(lived.systemd.messages),
+            "commands": lived.printed,
+            **{path: text for path, (_, text) in lived.answers.items()},
+        }
+
+        assert all(said.values())
+        assert [place for place, text in said.items() if secret in text] == []
+
+
+def test_a_service_whose_database_breaks_ends_with_one_error_and_no_traceback(folder: Path) -> None:
+    with real_service(folder / "b", {"TRACKER__ENGINE_STORAGE": str(folder / "storage")}) as service:
+        process = service.start().process
+        assert process is not None
+        with contextlib.closing(sqlite3.connect(service.state / "graph.db")) as connection:
+            connection.execute("PRAGMA foreign_keys=OFF")
+            connection.execute("DROP TABLE runs")
+
+        status = process.wait(60)
+
+    assert status == 1
+    assert service.log.splitlines()[-2:] == [
+        "error: the database cannot be used: no such table: runs",
+        "hint: see whether the disk is full and the state folder is writable; then start it again",
+    ]
+    assert "Traceback" not in service.log
