@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sqlite3
-import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +23,7 @@ from rebuild.image_build import Finished, Tools, build_image, held_already
 from rebuild.logs import LogUnwritable, RunLog, log_path
 from rebuild.registry import RegistryRefused
 from rebuild.runs import Run, Runs, Status
+from rebuild.scratch import scratch_folder
 
 BUSY_MOST_S = 600.0  # how long somebody else may hold the database before a run is given up
 
@@ -118,7 +117,7 @@ async def _build(run: Run, place: Workplace, hear: Callable[[bytes], None]) -> F
         with immediate(place.connection):
             Runs(place.connection).set_intent(run, intent.to_json(record))
 
-    with _scratch_folder(place.scratch, run.run_id) as folder:
+    with scratch_folder(place.scratch, run.run_id) as folder:
         return await build_image(
             run.definition,
             place.tools,
@@ -184,13 +183,3 @@ def _say_outcome(log: RunLog, run: Run, outcome: Outcome) -> None:
     log.say(f"Run ID: {run.run_id} {_SUMMARY[outcome.status]}{error}")
     if outcome.hint:
         log.say(f"hint: {outcome.hint}")
-
-
-@contextlib.contextmanager
-def _scratch_folder(parent: Path, run_id: str) -> Iterator[Path]:
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{run_id}-", dir=parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -60,6 +60,7 @@ class RealService:
     variables: Mapping[str, str]  # settings, as TRACKER__… variables, and whatever else
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    launched: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def state(self) -> Path:
@@ -104,7 +105,7 @@ class RealService:
         """Start a command and leave it running; both its streams go to a file in the folder."""
         self.home.mkdir(parents=True, exist_ok=True)
         with (self.folder / log).open("ab") as file:
-            return subprocess.Popen(
+            launched = subprocess.Popen(
                 [sys.executable, "-c", MAIN, *arguments],
                 env={**self.environment, **variables},
                 cwd=self.folder,
@@ -112,6 +113,8 @@ class RealService:
                 stderr=file,
                 stdin=subprocess.DEVNULL,
             )
+        self.launched.append(launched)
+        return launched
 
     def kill(self) -> None:
         """kill -9: no handler runs, nothing is flushed."""
@@ -133,10 +136,10 @@ class RealService:
 
     def end(self) -> None:
         """Whatever runs: end it."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
+        for launched in self.launched:
+            launched.kill()
+            launched.wait()
+        self.process = None
 
     def tracker(
         self, *arguments: str | Path, expect: int = 0, **variables: str
@@ -241,14 +244,14 @@ def hooked_podman(folder: Path) -> Path:
     return folder
 
 
-def descendants_of_engine(storage: Path) -> list[str]:
-    """The command lines of processes that work on that storage."""
+def processes_with(text: str) -> list[str]:
+    """The command lines that hold a text."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # it ended meanwhile
                 line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if str(storage) in line:
+                if text in line:
                     found.append(line)
     return found
 

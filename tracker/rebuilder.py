@@ -17,6 +17,7 @@ from rebuild.owner import this_process
 from rebuild.recovery import hand_back, recover
 from rebuild.run import Outcome, Workplace, carry_out
 from rebuild.runs import Run, Runs, Status
+from rebuild.scratch import sweep
 from rebuild.waves import Enqueued, enqueue_due
 from tracker.metrics import Metrics
 from tracker.pulse import unheard
@@ -73,6 +74,7 @@ class Rebuilder:
         with immediate(self._sql):
             orphans = recover(self._sql, self._now(), lost=self._lost)
         self._lost.clear()
+        sweep(self._place.scratch, self._sql)
         for run in orphans:
             log.warning("run lost its process", run=run.run_id, task=run.task_id, cause=run.cause)
         if orphans:

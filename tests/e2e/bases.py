@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 import urllib.error
 import urllib.request
@@ -57,9 +58,11 @@ def layered_image(
     return LayeredImage(config, Document(OCI_MANIFEST, json.dumps(manifest).encode()), layer)
 
 
-def with_shell(text: str) -> LayeredImage:
+def with_shell(text: str, **files: bytes) -> LayeredImage:
     """The same with a busybox as /bin/sh, for RUN."""
-    return layered_image(text, files={"bin/sh": Path("/bin/busybox").read_bytes()})
+    busybox = shutil.which("busybox")
+    assert busybox, "busybox-static is missing: run make setup"
+    return layered_image(text, files={"bin/sh": Path(busybox).read_bytes(), **files})
 
 
 def _tar(files: dict[str, bytes]) -> bytes:

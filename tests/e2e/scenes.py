@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.bases import Shelf
-from tests.e2e.yard import Yard, assert_recorded_is_used
+from tests.e2e.yard import QUICK, Yard, assert_recorded_is_used
 from tests.real_service import DEADLINE_S, RealService, RunRow
 
 
@@ -85,3 +88,31 @@ def diamond(yard: Yard, prefix: str, shelf: Shelf | None = None) -> Scene:
         c="FROM BASE\nCOPY f /c\n",
         d="FROM IMAGE_b\nCOPY --from=IMAGE_c /c /base.txt /from-c/\n",
     )
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A scene that was built once: tests begin with a copy of its state and with the tags as they were."""
+
+    scene: Scene
+    state: Path
+    tags: dict[str, str]
+
+    @classmethod
+    def plant(cls, made: Scene) -> Seed:
+        made.push_base("first")
+        with made.yard.service() as service:
+            made.build(service)
+            kept = made.yard.folder / f"seed-{made.prefix}"
+            shutil.copytree(service.state, kept)
+        names = [made.base_name, *map(made.image, made.projects)]
+        return cls(made, kept, {name: str(made.shelf.digest(name)) for name in names})
+
+    @contextlib.contextmanager
+    def service(self, settings: Mapping[str, str] = QUICK, *, events: bool = False) -> Iterator[RealService]:
+        for name, digest in self.tags.items():
+            self.scene.shelf.retag(name, digest)
+        with self.scene.yard.service(settings, events=events) as service:
+            shutil.rmtree(service.state, ignore_errors=True)
+            shutil.copytree(self.state, service.state)
+            yield service
