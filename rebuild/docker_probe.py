@@ -70,6 +70,7 @@ async def _greet(program: str, around: Surroundings) -> EngineProbe | Captured:
     return EngineProbe(
         engine="docker",
         program=program,
+        edition=daemon,
         version=daemon,
         builder=Builder.BUILDKIT,
         builder_version=daemon,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from graph.reference import ImageRef
 from rebuild.engine import BuildRequest, EngineError
-from rebuild.probe import EngineProbe, Isolation
+from rebuild.probe import CONTAINERS, EngineProbe, Isolation
 from rebuild.process import in_pid_namespace
 from rebuild.surroundings import Surroundings
 
@@ -103,7 +103,7 @@ def build(
     if no_cache:
         flags.append("--no-cache")
     # A container is a session of its own and would outlive a build that is killed.
-    guard = in_pid_namespace() if probe.ends_with_us and isolation is Isolation.OCI else []
+    guard = in_pid_namespace() if probe.ends_with_us and isolation in CONTAINERS else []
     return [*guard, *podman.argv("build", *flags, str(request.context))]
 
 

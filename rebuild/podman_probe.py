@@ -19,7 +19,16 @@ from pathlib import Path
 from rebuild.engine import EngineError
 from rebuild.features import Builder
 from rebuild.podman_command import Podman, run_root
-from rebuild.probe import TRIAL_TIMEOUT_S, EngineProbe, Isolation, Trial, recall, remember, trial
+from rebuild.probe import (
+    CONTAINERS,
+    TRIAL_TIMEOUT_S,
+    EngineProbe,
+    Isolation,
+    Trial,
+    recall,
+    remember,
+    trial,
+)
 from rebuild.process import Captured, capture, dies_with_parent, in_pid_namespace
 from rebuild.surroundings import Surroundings, find_program
 
@@ -49,27 +58,24 @@ async def probe_podman(around: Surroundings, *, afresh: bool = False) -> EngineP
     program = find_program("podman", around.variables())
     if program is None:
         raise EngineError("podman is not installed", hint="on Debian: apt-get install podman runc netavark")
-    met = await _greet(program, around)
-    remembered = None if afresh else recall(around.folder, met.key)
+    found = _found(Path(program), around)
+    remembered = None if afresh else recall(around.folder, found.key)
     if remembered is not None:
         return remembered
-    probe = await _Attempts(met, around).all()
+    probe = await _Attempts(await _greeted(found, around), around).all()
     if probe.can_build:  # a machine that can do nothing may be better tomorrow
         remember(around.folder, probe)
     return probe
 
 
-async def _greet(program: str, around: Surroundings) -> EngineProbe:
-    """What the remembered outcome hangs on; `podman info` knows more but takes ten times as long."""
-    answer = await _call(
-        Podman(program, around.storage, run_root(around)), around, "version", "--format=json"
-    )
-    if answer.exit_code != 0:
-        raise _does_not_work(program, answer)
+def _found(program: Path, around: Surroundings) -> EngineProbe:
+    """What the remembered outcome hangs on. Starts nothing: even to ask its version takes podman long."""
+    file = program.stat()
     return EngineProbe(
         engine="podman",
-        program=program,
-        version=json.loads(answer.stdout)["Client"]["Version"],
+        program=str(program),
+        edition=f"{file.st_size} bytes of {file.st_mtime_ns}",
+        version="",
         builder=Builder.BUILDAH,
         builder_version="",
         kernel=os.uname().release,
@@ -77,6 +83,14 @@ async def _greet(program: str, around: Surroundings) -> EngineProbe:
         can_build=False,
         can_run_containers=False,
     )
+
+
+async def _greeted(found: EngineProbe, around: Surroundings) -> EngineProbe:
+    podman = Podman(found.program, around.storage, run_root(around))
+    answer = await _call(podman, around, "version", "--format=json")
+    if answer.exit_code != 0:
+        raise _does_not_work(found.program, answer)
+    return replace(found, version=json.loads(answer.stdout)["Client"]["Version"])
 
 
 def _does_not_work(program: str, answer: Captured) -> EngineError:
@@ -146,7 +160,7 @@ class _Attempts:
         """The first manner in which a RUN step works; a container for each step is preferred."""
         bare = [_Manner(manner.runtime)] if manner else [_Manner(runtime) for runtime in self._runtimes]
         kept = [replace(way, cgroup_manager=manner.cgroup_manager) for way in bare] if manner else bare
-        for isolation, way in itertools.product(Isolation, kept):
+        for isolation, way in itertools.product(_isolations(), kept):
             for limits in ((), _own_limits()):
                 tried = replace(way, ulimits=limits)
                 answer = await self._build(made, made.running, tried, isolation)
@@ -179,7 +193,7 @@ class _Attempts:
         if not dies_with_parent():
             self._notes.append("setpriv is not installed: a build goes on if this program is killed")
             return False
-        if isolation is not Isolation.OCI:
+        if isolation not in CONTAINERS:
             return True
         guard = [*in_pid_namespace(), "true"]
         try:
@@ -189,6 +203,11 @@ class _Attempts:
         if answer.exit_code != 0:
             self._notes.append(f"a RUN step goes on if this program is killed: {answer.complaint}")
         return answer.exit_code == 0
+
+
+def _isolations() -> tuple[Isolation, ...]:
+    """Those that keep a step apart best come first; root has no need of what ordinary users may do."""
+    return tuple(way for way in Isolation if way is not Isolation.ROOTLESS or os.geteuid() != 0)
 
 
 def _with_sbin(variables: dict[str, str]) -> dict[str, str]:

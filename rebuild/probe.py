@@ -27,7 +27,11 @@ class Isolation(StrEnum):
     """How podman keeps a RUN step apart from the machine."""
 
     OCI = "oci"  # as a container, by an OCI runtime
-    CHROOT = "chroot"  # in a changed root and namespaces; works where no runtime does
+    ROOTLESS = "rootless"  # the same, as an ordinary user may start one
+    CHROOT = "chroot"  # in a changed root, with the machine's processes and network; works without a runtime
+
+
+CONTAINERS = frozenset({Isolation.OCI, Isolation.ROOTLESS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class EngineProbe:
 
     engine: str  # "podman" or "docker"
     program: str
+    edition: str  # tells one release of it from another; cheaper to know than the version
     version: str
     builder: Builder
     builder_version: str  # what the table of features goes by
@@ -55,9 +60,8 @@ class EngineProbe:
     @property
     def key(self) -> str:
         """Where one of these differs, what worked before says nothing."""
-        return "|".join(
-            (self.engine, self.program, self.version, self.kernel, self.storage, str(os.geteuid()))
-        )
+        whose = (str(os.geteuid()), *_privileges())
+        return "|".join((self.engine, self.program, self.edition, self.kernel, self.storage, *whose))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from tests.real_engine import podman_storage
 FOUND = EngineProbe(
     engine="podman",
     program="/usr/bin/podman",
+    edition="43 bytes of 1700000000",
     version="4.3.1",
     builder=Builder.BUILDAH,
     builder_version="1.28.2",
@@ -83,7 +84,23 @@ async def test_what_was_found_out_is_not_tried_again(tmp_path: Path) -> None:
         second = await probe_podman(spied)
 
         assert second == first
-        assert len((tmp_path / "bin" / "calls").read_text().splitlines()) == 1  # its version, nothing else
+        assert not (tmp_path / "bin" / "calls").exists()  # podman was not even started
+
+
+@pytest.mark.anyio
+async def test_another_podman_in_the_same_place_is_tried_anew(tmp_path: Path) -> None:
+    with podman_storage(tmp_path / "podman") as own:
+        spied = replace(
+            spy_on("/usr/bin/podman", tmp_path / "bin"), storage=own.storage, run_root=own.run_root
+        )
+        await probe_podman(spied)
+        (tmp_path / "bin" / "calls").unlink()
+        with (tmp_path / "bin" / "podman").open("a") as program:
+            program.write("# upgraded\n")
+
+        await probe_podman(spied)
+
+        assert "version" in (tmp_path / "bin" / "calls").read_text()
 
 
 @pytest.mark.anyio
@@ -97,6 +114,20 @@ async def test_where_no_runtime_works_steps_run_in_a_changed_root(tmp_path: Path
         assert (probe.can_build, probe.can_run_containers) == (True, False)
         assert probe.isolation is Isolation.CHROOT
         assert any("--isolation oci" in note and "this machine refuses" in note for note in probe.notes)
+
+
+@pytest.mark.anyio
+async def test_an_ordinary_user_gets_a_rootless_container_before_a_changed_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with podman_storage(tmp_path / "podman") as own:
+        crippled = spy_on("/usr/bin/podman", tmp_path / "bin", refuses="*--isolation=oci*")
+        around = replace(crippled, storage=own.storage, run_root=own.run_root)
+        monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+        probe = await probe_podman(around)
+
+        assert probe.isolation is Isolation.ROOTLESS
 
 
 @pytest.mark.anyio
@@ -135,8 +166,10 @@ def test_a_remembered_probe_comes_back_whole(tmp_path: Path) -> None:
     assert recall(tmp_path / "state", FOUND.key) == FOUND
 
 
-@pytest.mark.parametrize("change", [{"version": "5.0.0"}, {"kernel": "6.2.0"}, {"storage": "/elsewhere"}])
-def test_another_version_kernel_or_storage_is_tried_anew(tmp_path: Path, change: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "change", [{"edition": "44 bytes of 1800000000"}, {"kernel": "6.2.0"}, {"storage": "/elsewhere"}]
+)
+def test_another_edition_kernel_or_storage_is_tried_anew(tmp_path: Path, change: dict[str, str]) -> None:
     remember(tmp_path, FOUND)
 
     assert recall(tmp_path, replace(FOUND, **change).key) is None
