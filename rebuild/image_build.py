@@ -69,9 +69,7 @@ async def build_image(
     """
     started_s = time.monotonic()
     resolved_at = tools.now()
-    dockerfile = find_dockerfile(definition)
-    content = read_dockerfile(dockerfile)
-    found = _scan(definition, dockerfile, content, tools)
+    dockerfile, content, found = examine(definition, tools)
     bases = taken(found, reads_syntax_line=tools.engine.reads_syntax_line)
     resolved = await resolve(str(dockerfile), bases, tools.registry, tools.memory)
     _tell(log, found, resolved)
@@ -98,6 +96,13 @@ async def build_image(
     before_push(record)
     published = await _publish(record, built.image, tools, log)
     return published if isinstance(published, CommandFailed) else Finished(published, layers)
+
+
+def examine(definition: Definition, tools: Tools) -> tuple[Path, bytes, Scan]:
+    """The Dockerfile, its text and its bases; raises `WrongUse` for all that can be wrong with it alone."""
+    dockerfile = find_dockerfile(definition)
+    content = read_dockerfile(dockerfile)
+    return dockerfile, content, _scan(definition, dockerfile, content, tools)
 
 
 def find_dockerfile(definition: Definition) -> Path:

@@ -141,10 +141,14 @@ class Shelf:
 
     def layers(self, name: str, *, digest: Digest | str | None = None) -> list[str]:
         """The uncompressed layers of one platform's image, lowest first."""
+        return list(self.config(name, digest=digest)["rootfs"]["diff_ids"])
+
+    def config(self, name: str, *, digest: Digest | str | None = None) -> dict[str, Any]:
+        """The OCI image config of one platform's image."""
         reference = ImageRef.parse(name)
         config = self.manifest(name, digest=digest)["config"]["digest"]
         blob = self._get(f"{self.registry.url}/v2/{reference.repository}/blobs/{config}")[0]
-        return list(json.loads(blob)["rootfs"]["diff_ids"])
+        return dict(json.loads(blob))
 
     @property
     def _pusher(self) -> Pusher:

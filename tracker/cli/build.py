@@ -15,6 +15,7 @@ from graph.clock import now
 from graph.database import immediate
 from graph.errors import TrackerError, WrongUse
 from graph.reference import ImageRef, Platform
+from rebuild.image_build import examine
 from rebuild.owner import this_process
 from rebuild.recovery import recover
 from rebuild.run import Outcome, carry_out
@@ -128,6 +129,7 @@ def _build_arg(text: str) -> tuple[str, str]:
 async def _build(workshop: Workshop, definition: Definition, task_name: str | None) -> tuple[Run, Outcome]:
     async with workshop:
         place = await workshop.workplace()
+        examine(definition, place.tools)  # a mistake in the Dockerfile changes nothing
         run = _claimed_run(workshop, definition, task_name)
         try:
             return run, await carry_out(run, place)
