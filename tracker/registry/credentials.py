@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from rebuild.login import Login as Login
+from rebuild.login import basic_header as basic_header
 from rebuild.registry import RegistryRefused
 from rebuild.secret import Secret
 
@@ -17,19 +18,6 @@ class CredentialsError(RegistryRefused):
 
 class CredentialsRejected(RegistryRefused):
     """The registry does not take this user name and password; it is not asked again with them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """A user name and a password, or what a registry hands out in a password's place."""
-
-    username: str
-    password: Secret
-
-
-def basic_header(login: Login) -> str:
-    pair = f"{login.username}:{login.password.reveal()}"
-    return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
 
 @dataclass(frozen=True, slots=True)
