@@ -128,12 +128,25 @@ class Runs:
             )
             return self.get(queued.run_id)
         number = self._sql.execute("SELECT coalesce(max(number), 0) + 1 FROM runs").fetchone()[0]
+        run = Run(
+            number=number,
+            run_id=run_id_of(number),
+            task_id=task_id,
+            wave_id=wave_id,
+            cause=cause,
+            definition=definition,
+            status=Status.QUEUED,
+            attempt=1,
+            intent=None,
+            created_at=from_text(to_text(at)),  # as it is read again
+            started_at=None,
+        )
         self._sql.execute(
             "INSERT INTO runs(number, id, task_id, wave_id, cause, reason, definition, status, priority,"
             " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'Queued', ?, ?)",
             (
                 number,
-                run_id_of(number),
+                run.run_id,
                 task_id,
                 wave_id,
                 cause,
@@ -143,7 +156,7 @@ class Runs:
                 to_text(at),
             ),
         )
-        return self.get(run_id_of(number))
+        return run
 
     def get(self, run_id: str) -> Run:
         found = self._one("id = ?", run_id)

@@ -6,7 +6,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,8 @@ class Definition:
     timeout_s: float = 3600.0
 
     def to_json(self) -> str:
-        plain = asdict(self) | {
+        # Not dataclasses.asdict: it copies deeply, and a base may have a thousand images on it.
+        plain = {field.name: getattr(self, field.name) for field in fields(self)} | {
             "context": str(self.context),
             "dockerfile": str(self.dockerfile) if self.dockerfile else None,
             "images": [str(image) for image in self.images],

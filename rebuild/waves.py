@@ -74,9 +74,12 @@ def _add_runs(
     )
     tails_s = {step.task_id: step.tail_s for step in planned.steps}
     waves = _waves_for(runs, chosen, planned, now)
+    reasons: dict[tuple[BaseMoved, ...], list[dict[str, Any]]] = {}  # images on one base share theirs
     added = []
     for task_id, asking in chosen.items():
-        evidence = [moved for decision in asking for moved in decision.evidence]
+        evidence = tuple(moved for decision in asking for moved in decision.evidence)
+        if evidence not in reasons:
+            reasons[evidence] = reason_of(connection, evidence)
         ours = any(moved.base_id in snapshot.tasks for moved in evidence)
         added.append(
             runs.add(
@@ -85,7 +88,7 @@ def _add_runs(
                 now,
                 task_id=task_id,
                 wave_id=waves[task_id],
-                reason=reason_of(connection, evidence),
+                reason=reasons[evidence],
                 priority=tails_s.get(task_id, 0.0),
             )
         )

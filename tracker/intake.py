@@ -19,7 +19,7 @@ class Look(Protocol):
     def look_within(self) -> None:
         """Ask for the runs that are due now, inside the open transaction."""
 
-    def wake(self) -> None:
+    def start(self) -> None:
         """Start what was asked for, after the transaction."""
 
 
@@ -44,7 +44,7 @@ class Intake:
                 self._look.look_within()
         if moved:
             self._metrics.changes.labels(source).inc(moved)
-            self._look.wake()
+            self._look.start()
         return moved
 
     def _write(self, answer: Answer, source: Source) -> bool:

@@ -58,15 +58,23 @@ class Rebuilder:
         self._changed = asyncio.Event()
         self._wake_at: datetime | None = None
         self._seen_version = -1
+        self._looked = False  # since the graph changed last, so that the next round need not
         self._active: dict[asyncio.Task[Outcome], Run] = {}
         self._lost: set[int] = set()  # numbers of runs whose end could not be written down
 
     def look_within(self) -> None:
         """Ask for the runs that are due now, inside the open transaction."""
+        self._seen_version = self._version()  # nobody else writes meanwhile: what comes later is new
         self._note(enqueue_due(self._sql, self._now(), self._rules.limits, workers=self._rules.workers))
 
     def wake(self) -> None:
         """Something changed: look again and start what waits."""
+        self._looked = False
+        self._changed.set()
+
+    def start(self) -> None:
+        """Start what a look has asked for whose transaction has just ended."""
+        self._looked = True
         self._changed.set()
 
     def recover(self) -> None:
@@ -86,7 +94,6 @@ class Rebuilder:
             while True:
                 self._beat()
                 self._changed.clear()
-                self._seen_version = self._version()  # before looking: what comes later is new
                 try:
                     self._look_and_start()
                 except StoreBusy as error:
@@ -97,8 +104,10 @@ class Rebuilder:
             await self._hand_back_all()
 
     def _look_and_start(self) -> None:
-        with immediate(self._sql):
-            self.look_within()
+        if not self._looked:
+            with immediate(self._sql):
+                self.look_within()
+        self._looked = False
         self._start_runs()
 
     def _start_runs(self) -> None:
