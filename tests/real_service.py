@@ -1,4 +1,4 @@
-"""The real `tracker` command and service for tests: processes on a state folder of their own, loopback only."""
+"""The real `tracker` command and service for tests: processes on a state folder of their own."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ class RealService:
             time.sleep(0.03)
 
     def hook(self, point: str, script: str = HOLD) -> None:
-        """Have the engine do this at `before-build`, `after-push` and the like; HOLD stops it until `unhook`."""
+        """Have the engine do this at `before-build`, `after-push`, …; HOLD stops it until `unhook`."""
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / point).write_text(script.replace("POINT", point))
 

@@ -1,4 +1,4 @@
-"""Base images made by hand: one layer with one file, pushed by HTTP in milliseconds; and looks at a registry."""
+"""Base images made by hand and pushed by HTTP, in milliseconds; and looks at a registry."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import shutil
 import tarfile
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,7 @@ class Shelf:
 
     registry: RealRegistry
     host: str  # as names have it: the registry's own, or that of a proxy before it
+    headers: Mapping[str, str] = field(default_factory=dict)  # a login, where the registry wants one
 
     def push(self, name: str, text: str) -> str:
         """Push a base image whose file holds `text`; answers the full name."""
@@ -109,35 +112,25 @@ class Shelf:
 
     def digest(self, name: str) -> Digest | None:
         """What the registry itself says that the tag points to; None if there is no such tag."""
-        reference = ImageRef.parse(name)
-        request = urllib.request.Request(
-            self._url(reference, reference.tag or str(reference.digest)),
-            headers={"accept": ACCEPT},
-            method="HEAD",
-        )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return Digest.parse(answer.headers["docker-content-digest"])
+            return Digest.parse(self._ask("HEAD", self._url(name))[1]["docker-content-digest"])
         except urllib.error.HTTPError as error:
             error.close()
             return None
 
     def delete(self, name: str) -> None:
-        """Delete the manifest that a tag points to, as `registry garbage-collect` users do."""
-        reference, digest = ImageRef.parse(name), self.digest(name)
-        request = urllib.request.Request(self._url(reference, str(digest)), method="DELETE")
-        urllib.request.urlopen(request, timeout=30).close()
+        """Delete the manifest that a tag points to, and with it every tag that does."""
+        self._ask("DELETE", self._url(name, self.digest(name)))
 
     def retag(self, name: str, digest: str) -> None:
         """Point a tag at a manifest that is there already."""
         reference = ImageRef.parse(name)
-        body, media_type = self._get(self._url(reference, digest))
+        body, headers = self._ask("GET", self._url(name, digest))
         assert reference.tag
-        self._pusher.manifest(reference.repository, reference.tag, Document(media_type, body))
+        self._pusher.manifest(reference.repository, reference.tag, Document(headers["content-type"], body))
 
     def manifest(self, name: str, *, digest: Digest | str | None = None) -> dict[str, Any]:
-        reference = ImageRef.parse(name)
-        return dict(json.loads(self._get(self._url(reference, str(digest or reference.tag)))[0]))
+        return dict(json.loads(self._ask("GET", self._url(name, digest))[0]))
 
     def layers(self, name: str, *, digest: Digest | str | None = None) -> list[str]:
         """The uncompressed layers of one platform's image, lowest first."""
@@ -145,21 +138,20 @@ class Shelf:
 
     def config(self, name: str, *, digest: Digest | str | None = None) -> dict[str, Any]:
         """The OCI image config of one platform's image."""
-        reference = ImageRef.parse(name)
         config = self.manifest(name, digest=digest)["config"]["digest"]
-        blob = self._get(f"{self.registry.url}/v2/{reference.repository}/blobs/{config}")[0]
-        return dict(json.loads(blob))
+        url = f"{self.registry.url}/v2/{ImageRef.parse(name).repository}/blobs/{config}"
+        return dict(json.loads(self._ask("GET", url)[0]))
 
     @property
     def _pusher(self) -> Pusher:
         # The registry's events name the host that a push named.
-        return Pusher(self.registry.url, headers={"host": self.host})
+        return Pusher(self.registry.url, headers={"host": self.host, **self.headers})
 
-    def _url(self, reference: ImageRef, what: str) -> str:
-        return f"{self.registry.url}/v2/{reference.repository}/manifests/{what}"
+    def _url(self, name: str, digest: Digest | str | None = None) -> str:
+        reference = ImageRef.parse(name)
+        return f"{self.registry.url}/v2/{reference.repository}/manifests/{digest or reference.tag}"
 
-    def _get(self, url: str) -> tuple[bytes, str]:
-        with urllib.request.urlopen(
-            urllib.request.Request(url, headers={"accept": ACCEPT}), timeout=30
-        ) as answer:
-            return answer.read(), answer.headers["content-type"]
+    def _ask(self, method: str, url: str) -> tuple[bytes, Message]:
+        request = urllib.request.Request(url, headers={"accept": ACCEPT, **self.headers}, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.read(), answer.headers

@@ -77,7 +77,6 @@ def test_a_base_that_podman_pushes_moves_a_chain_of_three(shared_yard: Yard, tol
     runs = [made.rebuilt(told, name) for name in "xyz"]
     assert [len(of_task) for of_task in runs] == [1, 1, 1]
     assert len({of_task[0].wave for of_task in runs}) == 1
-    assert [told.read("stale")] == [told.read("stale")]
 
 
 def push_with_podman(yard: Yard, project: object, name: str) -> None:
@@ -126,8 +125,8 @@ def test_a_change_for_a_foreign_platform_rebuilds_nothing(shared_yard: Yard, tol
 
 def observed(service: RealService, name: str) -> str | None:
     rows = service.query(
-        "SELECT d.value FROM observations o JOIN images i ON i.id = o.image_id JOIN digests d ON d.id = o.digest_id"
-        " WHERE i.name = ?",
+        "SELECT d.value FROM observations o JOIN images i ON i.id = o.image_id"
+        " JOIN digests d ON d.id = o.digest_id WHERE i.name = ?",
         name,
     )
     return str(rows[0][0]) if rows else None

@@ -1,4 +1,4 @@
-"""Where e2e tests work: one registry and one podman storage for the session, and a state folder for each test."""
+"""Where e2e tests work: a registry and a podman storage for the session, a state folder for each test."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Yard:
 
     @contextlib.contextmanager
     def service(self, settings: Mapping[str, str] = QUICK, *, events: bool = False) -> Iterator[RealService]:
-        """A state folder in which the engine is known already; `events` listens where the registry sends them."""
+        """A state folder in which the engine is known; `events` listens where the registry sends them."""
         folder = self.folder / f"{next(self._numbers)}"
         port = self.event_port if events else free_port()
         with real_service(folder, {**self.variables, **settings}, port=port) as service:
