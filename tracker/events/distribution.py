@@ -47,7 +47,8 @@ def _push(event: Any, registry: str | None) -> Iterator[Push]:
     target, host = _object(event, "target"), registry or _object(event, "request").get("host")
     if not isinstance(event, dict) or event.get("action") != "push" or not isinstance(host, str):
         return
-    if target.get("mediaType") not in _MANIFESTS:
+    media_type = target.get("mediaType")
+    if not isinstance(media_type, str) or media_type not in _MANIFESTS:
         return
     repository, tag, digest = target.get("repository"), target.get("tag"), target.get("digest")
     if not isinstance(repository, str) or not isinstance(tag, str) or not tag:
