@@ -61,3 +61,38 @@ def tasks_and_runs(db: Database) -> None:
         );
         """,
     )
+
+
+@run_tables()
+def credentials_secrets_and_tokens(db: Database) -> None:
+    run_statements(
+        db,
+        """
+        CREATE TABLE credentials (
+          task_id INTEGER NOT NULL REFERENCES tasks(id) ON DELETE CASCADE,
+          registry TEXT NOT NULL,
+          username TEXT,                    -- a source, see rebuild/kept_source.py; NULL: password is a token
+          password TEXT NOT NULL,
+          created_at TEXT NOT NULL,
+          updated_at TEXT NOT NULL,
+          PRIMARY KEY (task_id, registry)
+        ) WITHOUT ROWID;
+        CREATE TABLE task_secrets (
+          task_id INTEGER NOT NULL REFERENCES tasks(id) ON DELETE CASCADE,
+          use TEXT NOT NULL,
+          name TEXT NOT NULL,
+          source TEXT NOT NULL,
+          updated_at TEXT NOT NULL,
+          PRIMARY KEY (task_id, use, name)
+        ) WITHOUT ROWID;
+        CREATE TABLE tokens (
+          id INTEGER PRIMARY KEY,
+          name TEXT NOT NULL UNIQUE,
+          hash BLOB NOT NULL,               -- SHA-256 of the token, which is random: no salt, no stretching
+          scopes TEXT NOT NULL,
+          created_at TEXT NOT NULL,
+          last_used_at TEXT,
+          expires_at TEXT
+        );
+        """,
+    )
