@@ -16,6 +16,7 @@ import structlog
 from graph.clock import now
 from graph.errors import StoreError, TrackerError
 from graph.staleness import Limits
+from rebuild.engine import Engine
 from rebuild.run import Workplace
 from rebuild.runs import Runs
 from rebuild.secret import Secret
@@ -33,7 +34,7 @@ from tracker.scrape import Scrape
 from tracker.service import Supervisor
 from tracker.settings import ConfigError, EventSource, Settings
 from tracker.state import State
-from tracker.upkeep import Report, Upkeep, clock
+from tracker.upkeep import EngineStorage, Report, Upkeep, clock
 from tracker.watch import Asker, Intervals
 from tracker.workshop import Workshop
 
@@ -88,7 +89,7 @@ class Daemon:
         server = http_server(build_app(self._parts(connection, metrics, receiver, pulse, scrape)))
         rebuilder.recover()
         jobs = clock(
-            self._upkeep(connection, rebuilder),
+            self._upkeep(connection, rebuilder, place.tools.engine),
             Report(self._supervisor, pulse, scrape),
             watchdog_s=self._supervisor.watchdog_s,
             now=now(),
@@ -164,9 +165,17 @@ class Daemon:
             now=now,
         )
 
-    def _upkeep(self, connection: sqlite3.Connection, rebuilder: Rebuilder) -> Upkeep:
+    def _upkeep(self, connection: sqlite3.Connection, rebuilder: Rebuilder, engine: Engine) -> Upkeep:
+        own = self._settings.engine_storage is not None
         keep_logs_s = self._settings.rebuild.keep_logs
-        return Upkeep(connection, rebuilder, logs=self._state.logs, keep_logs_s=keep_logs_s, now=now)
+        return Upkeep(
+            connection,
+            rebuilder,
+            logs=self._state.logs,
+            keep_logs_s=keep_logs_s,
+            storage=EngineStorage(engine.prune, now) if own else None,
+            now=now,
+        )
 
 
 def intervals_of(settings: Settings) -> Intervals:

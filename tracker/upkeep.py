@@ -1,10 +1,10 @@
-"""What the service does by the clock alone: lost runs, old rows, and telling systemd how it is."""
+"""What the service does by the clock alone: finds lost runs, tidies, and tells systemd how it is."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from graph.database import immediate
 from graph.errors import StoreBusy, StoreError
 from graph.store import GraphStore
+from rebuild.engine import EngineError, Pruned
 from rebuild.logs import expire
 from tracker.metrics import StateRead
 from tracker.pulse import Pulse, Stuck
@@ -23,10 +24,36 @@ from tracker.service import Supervisor
 
 RECOVER_EVERY_S = 5.0  # how soon a run of a command that was killed goes on
 TIDY_EVERY_S = 3600.0
+CLEAR_EVERY_S = 86400.0
 STATUS_EVERY_S = 30.0
+CACHE_KEPT_S = 7 * 86400.0  # of the engine, from its making
 BUILDS_KEPT = 20  # of each image
 
 log = structlog.get_logger()
+
+
+class EngineStorage:
+    """The engine's storage where that is tracker's own: kept from growing for ever."""
+
+    def __init__(self, prune: Callable[..., Awaitable[Pruned]], now: Callable[[], datetime]) -> None:
+        self._prune = prune  # `Engine.prune`
+        self._now = now
+        self._due_at = now()
+
+    async def clear(self) -> None:
+        """Once a day; where a build is in the way, at the next call."""
+        if self._now() < self._due_at:
+            return
+        try:
+            done = await self._prune(older_than_s=CACHE_KEPT_S)
+        except EngineError as error:
+            log.warning("cannot clear the engine's storage now", error=error.message)
+            return
+        if done.why_not is not None:
+            log.info("the engine's storage was not cleared", reason=done.why_not)
+            return
+        self._due_at = self._now() + timedelta(seconds=CLEAR_EVERY_S)
+        log.info("cleared the engine's storage", images=done.images)
 
 
 class Upkeep:
@@ -39,8 +66,10 @@ class Upkeep:
         *,
         logs: Path,
         keep_logs_s: float,
+        storage: EngineStorage | None,
         now: Callable[[], datetime],
     ) -> None:
+        self._storage = storage
         self._sql = connection
         self._rebuilder = rebuilder
         self._logs = logs
@@ -67,6 +96,8 @@ class Upkeep:
         before = self._now() - timedelta(seconds=self._keep_logs_s)
         logs = await asyncio.to_thread(expire, self._logs, before=before)
         log.info("tidied", unwatched=forgotten, builds=builds, observations=history, logs=logs)
+        if self._storage is not None:
+            await self._storage.clear()
 
 
 class Report:
