@@ -68,7 +68,7 @@ async def carry_out(run: Run, place: Workplace) -> Outcome:
         log = RunLog(log_path(place.logs, run.run_id))
     except LogUnwritable as error:
         outcome = Outcome(Status.ERROR, error.message, error.hint)
-        await _when_free(place.connection, lambda: _write_down(run, outcome, place))
+        await _when_free(place.connection, lambda: write_down(place.connection, run, outcome, place.now()))
         return outcome
     with contextlib.closing(log):
         return await _carry_out(run, place, log)
@@ -81,7 +81,7 @@ async def _carry_out(run: Run, place: Workplace, log: RunLog) -> Outcome:
 
     await _when_free(place.connection, lambda: Runs(place.connection).set_running(run))
     outcome = await _outcome(run, place, log, hear)
-    await _when_free(place.connection, lambda: _write_down(run, outcome, place))
+    await _when_free(place.connection, lambda: write_down(place.connection, run, outcome, place.now()))
     with contextlib.suppress(LogUnwritable):  # the outcome is in the table
         _say_outcome(log, run, outcome)
     return outcome
@@ -157,8 +157,9 @@ def _blame(error: TrackerError) -> Status:
     return Status.FAILED if isinstance(error, WrongUse | RegistryRefused) else Status.ERROR
 
 
-def _write_down(run: Run, outcome: Outcome, place: Workplace) -> None:
-    record, store = outcome.record, GraphStore(place.connection)
+def write_down(connection: sqlite3.Connection, run: Run, outcome: Outcome, at: datetime) -> None:
+    """How the run ended, with what it recorded. Belongs inside `immediate()`: all of it or nothing."""
+    record, store = outcome.record, GraphStore(connection)
     outputs = []
     if record is not None:
         images = tuple(image for image in record.images if _tells_of(image, run, record, store))
@@ -168,7 +169,7 @@ def _write_down(run: Run, outcome: Outcome, place: Workplace) -> None:
             outputs = [{"reference": str(image), "digest": digest} for image in record.images]
     for manifest, diff_ids in outcome.layers.items():
         store.remember_layers(manifest, diff_ids)
-    Runs(place.connection).finish(run, outcome.status, place.now(), error=outcome.error, outputs=outputs)
+    Runs(connection).finish(run, outcome.status, at, error=outcome.error, outputs=outputs)
 
 
 def _tells_of(image: ImageRef, run: Run, record: BuildRecord, store: GraphStore) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.bases import Shelf
 from tests.e2e.scenes import Scene, Seed, scene
-from tests.e2e.yard import Yard
+from tests.e2e.yard import NO_POLL, Yard
 from tests.fake_token_server import TokenRequest
 from tests.faulty_registry import FaultyRegistry, faulty_registry
 from tests.hostile_registry import Reply, Seen
@@ -242,3 +242,28 @@ def test_a_log_that_cannot_be_written_ends_the_run_with_the_reason(seed: Seed, p
 
         assert "logs" in ended.stderr
         assert "hint: " in ended.stderr
+
+
+def test_an_event_that_comes_before_its_tag_has_moved_is_asked_about_again(
+    seed: Seed, proxy: FaultyRegistry
+) -> None:
+    made, asked = seed.scene, []
+    not_yet = {
+        "docker-content-digest": seed.tags[made.base_name],
+        "content-type": "application/vnd.oci.image.manifest.v1+json",
+    }
+
+    def early(seen: Seen) -> Reply | None:
+        if seen.method != "HEAD" or "/fault/base/" not in seen.path:
+            return None
+        asked.append(seen)
+        return Reply(200, not_yet) if len(asked) <= 3 else None
+
+    with seed.service(NO_POLL, events=True) as service:
+        service.start()
+        proxy.fault = early
+        made.push_base("second, told of too early")
+        made.wait_until_settled(service)
+
+        assert len(asked) > 3
+        assert len(made.rebuilt(service, "app")) == 1

@@ -52,6 +52,8 @@ def test_a_pushed_tag_is_told_with_its_host_and_digest(media_type: str) -> None:
         event(action="pull"),
         event(action="delete"),
         event(target={"mediaType": "application/octet-stream"}),
+        event(target={"mediaType": []}),
+        event(target={"mediaType": {}}),
         event(target={"tag": None}),
         event(target={"tag": ""}),
         event(target={"tag": "../x"}),
@@ -114,7 +116,7 @@ TARGETS = st.fixed_dictionaries(
     {"mediaType": JSON | st.just(OCI), "repository": JSON, "tag": JSON, "digest": JSON}
 )
 EVENTS = st.fixed_dictionaries(
-    {"action": JSON | st.just("push"), "target": JSON | TARGETS, "request": JSON | st.just({"host": "a.b"})}
+    {"action": st.just("push"), "target": TARGETS | JSON, "request": st.just({"host": "a.b"}) | JSON}
 )
 
 
