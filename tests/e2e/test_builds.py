@@ -98,6 +98,9 @@ def test_check_asks_now_and_the_service_sees_what_it_found(shared_yard: Yard) ->
         told = json.loads(service.tracker("check", "--json").stdout)
         made.wait_until_settled(service)
 
+        refused = service.tracker("check", "alpine:3", expect=2)
+
+        assert "stands on alpine:3" in refused.stderr
         assert [(row["reference"], row["result"]) for row in told] == [(made.base_name, "changed")]
         assert len(made.rebuilt(service, "app")) == 1
 

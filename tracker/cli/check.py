@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 
 import click
 
 from graph.clock import now
 from graph.database import immediate
+from graph.errors import WrongUse
+from graph.observing import Watched
 from graph.reference import ImageRef
 from graph.store import GraphStore, Source
 from tracker.cli.main import Place
@@ -16,7 +20,7 @@ from tracker.metrics import Metrics
 from tracker.registry import POLLING
 from tracker.registry.aiohttp_transport import many_questions
 from tracker.settings import Settings, load
-from tracker.state import State, find_config, find_state
+from tracker.state import find_config, find_state
 from tracker.watch import Answer, Asker, result_of
 from tracker.workshop import registry_client
 
@@ -32,17 +36,29 @@ def check(place: Place, references: tuple[str, ...], as_json: bool) -> int:
     status is 1 if a registry did not answer.
     """
     config = find_config(place.config)
-    state = find_state(place.state, config)
-    wanted = {ImageRef.parse(text) for text in references}
-    answers = asyncio.run(_ask(load(config), state, wanted))
+    settings, state = load(config), find_state(place.state, config)
+    wanted = {ImageRef.parse(text, default_registry=settings.registry) for text in references}
+    with contextlib.closing(state.write()) as connection:
+        store = GraphStore(connection)
+        answers = asyncio.run(_ask(settings, connection, store, _chosen(store, wanted)))
     _print(answers, as_json)
     return 1 if any(answer.error is not None for answer in answers) else 0
 
 
-async def _ask(settings: Settings, state: State, wanted: set[ImageRef]) -> list[Answer]:
-    connection = state.write()
-    store = GraphStore(connection)
-    chosen = [watched for watched in store.all_watched() if not wanted or watched.reference in wanted]
+def _chosen(store: GraphStore, wanted: set[ImageRef]) -> list[Watched]:
+    watched = store.all_watched()
+    if unknown := wanted - {each.reference for each in watched}:
+        names = ", ".join(sorted(reference.familiar for reference in unknown))
+        raise WrongUse(
+            f"nothing that was recorded stands on {names}, so that it is not watched",
+            hint="'tracker images' lists what is known; write names in full where they are not on Docker Hub",
+        )
+    return [each for each in watched if not wanted or each.reference in wanted]
+
+
+async def _ask(
+    settings: Settings, connection: sqlite3.Connection, store: GraphStore, chosen: list[Watched]
+) -> list[Answer]:
     answers: list[Answer] = []
     async with registry_client(settings, transport=many_questions) as client:
         asker = Asker(client.with_patience(POLLING), Metrics(), now)
@@ -51,7 +67,6 @@ async def _ask(settings: Settings, state: State, wanted: set[ImageRef]) -> list[
                 for answer in batch:
                     _write(store, answer)
             answers += batch
-    connection.close()
     return sorted(answers, key=lambda answer: str(answer.watched.reference))
 
 
