@@ -11,7 +11,7 @@ import lzma
 import tarfile
 from collections.abc import Callable
 from enum import Enum
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from backports import zstd
 from isal import igzip_lib
@@ -25,6 +25,14 @@ _METADATA_BYTES_MOST = 64 * 1024
 _MEMORY_BYTES_MOST = 256 * 1024 * 1024  # what a decompressor may take, whatever the archive asks for
 _ZSTD_WINDOW_LOG_MOST = 27
 _END = bytes(HEAD_BYTES)
+_BROKEN: tuple[Any, ...] = (  # of igzip_lib a class, too, though its types say otherwise
+    OSError,
+    EOFError,
+    ValueError,
+    lzma.LZMAError,
+    zstd.ZstdError,
+    igzip_lib.error,
+)
 
 
 class Kind(Enum):
@@ -180,7 +188,7 @@ class _Unpacker:
                 packed, self._packed = self._packed, b""
                 if piece := self._unpacker.decompress(packed, size):
                     return piece
-        except (OSError, EOFError, ValueError, lzma.LZMAError, zstd.ZstdError, igzip_lib.IsalError) as error:
+        except _BROKEN as error:
             raise ContextError(f"the context is a {self._kind.value} file that is broken: {error}") from None
 
     def _next(self) -> bool:

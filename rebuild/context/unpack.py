@@ -53,10 +53,11 @@ def unpack(archive: BinaryIO, into: Path, meter: Meter, *, links: Links, head: b
 def _members(stream: TarStream) -> Iterator[tarfile.TarInfo]:
     file: Any = stream  # has of a file what tarfile calls: read, seek, tell
     try:
-        tar: Any = tarfile.open(fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape")
-        while (member := tar.next()) is not None:
-            yield member
-            tar.members.clear()  # it keeps every member that it has seen
+        with tarfile.open(fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape") as tar:
+            kept: list[object] = vars(tar)["members"]
+            while (member := tar.next()) is not None:
+                yield member
+                kept.clear()  # it keeps every member that it has seen
     except (tarfile.TarError, ValueError, OverflowError, IndexError) as error:
         raise ContextError(f"the context is a tar that is broken: {error}") from None
 
