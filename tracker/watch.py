@@ -89,7 +89,7 @@ class Asker:
         Each registry has its own askers: one that is slow, or lets us in rarely, holds up no other.
         """
         self._client.prepare(watched.reference for watched in references)
-        answers: asyncio.Queue[Answer] = asyncio.Queue()
+        answers: asyncio.Queue[Answer | Exception] = asyncio.Queue()
         askers = [
             asyncio.create_task(self._ask_each(waiting, answers))
             for waiting in by_registry(references)
@@ -98,18 +98,21 @@ class Asker:
         try:
             outstanding = len(references)
             while outstanding:
-                batch = [await answers.get()]
+                batch = [_answered(await answers.get())]
                 while len(batch) < BATCH_MOST and not answers.empty():
-                    batch.append(answers.get_nowait())
+                    batch.append(_answered(answers.get_nowait()))
                 outstanding -= len(batch)
                 yield batch
         finally:
             for asker in askers:
                 asker.cancel()
 
-    async def _ask_each(self, waiting: Iterator[Watched], answers: asyncio.Queue[Answer]) -> None:
+    async def _ask_each(self, waiting: Iterator[Watched], answers: asyncio.Queue[Answer | Exception]) -> None:
         for watched in waiting:  # shared with the other askers of the registry
-            answers.put_nowait(await self.ask(watched))
+            try:
+                answers.put_nowait(await self.ask(watched))
+            except Exception as defect:  # raised where the answer is waited for, or that would never end
+                answers.put_nowait(defect)
 
     async def ask(self, watched: Watched) -> Answer:
         """One HEAD, and one GET more where an index moved."""
@@ -128,6 +131,12 @@ class Asker:
             return Answer(watched, at, await self._client.manifests(watched.reference, digest))
         except RegistryError as error:
             return Answer(watched, at, error=error)
+
+
+def _answered(given: Answer | Exception) -> Answer:
+    if isinstance(given, Exception):
+        raise given
+    return given
 
 
 def by_registry(references: Sequence[Watched]) -> list[Iterator[Watched]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from graph.observing import Watched
 from graph.reference import ImageRef
 from rebuild.registry import NotFound, RateLimited, RegistryError, RegistryUnavailable
-from tracker.watch import Answer, Intervals, next_due, not_yet, result_of
+from tracker.metrics import Metrics
+from tracker.watch import Answer, Asker, Intervals, next_due, not_yet, result_of
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 EVEN = Intervals(usual_s=300.0, by_registry_s={"docker.io": 900.0}, jitter=0.0)
@@ -84,3 +86,23 @@ def test_what_failed_since_it_was_answered_for_is_not_put_off() -> None:
 )
 def test_each_outcome_has_one_word(error: RegistryError | None, word: str) -> None:
     assert result_of(Answer(watched(), AT, error=error)) == word
+
+
+class BrokenClient:
+    """A client with a defect."""
+
+    def prepare(self, references: object) -> None:
+        """Nothing to prepare."""
+
+    async def digest(self, reference: ImageRef, *, known: object = None) -> None:
+        raise ZeroDivisionError("a defect")
+
+
+@pytest.mark.anyio
+async def test_a_defect_in_asking_is_raised_and_keeps_nobody_waiting() -> None:
+    asker = Asker(BrokenClient(), Metrics(), lambda: AT)  # type: ignore[arg-type]
+
+    with pytest.raises(ZeroDivisionError):
+        async with contextlib.aclosing(asker.ask_all([watched()])) as batches:
+            async for _ in batches:
+                pytest.fail("there is no answer")
