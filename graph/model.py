@@ -18,12 +18,13 @@ class Role(StrEnum):
 
 
 class Via(StrEnum):
-    """Which instruction named the base."""
+    """What named the base: an instruction of a Dockerfile, or a step of a task."""
 
     FROM = "from"
     COPY = "copy"
     MOUNT = "mount"
     SYNTAX = "syntax"
+    CMD = "cmd"  # no instruction: a step of a task runs it
 
 
 class Origin(StrEnum):
@@ -32,17 +33,28 @@ class Origin(StrEnum):
     BUILT = "built"  # tracker built it and recorded what from
     ADOPTED = "adopted"  # built elsewhere; what it stands on was found out afterwards
     EXTERNAL = "external"  # known only as somebody's base
+    SAID = "said"  # known only because another image says that it stands on it
+
+
+@dataclass(frozen=True, slots=True)
+class SaidBase:
+    """What an image says that it stands on. Hearsay: shown, and never acted upon."""
+
+    reference: ImageRef
+    digest: Digest
 
 
 @dataclass(frozen=True, slots=True)
 class Manifests:
     """What one digest holds: for an index the manifest of each platform, else nothing.
 
-    A digest never changes its content, so this is remembered for ever.
+    A digest never changes its content, so this is remembered for ever. `said` has, for those manifests
+    that were asked, what they name as their base: None where that is nothing.
     """
 
     digest: Digest
     platforms: Mapping[Platform, Digest] = field(default_factory=dict)
+    said: Mapping[Digest, SaidBase | None] = field(default_factory=dict, compare=False)
 
     @property
     def is_index(self) -> bool:

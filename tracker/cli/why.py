@@ -32,6 +32,7 @@ _INSTRUCTIONS: Mapping[str, str] = {
     Via.COPY: "COPY --from",
     Via.MOUNT: "RUN --mount",
     Via.SYNTAX: "# syntax",
+    Via.CMD: "cmd of a step",
 }
 
 

@@ -1,0 +1,62 @@
+"""A rendered task file in, a checked value out: steps, their order, environments, networks, volumes, secrets.
+
+    text → yaml_nodes → fields → sections, steps (actions, environment, condition, outputs) → order → TaskFile
+
+Templates and aliases are replaced before, engines called after.
+"""
+
+from rebuild.taskfile.build_line import BuildLine, BuildLineError, BuildSecret, parse_build_line
+from rebuild.taskfile.condition import Circumstances, Condition, StepOutcome, StepStatus
+from rebuild.taskfile.model import (
+    HOME,
+    WORKSPACE,
+    Build,
+    Cache,
+    Cmd,
+    Kind,
+    Mount,
+    Network,
+    Push,
+    SecretSource,
+    Step,
+    TaskFile,
+    Version,
+    Volume,
+    VolumeFile,
+)
+from rebuild.taskfile.outputs import OUTPUT_VARIABLE, Outputs, UnreadableOutput, read_outputs
+from rebuild.taskfile.problem import Problem, TaskFileError
+from rebuild.taskfile.read import read_taskfile
+
+__all__ = [
+    "HOME",
+    "OUTPUT_VARIABLE",
+    "WORKSPACE",
+    "Build",
+    "BuildLine",
+    "BuildLineError",
+    "BuildSecret",
+    "Cache",
+    "Circumstances",
+    "Cmd",
+    "Condition",
+    "Kind",
+    "Mount",
+    "Network",
+    "Outputs",
+    "Problem",
+    "Push",
+    "SecretSource",
+    "Step",
+    "StepOutcome",
+    "StepStatus",
+    "TaskFile",
+    "TaskFileError",
+    "UnreadableOutput",
+    "Version",
+    "Volume",
+    "VolumeFile",
+    "parse_build_line",
+    "read_outputs",
+    "read_taskfile",
+]

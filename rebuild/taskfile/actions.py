@@ -1,0 +1,209 @@
+"""What one step does: its `cmd`, `build` or `push` read into words. Knows nothing of the other properties."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from graph.dockerfile.budget import Budget
+from graph.errors import InvalidReference
+from graph.reference import ImageRef, Platform
+from rebuild.command_line import Construct, NeedsShell, TooLong, Unclosed, Words, tokenise
+from rebuild.taskfile.build_line import BuildLineError, parse_build_line
+from rebuild.taskfile.fields import Fields
+from rebuild.taskfile.model import Action, Build, Cache, Cmd, Kind, Push
+from rebuild.taskfile.outputs import references
+from rebuild.taskfile.problem import shown
+
+_FIRST_WORD = re.compile(r"\s*(\S+)(.*)", re.DOTALL)
+_CLIENTS = ("library/docker", "docker/buildx-bin")  # images whose program talks to the engine
+_INSIDE = "keep it inside the container: IMAGE sh -c '…', or `shell: true` on the step"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the words of an action are read with."""
+
+    environment: Mapping[str, str]
+    home: str
+    expand_image: Callable[[str], str]
+    budget: Budget = field(compare=False)
+
+    def variables(self) -> dict[str, str]:
+        return {"HOME": self.home, **self.environment}
+
+
+def read_kind(fields: Fields) -> Kind | None:
+    """Which of the three a step is; an empty value counts as absent."""
+    given = [
+        kind for kind in Kind if (fields.texts(kind) if kind is Kind.PUSH else fields.text(kind).strip())
+    ]
+    if len(given) == 1:
+        return given[0]
+    if not given:
+        fields.fault("id", f"{fields.what} has neither cmd, build nor push", hint="give it exactly one")
+    else:
+        fields.fault(given[1], f"{fields.what} has {' and '.join(given)}", hint="make two steps of it")
+    return None
+
+
+def read_action(fields: Fields, kind: Kind, reading: Reading) -> Action | None:
+    """None where it cannot be read; the faults have been noted."""
+    match kind:
+        case Kind.CMD:
+            return _cmd(fields, reading)
+        case Kind.BUILD:
+            return _build(fields, reading)
+        case Kind.PUSH:
+            return _push(fields)
+
+
+def _cmd(fields: Fields, reading: Reading) -> Action | None:
+    line = _with_image_expanded(fields.text("cmd"), reading)
+    if fields.switch("shell"):
+        return _script(fields, line)
+    words = _words(fields, "cmd", line, reading)
+    if not words:
+        return None
+    if not _is_image(fields, "cmd", words[0]):
+        return None
+    if _whole(words[0]) and ImageRef.parse(words[0]).repository in _CLIENTS:
+        fields.warn(
+            "cmd",
+            f"{fields.what} runs {shown(words[0])}: a step never gets the engine's socket",
+            hint="write build: and push: steps; they log in with the credentials of the task",
+        )
+    return Cmd(words[0], words[1:])
+
+
+def _with_image_expanded(line: str, reading: Reading) -> str:
+    match = _FIRST_WORD.fullmatch(line)
+    return f"{reading.expand_image(match[1])}{match[2]}" if match else line
+
+
+def _script(fields: Fields, line: str) -> Action | None:
+    match = _FIRST_WORD.fullmatch(line)
+    image, script = (match[1], match[2].strip()) if match else ("", "")
+    if not _is_image(fields, "cmd", image):
+        return None
+    if not script:
+        fields.fault(
+            "cmd", f"{fields.what} has shell: true and no commands", hint="write cmd: IMAGE commands"
+        )
+        return None
+    if any(references(script)):
+        fields.fault(
+            "cmd",
+            f"{fields.what} puts an output into the text of a shell script, which would run it",
+            hint='hand it over in env, NAME=%{steps.ID.outputs.NAME}, and use "$NAME" in the script',
+        )
+        return None
+    return Cmd(image, script=script)
+
+
+def _build(fields: Fields, reading: Reading) -> Action | None:
+    words = _words(fields, "build", fields.text("build"), reading)
+    if words is None:
+        return None
+    try:
+        line = parse_build_line(words)
+    except BuildLineError as error:
+        fields.fault("build", f"build of {fields.what}: {error.rule}", hint=error.hint)
+        return None
+    for flag in line.without_effect:
+        fields.warn("build", f"{flag} of {fields.what} has no effect: it is ignored")
+    listed = tuple(_platforms(fields))
+    if listed and line.platforms:
+        fields.fault("platforms", f"{fields.what} has both platforms and --platform", hint="keep platforms")
+    return Build(words, line, listed or line.platforms, _cache(fields))
+
+
+def _push(fields: Fields) -> Action | None:
+    images = [text.strip() for text in fields.texts("push")]
+    checked = [image for image in images if _is_image(fields, "push", image)]
+    unique: dict[str, str] = {}
+    for image in checked:
+        if not any(references(image)):
+            parsed = ImageRef.parse(image)
+            if parsed.digest is not None:
+                fields.fault("push", f"{shown(image)} has a digest: what is pushed has a tag")
+            unique.setdefault(str(parsed), image)
+        else:
+            unique.setdefault(image, image)
+    return Push(tuple(unique.values())) if len(checked) == len(images) else None
+
+
+def _platforms(fields: Fields) -> list[Platform]:
+    found: dict[Platform, None] = {}
+    for text in fields.texts("platforms"):
+        try:
+            found[Platform.parse(text)] = None
+        except InvalidReference as error:
+            fields.fault("platforms", error.message, hint=error.hint)
+    return list(found)
+
+
+def _cache(fields: Fields) -> Cache | None:
+    text = fields.text("cache").lower()
+    if not text:
+        return None
+    try:
+        return Cache(text)
+    except ValueError:
+        fields.fault("cache", f"cache of {fields.what} is {shown(text)}", hint="write enabled or disabled")
+        return None
+
+
+def check_cache(fields: Fields) -> None:
+    """The value counts on any step; its effect is on builds alone."""
+    if fields.has("cache") and _cache(fields) is not None:
+        fields.warn("cache", f"cache has no effect on {fields.what}, which builds nothing")
+
+
+def _words(fields: Fields, key: str, line: str, reading: Reading) -> tuple[str, ...] | None:
+    match tokenise(line, reading.variables()):
+        case Words(words, unset):
+            reading.budget.spend(sum(map(len, words)))
+            for name in unset:
+                fields.warn(
+                    key,
+                    f"${name} is empty in {key} of {fields.what}: its environment does not set it",
+                    hint=f"add {name}=… to env, or put it into single quotes for a shell in the container",
+                )
+            return words
+        case NeedsShell(construct):
+            fields.fault(
+                key, f"{key} of {fields.what} needs a shell: {construct}", hint=_way_out(key, line, construct)
+            )
+        case Unclosed(quote):
+            fields.fault(key, f"{key} of {fields.what} has a {quote} that nothing closes")
+        case TooLong():
+            fields.fault(key, f"{key} of {fields.what} is longer than a program can take")
+    return None
+
+
+def _way_out(key: str, line: str, construct: Construct) -> str:
+    if "docker login" in line:
+        return "steps need no login: give the task credentials for the registry"
+    if construct is Construct.LINE_END:
+        return "join the lines with >- in YAML, or with \\ at the end of each"
+    if key == "build":
+        return "put it into single quotes, or compute it in a step before and use %{steps.ID.outputs.NAME}"
+    return _INSIDE
+
+
+def _whole(image: str) -> bool:
+    return not any(references(image))
+
+
+def _is_image(fields: Fields, key: str, image: str) -> bool:
+    """Whether it can be an image name; one that an output completes is checked when the step starts."""
+    if not _whole(image):
+        return True
+    try:
+        ImageRef.parse(image)
+    except InvalidReference as error:
+        fields.fault(key, f"{key} of {fields.what}: {error.message}", hint=error.hint)
+        return False
+    return True
