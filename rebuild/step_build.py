@@ -201,8 +201,8 @@ def _inside(step: Step, path: str, setting: PlanSetting, what: str) -> str:
     found = setting.place.on_host(path, step)
     if found is None:
         raise WrongUse(
-            f"step {step.id!r}: {what} {path!r} is outside of {WORKSPACE}",
-            hint="paths are relative to the working directory of the step, and stay in the workspace",
+            f"step {step.id!r}: {what} {path!r} is outside of {WORKSPACE} and of its volumes",
+            hint="a path is relative to the working directory of the step; mount a volume for secrets",
         )
     return found
 

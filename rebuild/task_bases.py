@@ -72,9 +72,9 @@ def bases_of_task(
 ) -> TaskBases:
     """Scan every build step, and take the image of every `cmd` step, in the order of the file.
 
-    `read_dockerfile` answers None for what is not there. A Dockerfile that cannot be found or understood makes
-    its step `Unscanned`; the others are scanned all the same. `platform` is that of the run, `build_platform`
-    the machine's.
+    `read_dockerfile` answers None for what is not there. A Dockerfile that cannot be found or understood
+    makes its step `Unscanned`; the others are scanned all the same. `platform` is that of the run,
+    `build_platform` the machine's.
     """
     built = taskfile.built_images()
     bases: list[TaskBase] = []
