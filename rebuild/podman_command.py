@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from graph.reference import ImageRef
+from graph.reference import ImageRef, Platform
+from rebuild.emulation import this_machine
 from rebuild.engine import BuildRequest, EngineError
 from rebuild.probe import CONTAINERS, EngineProbe, Isolation
 from rebuild.process import in_pid_namespace
@@ -74,16 +75,17 @@ def build(
     probe: EngineProbe,
     *,
     build_args: Sequence[str],
+    secrets: Sequence[str],
     image_id_file: Path,
     trust: Sequence[str],
     no_cache: bool,
 ) -> list[str]:
-    """The whole command line of a build. `build_args` and `trust` are flags made elsewhere."""
+    """The whole command line of a build. `build_args`, `secrets` and `trust` are flags made elsewhere."""
     isolation = probe.isolation or Isolation.CHROOT
     flags = [
         f"--isolation={isolation}",
         *(f"--ulimit={limit}" for limit in probe.build_ulimits),
-        f"--platform={request.platform}",
+        *_platform_flags(request.platform),
         "--format=oci",
         "--layers",
         "--pull=missing",  # bases are pinned by digest: what is here cannot be out of date
@@ -91,6 +93,7 @@ def build(
         f"--iidfile={image_id_file}",
         f"--file={request.dockerfile}",
         *build_args,
+        *secrets,
         *trust,
         *(f"--annotation={name}={value}" for name, value in request.annotations.items()),
     ]
@@ -105,6 +108,11 @@ def build(
     # A container is a session of its own and would outlive a build that is killed.
     guard = in_pid_namespace() if probe.ends_with_us and isolation in CONTAINERS else []
     return [*guard, *podman.argv("build", *flags, str(request.context))]
+
+
+def _platform_flags(platform: Platform) -> list[str]:
+    """None for this machine's own: with `--platform` podman asks the registry even for a base it has."""
+    return [] if platform == this_machine() else [f"--platform={platform}"]
 
 
 def push(podman: Podman, image_id: str, to: ImageRef, trust: Sequence[str]) -> list[str]:

@@ -179,6 +179,37 @@ async def test_a_base_pinned_by_digest_comes_from_a_plain_http_registry(
 
 
 @pytest.mark.anyio
+async def test_a_base_that_is_here_already_is_not_asked_for_again(
+    engine: PodmanEngine, tmp_path: Path, registry: RealRegistry
+) -> None:
+    base = await built(engine, request(context(tmp_path / "base", BUSYBOX)))
+    await pushed(engine, base, registry, "base:1")
+    pin = manifest_digest(registry, "base:1")
+    folder = context(tmp_path / "c", f"FROM {registry.host}/base@{pin}\nRUN /bin/busybox echo x > /x\n")
+    await built(engine, request(folder))
+    before = len(registry.requests())
+
+    await built(engine, request(folder, no_cache=True))
+
+    assert registry.requests()[before:] == []
+
+
+@pytest.mark.anyio
+async def test_a_step_knows_the_platforms_as_buildkit_names_them(
+    engine: PodmanEngine, tmp_path: Path
+) -> None:
+    names = ("TARGETPLATFORM", "TARGETOS", "TARGETARCH", "BUILDPLATFORM")
+    arguments = "".join(f"ARG {name}\n" for name in names)
+    shown = " ".join(f"${name}" for name in names)
+    folder = context(tmp_path / "c", f"{BUSYBOX}{arguments}RUN /bin/busybox echo [{shown}]\n")
+    log: list[bytes] = []
+
+    await built(engine, request(folder, no_cache=True), log)
+
+    assert "\n[linux/amd64 linux amd64 linux/amd64]\n" in b"".join(log).decode()
+
+
+@pytest.mark.anyio
 async def test_a_foreign_platform_runs_its_steps_under_emulation(
     engine: PodmanEngine, tmp_path: Path, registry: RealRegistry
 ) -> None:
