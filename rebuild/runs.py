@@ -214,13 +214,16 @@ class Runs:
     def unfinished(self) -> list[tuple[Run, str | None]]:
         """Claimed runs that have no outcome yet, with the process that claimed each."""
         rows = self._sql.execute(
-            f"SELECT {_COLUMNS}, owner FROM runs WHERE status IN ('Started', 'Running') ORDER BY number"
+            f"SELECT {_COLUMNS}, owner FROM runs INDEXED BY runs_open"
+            " WHERE finished_at IS NULL AND status IN ('Started', 'Running') ORDER BY number"
         )
         return [(_run(row[:-1]), row[-1]) for row in rows]
 
     def busy_tasks(self) -> frozenset[int]:
         """Tasks with a run that has no outcome yet."""
-        rows = self._sql.execute("SELECT task_id FROM runs WHERE finished_at IS NULL AND task_id IS NOT NULL")
+        rows = self._sql.execute(
+            "SELECT task_id FROM runs INDEXED BY runs_open WHERE finished_at IS NULL AND task_id IS NOT NULL"
+        )
         return frozenset(row[0] for row in rows)
 
     def failed_attempts(self) -> dict[int, Attempt]:
@@ -230,18 +233,19 @@ class Runs:
             "SELECT r.task_id, r.id, r.started_at, r.finished_at, (SELECT count(*) FROM runs f"
             f"   WHERE f.task_id = r.task_id AND {told} AND f.number > coalesce((SELECT"
             "     max(s.number) FROM runs s WHERE s.task_id = r.task_id AND s.status = 'Succeeded'), 0))"
-            f" FROM runs r WHERE r.number IN (SELECT max(f.number) FROM runs f WHERE {told}"
-            "   AND f.task_id IS NOT NULL GROUP BY f.task_id)"
-            " AND r.status IN ('Failed', 'Error', 'Timeout') AND r.started_at IS NOT NULL"
+            # Task by task, from its newest run: the history of runs only grows.
+            " FROM tasks t CROSS JOIN runs r ON r.number = (SELECT f.number FROM runs f"
+            f"   WHERE f.task_id = t.id AND {told} ORDER BY f.number DESC LIMIT 1)"
+            " WHERE r.status IN ('Failed', 'Error', 'Timeout') AND r.started_at IS NOT NULL"
         )
         return {row[0]: Attempt(row[1], from_text(row[2]), from_text(row[3]), row[4]) for row in rows}
 
     def durations_s(self) -> dict[int, float]:
         """How long the last successful run of each task took."""
         rows = self._sql.execute(
-            "SELECT task_id, (julianday(finished_at) - julianday(started_at)) * 86400 FROM runs"
-            " WHERE number IN (SELECT max(number) FROM runs WHERE status = 'Succeeded'"
-            " AND task_id IS NOT NULL GROUP BY task_id)"
+            "SELECT t.id, (julianday(r.finished_at) - julianday(r.started_at)) * 86400 FROM tasks t"
+            " CROSS JOIN runs r ON r.number = (SELECT f.number FROM runs f"
+            "   WHERE f.task_id = t.id AND f.status = 'Succeeded' ORDER BY f.number DESC LIMIT 1)"
         )
         return {task_id: round(seconds, 3) for task_id, seconds in rows}
 

@@ -21,6 +21,7 @@ from tracker.metrics import EventResult, Metrics
 from tracker.pulse import unheard
 from tracker.watch import Answer, Asker
 
+GATHER_S = 0.01  # between two batches
 IDLE_S = 10.0  # where no event comes, how often to look and to show that we could
 REST_S = 1.0  # the pause where another process holds the database
 AGAIN_S = 0.02  # the first pause where the registry does not show yet what it told of
@@ -75,6 +76,7 @@ class Receiver:
             except StoreBusy as error:  # the letters are still there
                 log.warning("cannot deal with events now", error=error.message)
                 pause_s = REST_S
+            await asyncio.sleep(GATHER_S)  # a lone event is dealt with at once, those of a storm together
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._arrived.wait()
