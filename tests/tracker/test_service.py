@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import inspect
 import io
 import json
 import logging
@@ -15,22 +17,26 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 import structlog
 
+from graph.staleness import Limits
+from rebuild.image_build import Tools
+from rebuild.run import Workplace
 from tests.real_engine import clear_storage
 from tests.real_service import RealService, real_service
 from tracker import log
 from tracker.api.app import Parts, Phase, build_app
 from tracker.metrics import Metrics, StateRead
 from tracker.pulse import SILENT_MOST_S, Part, Pulse, Stuck
+from tracker.rebuilder import Rebuilder, Rules
 from tracker.scrape import Scrape
 from tracker.service import Supervisor
 from tracker.state import State
-from tracker.upkeep import Report, status_line
+from tracker.upkeep import Report, Upkeep, clock, status_line
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 EVENT_SECRET = "correct-horse-battery-staple"
@@ -200,6 +206,50 @@ class TestTheReport:
         state = StateRead(watched=1, tracked=1, stale=1, running=1, queued=4)
 
         assert status_line(state) == "watching 1 reference · 1 image, 1 stale · 1 run going, 4 waiting"
+
+
+class TestTheLoop:
+    @pytest.fixture
+    def rebuilder(self, tmp_path: Path) -> Iterator[Rebuilder]:
+        connection = State(tmp_path).write()
+        place = Workplace(
+            connection, tmp_path / "logs", tmp_path / "scratch", cast(Tools, None), now=lambda: NOW
+        )
+        yield Rebuilder(place, Rules(Limits(), workers=1), Metrics(), lambda: NOW)
+        connection.close()
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("turns", range(5))
+    async def test_stops_even_if_something_changes_at_that_moment(
+        self, rebuilder: Rebuilder, turns: int
+    ) -> None:
+        working = asyncio.create_task(rebuilder.work())
+        await asyncio.sleep(0.01)
+
+        rebuilder.wake()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        working.cancel()
+
+        await asyncio.wait([working], timeout=10)
+        assert working.cancelled()
+
+    @pytest.mark.anyio
+    async def test_does_what_is_done_by_the_clock_in_its_own_thread(
+        self, rebuilder: Rebuilder, tmp_path: Path
+    ) -> None:
+        """The connection belongs to one thread, and a stuck loop must not feed the watchdog."""
+        upkeep = Upkeep(
+            rebuilder._sql, rebuilder, logs=tmp_path / "logs", keep_logs_s=60.0, storage=None, now=lambda: NOW
+        )
+        report = Report(Supervisor(), Pulse(), _scrape(State(tmp_path).read))
+
+        jobs = clock(upkeep, report, watchdog_s=60.0, now=NOW).get_jobs()
+
+        assert jobs
+        assert [job.name for job in jobs if not inspect.iscoroutinefunction(job.func)] == []
+        for job in jobs:
+            await job.func()
 
 
 def _scrape(connect: Callable[[], sqlite3.Connection]) -> Scrape:
