@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
-from rebuild.docker import DockerEngine
-from rebuild.docker_probe import probe_docker
 from rebuild.engine import EngineError
 from rebuild.podman import PodmanEngine
 from rebuild.podman_probe import probe_podman
 from rebuild.probe import EngineProbe
 from rebuild.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from rebuild.docker import DockerEngine
 
 
 class Choice(StrEnum):
@@ -33,6 +34,9 @@ async def find_engine(
         case Choice.PODMAN:
             return PodmanEngine(await probe_podman(around, afresh=afresh), around)
         case Choice.DOCKER:
+            from rebuild.docker import DockerEngine
+            from rebuild.docker_probe import probe_docker
+
             return DockerEngine(await probe_docker(around, afresh=afresh), around)
         case Choice.AUTO:
             return await _first_that_works(around, afresh=afresh)
