@@ -10,11 +10,13 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from graph.dockerfile import Feature
 from graph.reference import Digest, ImageRef, Platform
+from rebuild.build_secrets import secret_flags
 from rebuild.docker_probe import builder_variables
 from rebuild.emulation import this_machine, why_not
 from rebuild.engine import (
@@ -48,6 +50,7 @@ class DockerEngine:
         self.version = probe.version
         self.reads_syntax_line = probe.builder is Builder.BUILDKIT
         self.features: frozenset[Feature] = understood(probe.builder, version_of(probe.builder_version))
+        self._around = around
         self._variables = around.variables()
         if around.auth_file is not None:
             self._variables["DOCKER_CONFIG"] = str(docker_config(around.folder, around.auth_file))
@@ -56,13 +59,14 @@ class DockerEngine:
         self._check(request)
         variables = {**self._variables, **builder_variables(self.probe.builder)}
         by_environment, by_command = split_build_args(request.build_args, variables)
-        with tempfile.TemporaryDirectory(prefix="tracker-build-") as folder:
+        with tempfile.TemporaryDirectory(prefix="tracker-build-", dir=request.scratch) as folder:
             image_id_file = Path(folder) / "id"
             dockerfile = self._place(request, Path(folder))
             argv = [
                 *(self.probe.program, "build"),
                 *self._flags(request, dockerfile, image_id_file),
                 *build_arg_flags(by_environment, by_command),
+                *secret_flags(Path(folder), request.secrets),
                 str(request.context),
             ]
             ended = await self._run(argv, {**by_environment, **variables}, log, timeout_s=request.timeout_s)
@@ -75,6 +79,9 @@ class DockerEngine:
                 f"docker built {image_id} but does not have it: somebody clears the daemon's images"
             )
         return Built(image)
+
+    def with_auth(self, auth_file: Path) -> DockerEngine:
+        return DockerEngine(self.probe, replace(self._around, auth_file=auth_file))
 
     async def inspect(self, name: str) -> LocalImage | None:
         answer = await self._ask("image", "inspect", name)
@@ -121,6 +128,11 @@ class DockerEngine:
             raise EngineError(
                 f"docker {self.version} cannot give an image fixed timestamps",
                 hint='use podman for it (setting engine = "podman"), or build without reproducible output',
+            )
+        if request.secrets and self.probe.builder is Builder.LEGACY:
+            raise EngineError(
+                f"docker's legacy builder has no secrets: {', '.join(request.secrets)} would go unused",
+                hint='install docker\'s buildx component, or use podman: setting engine = "podman"',
             )
         own = request.context / ".dockerignore"
         if self.probe.builder is Builder.LEGACY and request.ignore_file not in (None, own):

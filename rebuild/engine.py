@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from graph.dockerfile import Feature
 from graph.errors import TrackerError
 from graph.reference import Digest, ImageRef, Platform
+from rebuild.secret import Secret
 
 LogSink = Callable[[bytes], None]  # takes bytes as they come, any length, any encoding
 
@@ -29,6 +30,8 @@ class BuildRequest:
     tag: str  # a name in the engine's own storage, for this build alone
     target: str | None = None
     build_args: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)  # by the id that `RUN --mount` names
+    scratch: Path | None = None  # a folder for the engine's own files; None: the system's temporary one
     annotations: Mapping[str, str] = field(default_factory=dict)
     no_cache: bool = False
     timestamp: int | None = None  # seconds since 1970 given to every file and date of the image
@@ -78,6 +81,9 @@ class Engine(Protocol):
     reads_syntax_line: bool  # whether `# syntax=` names an image that it really uses
 
     async def build(self, request: BuildRequest, log: LogSink) -> Built | CommandFailed: ...
+
+    def with_auth(self, auth_file: Path) -> Self:
+        """The same engine, with these logins to registries: a file in the format of docker's config.json."""
 
     async def inspect(self, name: str) -> LocalImage | None:
         """The image of that name or id in the engine's storage, None where it has none."""

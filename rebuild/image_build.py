@@ -15,11 +15,13 @@ from graph.dockerfile import Scan, pin, scan
 from graph.errors import TrackerError, WrongUse
 from graph.model import BuildRecord, Manifests
 from graph.reference import Digest, ImageRef, Platform
+from rebuild.build_secrets import advice
 from rebuild.content import content_id, content_id_of, layers_of
 from rebuild.engine import BuildRequest, CommandFailed, Engine, LocalImage, LogSink
 from rebuild.features import refuse
 from rebuild.registry import NotFound, Registry
 from rebuild.resolve import Memory, Resolved, resolve, taken
+from rebuild.secret import Secret
 from rebuild.task import Definition
 
 DOCKERFILE_BYTES_MOST = 1024 * 1024
@@ -61,11 +63,13 @@ async def build_image(
     name: str,
     log: LogSink,
     before_push: Callable[[BuildRecord], None],
+    secrets: Mapping[str, Secret] | None = None,
 ) -> Finished | CommandFailed:
     """Carry out a definition.
 
     `scratch` is an empty folder for this build alone, `name` what the engine calls the result where the
-    definition has no image name; `before_push` is called with all that is known once the build is verified.
+    definition has no image name; `before_push` is called with all that is known once the build is verified;
+    `secrets` are by the id that `RUN --mount=type=secret` names.
     """
     started_s = time.monotonic()
     resolved_at = tools.now()
@@ -73,10 +77,12 @@ async def build_image(
     bases = taken(found, reads_syntax_line=tools.engine.reads_syntax_line)
     resolved = await resolve(str(dockerfile), bases, tools.registry, tools.memory)
     _tell(log, found, resolved)
+    for line in advice(content, secrets or {}):
+        log(f"{line}\n".encode())
     pinned = scratch / "Dockerfile"
     pinned.write_bytes(pin(content, found, resolved.pins))
     request = _request(definition, dockerfile, pinned, resolved, name)
-    built = await tools.engine.build(request, log)
+    built = await tools.engine.build(replace(request, secrets=secrets or {}, scratch=scratch), log)
     if isinstance(built, CommandFailed):
         return built
     layers = await _verify(built.image, resolved, tools)

@@ -17,6 +17,7 @@ from typing import Any
 from graph.dockerfile import Feature
 from graph.reference import Digest, ImageRef, Platform
 from rebuild import podman_command
+from rebuild.build_secrets import copies, remove_copies, secret_flags
 from rebuild.emulation import this_machine, why_not
 from rebuild.engine import (
     BuildRequest,
@@ -84,6 +85,9 @@ class PodmanEngine:
                 made = await self._build(left, log, no_cache=True)
         return made if isinstance(made, CommandFailed) else Built(_with_variant(made.image, request.platform))
 
+    def with_auth(self, auth_file: Path) -> PodmanEngine:
+        return PodmanEngine(self.probe, replace(self._around, auth_file=auth_file))
+
     async def inspect(self, name: str) -> LocalImage | None:
         found = await self._look(name)
         return None if found is None else _image(found)
@@ -128,18 +132,19 @@ class PodmanEngine:
         text = await asyncio.to_thread(request.dockerfile.read_text, errors="replace")
         variables = {**self._variables, **self._registries(text)}
         by_environment, by_command = split_build_args(request.build_args, variables)
-        with tempfile.TemporaryDirectory(prefix="tracker-build-") as folder:
+        with tempfile.TemporaryDirectory(prefix="tracker-build-", dir=request.scratch) as folder:
             image_id_file = Path(folder) / "id"
             argv = podman_command.build(
                 self._podman,
                 request,
                 self.probe,
                 build_args=build_arg_flags(by_environment, by_command),
+                secrets=secret_flags(Path(folder), request.secrets),
                 image_id_file=image_id_file,
                 trust=self._trust(),
                 no_cache=no_cache,
             )
-            ended = await self._run(argv, {**by_environment, **variables}, log, timeout_s=request.timeout_s)
+            ended = await self._run_build(argv, {**by_environment, **variables}, request, log)
             if ended.exit_code != 0 or ended.timed_out:
                 return _failed(ended)
             image_id = image_id_file.read_text().strip().removeprefix("sha256:")
@@ -191,6 +196,25 @@ class PodmanEngine:
             flags.append(f"--cert-dir={certificates(self._around.folder, self._around.ca_files)}")
         return flags
 
+    async def _run_build(
+        self, argv: list[str], variables: Mapping[str, str], request: BuildRequest, log: LogSink
+    ) -> Ended:
+        """A build that ends by itself clears up; one that is ended leaves copies of its secrets."""
+        storage = await self._storage() if request.secrets else None
+        tidy = False
+        try:
+            ended = await self._run(argv, variables, log, timeout_s=request.timeout_s)
+            tidy = ended.exit_code >= 0 and not ended.timed_out
+            return ended
+        finally:
+            if storage is not None and not tidy:
+                remove_copies(copies(storage), request.secrets.values())
+
+    async def _storage(self) -> Path:
+        if self._around.storage is not None:
+            return self._around.storage
+        return Path((await self._must("info", "--format={{.Store.GraphRoot}}")).stdout.decode().strip())
+
     def _lock_file(self) -> int:
         assert self._around.storage is not None
         self._around.storage.mkdir(parents=True, exist_ok=True)
@@ -204,10 +228,18 @@ class PodmanEngine:
             return
         lock = self._lock_file()
         try:
+            self._clear_killed_builds(lock)
             await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_SH)
             yield
         finally:
             os.close(lock)
+
+    def _clear_killed_builds(self, lock: int) -> None:
+        """Where nobody builds, copies of secrets are what a killed tracker left."""
+        assert self._around.storage is not None
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove_copies(copies(self._around.storage))
 
     async def _run(
         self, argv: list[str], variables: Mapping[str, str], log: LogSink, *, timeout_s: float

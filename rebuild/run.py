@@ -19,6 +19,7 @@ from graph.reference import Digest, ImageRef
 from graph.store import GraphStore
 from rebuild import intent
 from rebuild.engine import CommandFailed
+from rebuild.equipment import Discretion, Equip, Equipment, same_for_all
 from rebuild.image_build import Finished, Tools, build_image, held_already
 from rebuild.logs import LogUnwritable, RunLog, log_path
 from rebuild.registry import RegistryRefused
@@ -57,6 +58,7 @@ class Workplace:
     tools: Tools
     now: Callable[[], datetime]
     listen: Callable[[bytes], None] = lambda piece: None  # hears the log as it grows
+    equip: Equip | None = None  # None: the tools serve every run, and no run has secrets
 
 
 async def carry_out(run: Run, place: Workplace) -> Outcome:
@@ -80,18 +82,22 @@ async def _carry_out(run: Run, place: Workplace, log: RunLog) -> Outcome:
         place.listen(piece)
 
     await _when_free(place.connection, lambda: Runs(place.connection).set_running(run))
-    outcome = await _outcome(run, place, log, hear)
+    discreet = Discretion(hear)
+    outcome = _without_secrets(await _outcome(run, place, log, discreet), discreet)
+    with contextlib.suppress(LogUnwritable):
+        discreet.finish()
     await _when_free(place.connection, lambda: write_down(place.connection, run, outcome, place.now()))
     with contextlib.suppress(LogUnwritable):  # the outcome is in the table
         _say_outcome(log, run, outcome)
     return outcome
 
 
-async def _outcome(run: Run, place: Workplace, log: RunLog, hear: Callable[[bytes], None]) -> Outcome:
+async def _outcome(run: Run, place: Workplace, log: RunLog, hear: Discretion) -> Outcome:
     """Build; every fault becomes an outcome."""
     try:
         log.say(f"Run ID: {run.run_id}, attempt {run.attempt}, cause {run.cause}")
-        return _judge(await _finished_before(run, place, hear) or await _build(run, place, hear))
+        with scratch_folder(place.scratch, run.run_id) as folder:
+            return _judge(await _equipped(run, place, folder, hear))
     except TrackerError as error:
         return Outcome(_blame(error), error.message, error.hint)
     except Exception as error:  # a defect of ours: the run ends, the service does not
@@ -112,32 +118,55 @@ async def _when_free(connection: sqlite3.Connection, write: Callable[[], None]) 
             write()
 
 
-async def _build(run: Run, place: Workplace, hear: Callable[[bytes], None]) -> Finished | CommandFailed:
+async def _equipped(run: Run, place: Workplace, folder: Path, hear: Discretion) -> Finished | CommandFailed:
+    """Fetch what the run needs, and build if it is not built."""
+    equip = place.equip or same_for_all(place.tools)
+    async with equip(run, folder) as equipment:
+        hear.learn(equipment)
+        finished = await _finished_before(run, equipment.tools, hear) or await _build(
+            run, place, equipment, folder, hear
+        )
+    if isinstance(finished, CommandFailed):  # before a part of it is cut out, perhaps in a secret
+        return replace(finished, log_tail=hear.hidden(finished.log_tail))
+    return finished
+
+
+async def _build(
+    run: Run, place: Workplace, equipment: Equipment, folder: Path, hear: Callable[[bytes], None]
+) -> Finished | CommandFailed:
     def note_intent(record: BuildRecord) -> None:
         with immediate(place.connection):
             Runs(place.connection).set_intent(run, intent.to_json(record))
 
-    with scratch_folder(place.scratch, run.run_id) as folder:
-        return await build_image(
-            run.definition,
-            place.tools,
-            scratch=folder,
-            name=f"localhost/tracker/untagged:{run.run_id}",
-            log=hear,
-            before_push=note_intent,
-        )
+    workshop = folder / "build"
+    workshop.mkdir()
+    return await build_image(
+        run.definition,
+        equipment.tools,
+        scratch=workshop,
+        name=f"localhost/tracker/untagged:{run.run_id}",
+        log=hear,
+        before_push=note_intent,
+        secrets=equipment.secrets,
+    )
 
 
-async def _finished_before(run: Run, place: Workplace, hear: Callable[[bytes], None]) -> Finished | None:
+async def _finished_before(run: Run, tools: Tools, hear: Callable[[bytes], None]) -> Finished | None:
     """The build that a killed process had pushed but not recorded, if the registry holds just that."""
     if run.intent is None:
         return None
     record = intent.from_json(run.intent)
-    held = await held_already(record, place.tools)
+    held = await held_already(record, tools)
     if held is None:
         return None
     hear(f"the interrupted attempt had pushed {record.images[0]} as {held.digest}: recorded\n".encode())
     return Finished(replace(record, manifests=held, pushed=True), {})
+
+
+def _without_secrets(outcome: Outcome, discreet: Discretion) -> Outcome:
+    """What a tool complained of may hold what it was given."""
+    error = outcome.error and discreet.hidden(outcome.error)
+    return replace(outcome, error=error, hint=outcome.hint and discreet.hidden(outcome.hint))
 
 
 def _judge(finished: Finished | CommandFailed) -> Outcome:
