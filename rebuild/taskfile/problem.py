@@ -55,13 +55,16 @@ class Problems:
     warnings: list[Problem] = field(default_factory=list)
 
     def fault(self, line: int, rule: str, *, hint: str | None = None) -> None:
-        self.faults.append(self._problem(line, rule, hint))
+        problem = self._problem(line, rule, hint)
+        if problem not in self.faults:  # a field is read by everyone who needs it
+            self.faults.append(problem)
         if len(self.faults) >= PROBLEMS_MOST:
             raise TaskFileError(self.faults)
 
     def warn(self, line: int, rule: str, *, hint: str | None = None) -> None:
-        if len(self.warnings) < PROBLEMS_MOST:
-            self.warnings.append(self._problem(line, rule, hint))
+        problem = self._problem(line, rule, hint)
+        if problem not in self.warnings and len(self.warnings) < PROBLEMS_MOST:
+            self.warnings.append(problem)
 
     def stop(self, line: int, rule: str, *, hint: str | None = None) -> TaskFileError:
         """The error to raise where reading on makes no sense."""
