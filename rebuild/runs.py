@@ -1,51 +1,20 @@
-"""The table of runs and waves: add, claim, finish, recover. Carries nothing out.
-
-Queued → Started → Running → Succeeded | Failed | Canceled | Error | Timeout
-"""
+"""The table of runs and waves: add, claim, finish, recover. Carries nothing out."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from graph.clock import from_text, to_text
 from graph.errors import TrackerError
 from graph.staleness import Attempt
+from rebuild.run_record import Cause, Queue, Run, Status, run_id_of
 from rebuild.task import Definition
 
-
-class Status(StrEnum):
-    """Where a run stands."""
-
-    QUEUED = "Queued"  # nobody works on it
-    STARTED = "Started"  # a process has claimed it
-    RUNNING = "Running"  # the engine is at work
-    SUCCEEDED = "Succeeded"
-    FAILED = "Failed"  # a step failed: the image owner acts
-    CANCELED = "Canceled"  # somebody said so
-    ERROR = "Error"  # our fault, the registry's or the machine's
-    TIMEOUT = "Timeout"
-
-    @property
-    def finished(self) -> bool:
-        return self not in (Status.QUEUED, Status.STARTED, Status.RUNNING)
-
-
-class Cause(StrEnum):
-    """Why a run exists."""
-
-    MANUAL = "manual"
-    QUICK = "quick"
-    COMMIT = "commit"
-    PULL_REQUEST = "pull-request"
-    BASE_IMAGE = "base-image"
-    TIMER = "timer"
-    UPSTREAM = "upstream"  # an image of ours below it was rebuilt
+__all__ = ["Cause", "Queue", "Run", "RunMoved", "Runs", "Status", "run_id_of"]
 
 
 _MOVES: Mapping[Status, frozenset[Status]] = {
@@ -60,45 +29,7 @@ class RunMoved(TrackerError):
     """Somebody else moved the run meanwhile: it was canceled, or claimed by another process."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One execution, as the table has it."""
-
-    number: int
-    run_id: str
-    task_id: int | None
-    wave_id: int | None
-    cause: Cause
-    definition: Definition
-    status: Status
-    attempt: int
-    intent: str | None
-    created_at: datetime
-    started_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """How the runs stand that are not over. `oldest_at`: when the oldest of the queued was asked for."""
-
-    queued: int
-    oldest_at: datetime | None
-    claimed: int
-
-
 _COLUMNS = "number, id, task_id, wave_id, cause, definition, status, attempt, intent, created_at, started_at"
-
-
-def run_id_of(number: int) -> str:
-    """Short, `[a-z0-9]+`, and increasing as text too: `a1` … `az`, `b10` … `bzz`, `c100` …
-
-    The letter tells how many digits (base 36) follow. It may serve as an image tag.
-    """
-    digits = ""
-    while number:
-        number, remainder = divmod(number, 36)
-        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[remainder] + digits
-    return chr(ord("a") + len(digits) - 1) + digits
 
 
 class Runs:
