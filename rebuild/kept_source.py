@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from rebuild.cipher import Cipher
 from rebuild.secret_source import Opaque, Source, parse_source
 
-FindCipher = Callable[[], Cipher]  # asked only where a value is at hand: no key is made before
+if TYPE_CHECKING:  # most commands need no cipher, and loading one takes longer than they do
+    from rebuild.cipher import Cipher
+
+FindCipher = Callable[[], "Cipher"]  # asked only where a value is at hand: no key is made before
 
 _SEALED = "sealed:"
 

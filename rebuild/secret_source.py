@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -148,8 +148,8 @@ def mapped(source: FromKeyVault, table: Mapping[str, str]) -> Source:
     if not prefixes:
         raise SourceRefused(
             f"{url} is a secret of Azure Key Vault, which tracker does not ask",
-            hint=f'say what stands for it in the settings: [keyvaults] "https://{source.host}" = '
-            '"vault:secret/acr/{name}#value"',
+            hint="say what stands for it, in the setting secrets.keyvaults: "
+            f'"https://{source.host} = vault:secret/acr/{{name}}#value"',
         )
     target = table[max(prefixes, key=len)]
     if source.version and "{version}" not in target and url not in prefixes:
@@ -160,12 +160,15 @@ def mapped(source: FromKeyVault, table: Mapping[str, str]) -> Source:
     return parse_source(target.replace("{name}", source.name).replace("{version}", source.version or ""))
 
 
-def check_keyvaults(table: Mapping[str, str]) -> None:
-    """Refuse a table of the settings whose prefixes or sources are none. Raises `SourceRefused`."""
-    for prefix, target in table.items():
+def read_keyvaults(lines: Iterable[str]) -> dict[str, str]:
+    """The table for `mapped` out of lines `URL = SOURCE`. Raises `SourceRefused`."""
+    table = {}
+    for line in lines:
+        prefix, _, target = (part.strip() for part in line.partition("="))
         if not prefix.startswith("https://"):
             raise SourceRefused(
-                f"{prefix!r} is no prefix of a Key Vault URL", hint="write https://VAULT.vault.azure.net"
+                f"{prefix[:200]!r} is no beginning of a Key Vault URL",
+                hint="write https://VAULT.vault.azure.net = vault:secret/acr/{name}#value",
             )
         written = parse_source(target.replace("{name}", "name").replace("{version}", "1"))
         if isinstance(written, Opaque | FromKeyVault):
@@ -173,6 +176,8 @@ def check_keyvaults(table: Mapping[str, str]) -> None:
                 f"{prefix}: its target is not a source",
                 hint="write file:/PATH, env:NAME, credential:NAME or vault:PATH#KEY",
             )
+        table[prefix] = target
+    return table
 
 
 def _begins(url: str, prefix: str) -> bool:

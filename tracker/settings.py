@@ -17,6 +17,7 @@ from graph.errors import InvalidReference
 from graph.reference import DEFAULT_REGISTRY, ImageRef
 from graph.staleness import Limits
 from rebuild.secret import Secret
+from rebuild.secret_source import SourceRefused, read_keyvaults
 from tracker.written_settings import DEFAULT_WORKERS, ConfigError, Written, duration_s, read_written
 
 __all__ = ["ConfigError", "Settings", "duration_s", "load"]
@@ -109,6 +110,19 @@ class EventSource(Struct, frozen=True):
             raise ValueError("secret and secret_file exclude each other")
 
 
+class Secrets(Struct, frozen=True):
+    """What tasks may name as the source of a secret."""
+
+    folders: tuple[Path, ...] | None = None
+    keyvaults: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            read_keyvaults(self.keyvaults or ())
+        except SourceRefused as error:
+            raise ValueError(f"{error.message}: {error.hint}") from None
+
+
 class Settings(Struct, frozen=True):
     """The whole file."""
 
@@ -119,6 +133,7 @@ class Settings(Struct, frozen=True):
     serve: Serve = Serve()
     watch: Watch = Watch()
     rebuild: Rebuild = Rebuild()
+    secrets: Secrets = Secrets()
     registries: dict[RegistryHost, RegistrySection] = {}
     events: dict[Literal["distribution"], EventSource] = {}
 

@@ -19,10 +19,10 @@ from rebuild.secret_source import (
     Opaque,
     Source,
     SourceRefused,
-    check_keyvaults,
     mapped,
     parse_keyvault,
     parse_source,
+    read_keyvaults,
 )
 
 URL = "https://shop.vault.azure.net/secrets/db-password"
@@ -120,7 +120,7 @@ def test_a_key_vault_that_nobody_mapped_is_refused_and_says_how() -> None:
         mapped(parse_keyvault(URL), {"https://other.vault.azure.net": "env:A"})
 
     assert refusal.value.hint is not None
-    assert '[keyvaults] "https://shop.vault.azure.net" = ' in refusal.value.hint
+    assert 'secrets.keyvaults: "https://shop.vault.azure.net = vault:' in refusal.value.hint
 
 
 def test_a_version_is_used_or_refused_and_never_left_out_silently() -> None:
@@ -135,11 +135,20 @@ def test_a_version_is_used_or_refused_and_never_left_out_silently() -> None:
         mapped(versioned, plain)
 
 
+def test_a_table_is_written_line_by_line() -> None:
+    lines = ["https://a.vault.azure.net/ = vault:secret/{name}#k=1", "https://b=env:B"]
+
+    assert read_keyvaults(lines) == {
+        "https://a.vault.azure.net/": "vault:secret/{name}#k=1",
+        "https://b": "env:B",
+    }
+
+
 @pytest.mark.parametrize(
-    "table", [{"shop": "env:A"}, {"https://a": "hunter22"}, {"https://a": URL}, {"https://a": "vault:x"}]
+    "line", ["shop = env:A", "https://a = hunter22", f"https://a = {URL}", "https://a", "https://a = vault:x"]
 )
-def test_a_table_that_maps_to_no_source_is_refused(table: dict[str, str]) -> None:
+def test_a_line_of_a_table_that_maps_to_no_source_is_refused(line: str) -> None:
     with pytest.raises(SourceRefused) as refusal:
-        check_keyvaults(table)
+        read_keyvaults([line])
 
     assert "hunter22" not in str(refusal.value)

@@ -1,0 +1,110 @@
+"""Gives each run the credentials and secrets of its task, and takes them away after it. Builds nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from rebuild.auth_file import write_auth_file
+from rebuild.credentials import RegistryCredentials, RegistryLogin, read_logins
+from rebuild.equipment import Equipment
+from rebuild.image_build import Tools
+from rebuild.kept_source import FindCipher
+from rebuild.runs import Run
+from rebuild.secret import Secret
+from rebuild.secret_reader import Places, read_secrets
+from rebuild.secret_source import Source
+from rebuild.task_secrets import SecretUse, TaskSecrets
+from tracker.registry import BUILDING, Credential, Credentials, IdentityToken, Login, RegistryClient
+
+if TYPE_CHECKING:
+    from rebuild.cipher import Cipher
+
+
+class NewClient(Protocol):
+    """Makes a registry client that looks here for credentials."""
+
+    def __call__(self, credentials: Credentials) -> RegistryClient: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCredentials:
+    """A task's own credentials first, then those of the user that tracker runs as."""
+
+    own: Mapping[str, Credential]
+    users: Credentials
+
+    @classmethod
+    def of(cls, logins: tuple[RegistryLogin, ...], users: Credentials) -> TaskCredentials:
+        return cls({login.registry: _credential(login) for login in logins}, users)
+
+    async def find(self, registry: str) -> Credential | None:
+        return self.own.get(registry) or await self.users.find(registry)
+
+
+def _credential(login: RegistryLogin) -> Credential:
+    if login.username is None:
+        return IdentityToken(login.password)
+    return Login(login.username, login.password)
+
+
+@dataclass(frozen=True, slots=True)
+class Outfitter:
+    """`rebuild.equipment.Equip` out of the tables: for a run of a task what is kept with it.
+
+    `typed` are secrets that somebody gave for this one build; they come before those of the task.
+    """
+
+    credentials: RegistryCredentials
+    secrets: TaskSecrets
+    places: Places
+    tools: Tools
+    users: Credentials
+    user_file: Path | None
+    new_client: NewClient
+    typed: Mapping[str, Source]
+
+    @contextlib.asynccontextmanager
+    async def __call__(self, run: Run, folder: Path) -> AsyncIterator[Equipment]:
+        logins, secrets, git = await self._fetched(run)
+        hidden = (*(login.password for login in logins), *git.values())
+        if not logins:
+            yield Equipment(self.tools, secrets, hidden)
+            return
+        engine = self.tools.engine.name
+        auth_file = write_auth_file(folder / "auth", logins, user_file=self.user_file, engine=engine)
+        async with self.new_client(TaskCredentials.of(logins, self.users)) as client:
+            registry = client.with_patience(BUILDING)
+            tools = replace(self.tools, registry=registry, engine=self.tools.engine.with_auth(auth_file))
+            yield Equipment(tools, secrets, hidden)
+
+    async def _fetched(
+        self, run: Run
+    ) -> tuple[tuple[RegistryLogin, ...], dict[str, Secret], dict[str, Secret]]:
+        if run.task_id is None:
+            return (), await read_secrets(self.typed, self.places), {}
+        logins = await read_logins(self.credentials.sources(run.task_id), self.places)
+        build = {**self.secrets.sources(run.task_id, SecretUse.BUILD), **self.typed}
+        git = await read_secrets(self.secrets.sources(run.task_id, SecretUse.GIT), self.places)
+        return logins, await read_secrets(build, self.places), git
+
+
+async def git_token(secrets: TaskSecrets, task_id: int, places: Places) -> Secret | None:
+    """The token that fetches a task's context, None where it has none. Raises `SecretUnavailable`."""
+    return (await read_secrets(secrets.sources(task_id, SecretUse.GIT), places)).get("")
+
+
+def cipher_of(state_folder: Path, environment: Mapping[str, str]) -> FindCipher:
+    """The cipher of a state folder, found when it is first needed, and then kept."""
+
+    @functools.cache
+    def find() -> Cipher:
+        from rebuild.cipher import find_cipher
+
+        return find_cipher(state_folder, environment)
+
+    return find
