@@ -11,7 +11,7 @@ import lzma
 import tarfile
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 from backports import zstd
 from isal import igzip_lib
@@ -43,6 +43,12 @@ class Kind(Enum):
     XZ = "xz"
     ZSTD = "zstd"
     TAR = "tar"
+
+
+class Readable(Protocol):
+    """Anything that gives bytes, fewer than asked for only at its end."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 class _Decompressor(Protocol):
@@ -85,7 +91,7 @@ def what_came(head: bytes) -> str:
     return f"something that begins with {head[:12]!r}"
 
 
-def open_tar(file: BinaryIO, head: bytes, meter: Meter) -> TarStream:
+def open_tar(file: Readable, head: bytes, meter: Meter) -> TarStream:
     """The tar in a file whose first `HEAD_BYTES` have been read; or `ContextError` where there is none."""
     kind = kind_of(head)
     if kind is None:
@@ -154,7 +160,7 @@ class TarStream:
 class _Prefixed:
     """A file, with what has been read of it before."""
 
-    def __init__(self, head: bytes, file: BinaryIO) -> None:
+    def __init__(self, head: bytes, file: Readable) -> None:
         self._head = head
         self._file = file
 

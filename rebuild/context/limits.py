@@ -56,7 +56,10 @@ class Meter:
         if self._stopped:
             raise TooLarge("fetching the context was stopped")
         if self.left_s == 0:
-            raise TooLarge(f"fetching the context took longer than {self.limits.timeout_s:g} s")
+            raise self.too_slow()
+
+    def too_slow(self) -> TooLarge:
+        return TooLarge(f"fetching the context took longer than {self.limits.timeout_s:g} s")
 
     def transfer(self, size: int) -> None:
         self.transferred += size

@@ -1,0 +1,226 @@
+"""From where a context is to a folder that holds it: one way for each kind of place. Builds nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, TypeVar, assert_never
+
+from graph.errors import WrongUse
+from graph.reference import Digest
+from rebuild.context.archive import HEAD_BYTES, PIECE_BYTES, kind_of, what_came
+from rebuild.context.fault import ContextError, Unsafe, masked
+from rebuild.context.folder import pack
+from rebuild.context.git import Checkout
+from rebuild.context.git_command import SshKey
+from rebuild.context.limits import Limits, Meter
+from rebuild.context.oci import RegistryAccess, pull
+from rebuild.context.tarball import download
+from rebuild.context.unpack import Links, unpack
+from rebuild.context.where import Artifact, Folder, Git, Nothing, Source, StandardInput, Tarball
+from rebuild.login import Login
+
+DOCKERFILE_BYTES_MOST = 1024 * 1024
+LogSink = Callable[[bytes], None]
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What this one fetch may use. A login in the source's own URL goes before these."""
+
+    git: Login | None = None  # for the source's host alone, and for submodules on it
+    ssh: SshKey | None = None
+    registry: RegistryAccess = field(default_factory=RegistryAccess)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A context in a folder, and what it was at that moment."""
+
+    folder: Path
+    commit: str | None = None
+    branch: str | None = None  # None for a tag, a commit, a pull request, and all that is not git
+    commit_time: int | None = None  # seconds since 1970; all its files have it
+    digest: Digest | None = None  # of a tarball's bytes, or an artifact's manifest
+
+
+async def fetch(
+    source: Source,
+    into: Path,
+    *,
+    log: LogSink,
+    limits: Limits | None = None,
+    access: Access | None = None,
+    stdin: BinaryIO | None = None,
+    in_place: bool = True,
+    keep_git: bool = False,
+) -> Fetched:
+    """Fetch a context into `into`, which must not exist; after an error it does not exist either.
+
+    A local folder is answered as it is, and `into` not made, unless `in_place` is off: then it is copied
+    by its ignore rules. `keep_git` leaves `.git` in a git context; without it the same commit gives the
+    same files, times included. Raises `ContextError`, and `WrongUse` where the place cannot be one.
+    """
+    if isinstance(source.place, Folder) and in_place:
+        return Fetched(_folder(source.place))
+    await asyncio.to_thread(_make, into)
+    errand = _Errand(into, Meter(limits or Limits()), access or Access(), log)
+    try:
+        async with asyncio.timeout(errand.meter.limits.timeout_s):
+            return await errand.fetch(source, stdin, keep_git=keep_git)
+    except BaseException as error:
+        await asyncio.to_thread(shutil.rmtree, into, ignore_errors=True)
+        if isinstance(error, TimeoutError):
+            raise errand.meter.too_slow() from None
+        if isinstance(error, OSError):
+            raise ContextError(f"context {masked(str(source))!r}: {error.strerror or error}") from error
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """One fetch under way."""
+
+    into: Path
+    meter: Meter
+    access: Access
+    log: LogSink
+
+    async def fetch(self, source: Source, stdin: BinaryIO | None, *, keep_git: bool) -> Fetched:
+        match source.place:
+            case Folder() as folder:
+                return await self._copy(_folder(folder))
+            case Git() as git:
+                return await self._git(git, keep_git=keep_git)
+            case Tarball() as tarball:
+                return await self._tarball(tarball)
+            case Artifact() as artifact:
+                return await self._artifact(artifact)
+            case StandardInput():
+                return await self._standard_input(stdin)
+            case Nothing():
+                return Fetched(self.into)
+            case _:
+                assert_never(source.place)
+
+    async def _copy(self, folder: Path) -> Fetched:
+        def copy() -> None:
+            with tempfile.TemporaryFile(dir=self.into.parent) as file:
+                pack(folder, None, into=file)
+                file.seek(0)
+                unpack(file, self.into, self.meter, links=Links.ANYWHERE)
+
+        await self._in_thread(copy)
+        return Fetched(self.into)
+
+    async def _git(self, source: Git, *, keep_git: bool) -> Fetched:
+        with tempfile.TemporaryDirectory(dir=self.into.parent) as scratch:
+            checkout = Checkout(self.access.git, self.access.ssh, self.meter, Path(scratch), self.log)
+            done = await checkout.fetch(source, self.into, keep_git=keep_git)
+        folder = inside(self.into, source.folder)
+        return Fetched(folder, done.commit, done.branch, done.commit_time)
+
+    async def _tarball(self, source: Tarball) -> Fetched:
+        with tempfile.TemporaryFile(dir=self.into.parent) as file:
+            digest = await download(source, file, self.meter)
+            await self._in_thread(lambda: self._unpack_tarball(source, file))
+        self._say(f"{masked(source.url)}: {self.meter.transferred} bytes, {digest}")
+        return Fetched(self.into, digest=digest)
+
+    def _unpack_tarball(self, source: Tarball, file: BinaryIO) -> None:
+        file.seek(0)
+        head = file.read(HEAD_BYTES)
+        if kind_of(head) is None:
+            raise ContextError(
+                f"context {masked(source.url)!r} is {what_came(head)}, not a tar",
+                hint=f"if it is a git repository, write {masked(source.url).rstrip('/')}.git",
+            )
+        unpack(file, self.into, self.meter, links=Links.INSIDE, head=head)
+
+    async def _artifact(self, artifact: Artifact) -> Fetched:
+        reference, registry = artifact.reference, self.access.registry
+        digest = await self._in_thread(lambda: pull(reference, self.into, registry, self.meter))
+        self._say(f"oci://{reference}: {digest}")
+        return Fetched(self.into, digest=digest)
+
+    async def _standard_input(self, stdin: BinaryIO | None) -> Fetched:
+        if stdin is None:
+            raise WrongUse("context - is the standard input, and there is none here")
+        await self._in_thread(lambda: self._take_input(stdin))
+        return Fetched(self.into)
+
+    def _take_input(self, stdin: BinaryIO) -> None:
+        counted = _Counted(stdin, self.meter)
+        head = counted.read(HEAD_BYTES)
+        if kind_of(head) is not None:
+            unpack(counted, self.into, self.meter, links=Links.ANYWHERE, head=head)
+            return
+        rest = counted.read(DOCKERFILE_BYTES_MOST)
+        if b"\0" in head + rest or len(head + rest) > DOCKERFILE_BYTES_MOST:
+            raise ContextError(f"the standard input is {what_came(head)}: neither a tar nor a Dockerfile")
+        (self.into / "Dockerfile").write_bytes(head + rest)
+
+    async def _in_thread(self, work: Callable[[], _Answer]) -> _Answer:
+        """Its answer; where the call is cancelled, the thread ends first: it works in our folder."""
+        running = asyncio.ensure_future(asyncio.to_thread(work))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self.meter.stop()
+            await asyncio.wait([running])
+            if not running.cancelled():
+                running.exception()  # it was stopped, and says so
+            raise
+
+    def _say(self, text: str) -> None:
+        self.log(f"{text}\n".encode())
+
+
+def inside(root: Path, folder: str) -> Path:
+    """A folder of a context, by its path in it; raises where it is none, or links lead out of the context."""
+    found = (root / folder).resolve()
+    if not found.is_relative_to(root.resolve()):
+        raise Unsafe(f"folder {folder!r} leads out of the context")
+    if not found.is_dir():
+        raise ContextError(
+            f"the context has no folder {folder!r}", hint="name one that is in it at that commit"
+        )
+    return found
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise ContextError(f"folder {folder} for the context cannot be made: {error.strerror}") from None
+    folder.chmod(0o755)  # the same for every umask
+
+
+def _folder(folder: Folder) -> Path:
+    if not folder.path.is_dir():
+        raise WrongUse(
+            f"context {str(folder.path)!r} is not a folder",
+            hint="name the folder that the Dockerfile copies from",
+        )
+    return folder.path.resolve()
+
+
+class _Counted:
+    """A stream whose bytes count as transferred."""
+
+    def __init__(self, file: BinaryIO, meter: Meter) -> None:
+        self._file = file
+        self._meter = meter
+
+    def read(self, size: int) -> bytes:
+        """As many as asked for, fewer only at the end: a pipe gives what it has."""
+        content = b""
+        while len(content) < size and (piece := self._file.read(min(size - len(content), PIECE_BYTES))):
+            self._meter.transfer(len(piece))
+            content += piece
+        return content
