@@ -1,4 +1,4 @@
-"""Writes logins in the format of docker's config.json, for an engine. Knows no task; sends nothing anywhere."""
+"""Writes logins in the format of docker's config.json, for an engine. Knows no task; sends nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def write_auth_file(
 ) -> Path:
     """`folder/config.json` of mode 0600: these logins, and for other registries what the user's file has.
 
-    `engine` is its name, for podman and docker read the file differently. The caller removes the folder. Raises `WrongUse` where the user's file cannot be read.
+    `engine` is its name, for podman and docker read the file differently. The caller removes the folder.
+    Raises `WrongUse` where the user's file cannot be read.
     """
     config = _read(user_file) if user_file is not None else {}
     for login in logins:
@@ -63,9 +64,7 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise WrongUse(
-            f"{path} cannot be read: {error.strerror}", hint="it must be this user's to read"
-        ) from None
+        raise WrongUse(f"{path} cannot be read: {error.strerror}", hint="make it yours to read") from None
     except (ValueError, RecursionError):
         raise WrongUse(f"{path} is not JSON", hint="repair it, or log in again") from None
     kept = ("auths", "credHelpers", "credsStore")

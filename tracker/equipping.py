@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,13 +16,14 @@ from rebuild.image_build import Tools
 from rebuild.kept_source import FindCipher
 from rebuild.runs import Run
 from rebuild.secret import Secret
-from rebuild.secret_reader import Places, read_secrets
+from rebuild.secret_reader import Places, SecretUnavailable, read_secrets
 from rebuild.secret_source import Source
 from rebuild.task_secrets import SecretUse, TaskSecrets
 from tracker.registry import BUILDING, Credential, Credentials, IdentityToken, Login, RegistryClient
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # loaded only where a run has need of them
     from rebuild.cipher import Cipher
+    from tracker.vault import VaultClient
 
 
 class NewClient(Protocol):
@@ -91,6 +92,32 @@ class Outfitter:
         build = {**self.secrets.sources(run.task_id, SecretUse.BUILD), **self.typed}
         git = await read_secrets(self.secrets.sources(run.task_id, SecretUse.GIT), self.places)
         return logins, await read_secrets(build, self.places), git
+
+
+@dataclass(slots=True)
+class VaultOfEnvironment:
+    """`rebuild.secret_reader.Vault` as the variables say, set up when a secret is first asked of it.
+
+    Before that nothing is checked: VAULT_ADDR may be set for other programs.
+    """
+
+    environment: Mapping[str, str] = field(repr=False)
+    _client: VaultClient | None = None
+
+    async def read(self, path: str, key: str) -> Secret:
+        if self._client is None:
+            from tracker.vault import VaultClient, VaultSettings
+
+            settings = VaultSettings.of_environment(self.environment)
+            if settings is None:
+                raise SecretUnavailable("no Vault is configured", hint="set VAULT_ADDR where tracker runs")
+            self._client = VaultClient(settings)
+        return await self._client.read(path, key)
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
 
 
 async def git_token(secrets: TaskSecrets, task_id: int, places: Places) -> Secret | None:

@@ -136,6 +136,9 @@ class VaultClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
         if self._http is not None:
             await self._http.aclose()
             self._http = None

@@ -6,7 +6,9 @@ import os
 import platform
 import sqlite3
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,13 +16,25 @@ from typing import Self
 from graph.clock import now
 from graph.reference import Platform
 from graph.store import GraphStore
+from rebuild.credentials import RegistryCredentials
 from rebuild.engine import Engine
 from rebuild.engine_choice import Choice, find_engine
 from rebuild.image_build import Tools
 from rebuild.memory import GraphMemory
 from rebuild.run import Workplace
+from rebuild.secret_reader import Places
+from rebuild.secret_source import Source, read_keyvaults
 from rebuild.surroundings import Surroundings
-from tracker.registry import BUILDING, DockerCredentials, RegistryClient, RegistrySettings, RequestSeen
+from rebuild.task_secrets import TaskSecrets
+from tracker.equipping import Outfitter, VaultOfEnvironment, cipher_of
+from tracker.registry import (
+    BUILDING,
+    Credentials,
+    DockerCredentials,
+    RegistryClient,
+    RegistrySettings,
+    RequestSeen,
+)
 from tracker.registry.transport import Transport, few_questions
 from tracker.settings import RegistrySection, Settings
 from tracker.state import State
@@ -41,12 +55,20 @@ class Workshop:
         on_request: Callable[[RequestSeen], None] | None = None,
         listen: Callable[[bytes], None] = _unheard,
         transport: Transport = few_questions,
+        typed: Mapping[str, Source] | None = None,
+        serving: bool = False,
     ) -> None:
+        """`typed` are secrets for this command's builds; `serving` keeps from tasks what is tracker's own."""
         self.settings = settings
         self.state = state
         self._listen = listen
         self.connection: sqlite3.Connection = state.write()
-        self.client = registry_client(settings, on_request, transport)
+        self.new_client = partial(registry_client, settings, on_request, transport)
+        self.client = self.new_client()
+        self.cipher = cipher_of(state.folder, os.environ)
+        self._vault = VaultOfEnvironment(os.environ)
+        self.typed = typed or {}
+        self._serving = serving
 
     async def __aenter__(self) -> Self:
         return self
@@ -55,6 +77,7 @@ class Workshop:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.client.close()
+        await self._vault.close()
         self.connection.close()
 
     async def workplace(self) -> Workplace:
@@ -66,7 +89,28 @@ class Workshop:
             build_platform=host_platform(),
             now=now,
         )
-        return Workplace(self.connection, self.state.logs, self.state.scratch, tools, now, self._listen)
+        place = Workplace(self.connection, self.state.logs, self.state.scratch, tools, now, self._listen)
+        return replace(place, equip=self._outfitter(tools))
+
+    def places(self) -> Places:
+        """What the sources of secrets may reach."""
+        section, keyvaults = self.settings.secrets, read_keyvaults(self.settings.secrets.keyvaults or ())
+        if not self._serving:
+            return Places.of_user(os.environ, vault=self._vault, keyvaults=keyvaults)
+        folders = section.folders or ()
+        return Places.of_service(os.environ, folders=folders, vault=self._vault, keyvaults=keyvaults)
+
+    def _outfitter(self, tools: Tools) -> Outfitter:
+        return Outfitter(
+            credentials=RegistryCredentials(self.connection, self.cipher),
+            secrets=TaskSecrets(self.connection, self.cipher),
+            places=self.places(),
+            tools=tools,
+            users=user_credentials(),
+            user_file=user_auth_file(),
+            new_client=lambda credentials: self.new_client(credentials=credentials),
+            typed=self.typed,
+        )
 
 
 def host_platform() -> Platform:
@@ -78,20 +122,30 @@ def registry_client(
     settings: Settings,
     on_request: Callable[[RequestSeen], None] | None = None,
     transport: Transport = few_questions,
+    credentials: Credentials | None = None,
 ) -> RegistryClient:
-    """One client, so one ledger for each registry, with the credentials of the user."""
-    credentials = DockerCredentials.of_user(os.environ, home=Path.home(), user_id=os.getuid())
+    """One client, so one ledger for each registry, with these credentials or those of the user."""
     sections: dict[str, RegistrySettings] = {
         host: registry_settings(section) for host, section in settings.registries.items()
     }
     proxies = urllib.request.getproxies_environment()
     return RegistryClient(
         settings=sections,
-        credentials=credentials,
+        credentials=credentials or user_credentials(),
         proxies=proxies,
         transport=transport,
         on_request=on_request,
     )
+
+
+def user_credentials() -> DockerCredentials:
+    return DockerCredentials.of_user(os.environ, home=Path.home(), user_id=os.getuid())
+
+
+def user_auth_file() -> Path | None:
+    """Docker's config.json of the user, None where there is none."""
+    config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    return config if config.is_file() else None
 
 
 def registry_settings(section: RegistrySection) -> RegistrySettings:
@@ -113,11 +167,10 @@ async def engine_of(settings: Settings, state: State, *, afresh: bool = False) -
 def surroundings(settings: Settings, state: State) -> Surroundings:
     """What the engine's processes find: storage, credentials, registries."""
     sections = settings.registries
-    config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
     return Surroundings(
         folder=state.folder / "engine",
         storage=settings.engine_storage,
-        auth_file=config if config.is_file() else None,
+        auth_file=user_auth_file(),
         insecure_registries=frozenset(host for host, section in sections.items() if section.insecure),
         ca_files=tuple(section.ca_file for section in sections.values() if section.ca_file),
     )

@@ -21,7 +21,9 @@ from rebuild.recovery import recover
 from rebuild.run import Outcome, carry_out
 from rebuild.runs import Cause, Run, Runs, Status
 from rebuild.task import Definition, Tasks, check_name
+from rebuild.task_secrets import SecretUse, TaskSecrets
 from tracker.cli.main import Place, report
+from tracker.cli.secret_options import typed_secrets
 from tracker.settings import Settings, load
 from tracker.state import find_config, find_state
 from tracker.workshop import Workshop, host_platform
@@ -37,6 +39,20 @@ from tracker.workshop import Workshop, host_platform
 )
 @click.option(
     "--build-arg", "build_args", multiple=True, metavar="K[=V]", help="Without =V: as in the environment."
+)
+@click.option(
+    "--secret",
+    "secrets",
+    multiple=True,
+    metavar="id=NAME,src=FILE",
+    help="For RUN --mount=type=secret,id=NAME; also env=VARIABLE, or from=SOURCE as vault:PATH#KEY.",
+)
+@click.option(
+    "--secret-build-arg",
+    "secret_args",
+    multiple=True,
+    metavar="NAME[=SOURCE]",
+    help="The same, out of the environment or a source. It is never an ARG: see docs/credentials.md.",
 )
 @click.option("--target", metavar="STAGE", help="The stage to build. Default: the last.")
 @click.option("--platform", metavar="OS/ARCH", help="Default: that of this machine.")
@@ -55,7 +71,9 @@ from tracker.workshop import Workshop, host_platform
     "--json", "as_json", is_flag=True, help="Print the outcome as JSON; the log goes to standard error."
 )
 @click.pass_obj
-def build(place: Place, /, as_json: bool, **asked: Any) -> int:
+def build(
+    place: Place, /, as_json: bool, secrets: tuple[str, ...], secret_args: tuple[str, ...], **asked: Any
+) -> int:
     """Build CONTEXT, pin every base to the digest it has now, push, and record what it was built from.
 
     Without -t the image is built and not pushed. With --task the definition is saved, and the service
@@ -68,7 +86,9 @@ def build(place: Place, /, as_json: bool, **asked: Any) -> int:
         check_name(asked["task_name"])
     if not definition.images:
         click.echo("warning: no -t NAME: the image is built and not pushed", err=True)
-    workshop = Workshop(settings, find_state(place.state, config), listen=_to_terminal)
+    typed = typed_secrets(secrets, secret_args, os.environ, Path.cwd())
+    state = find_state(place.state, config)
+    workshop = Workshop(settings, state, listen=_to_terminal, typed=typed)
     run, outcome = asyncio.run(_build(workshop, definition, asked["task_name"]))
     _print(run, outcome, as_json)
     return 0 if outcome.status is Status.SUCCEEDED else 1
@@ -145,6 +165,9 @@ def _claimed_run(workshop: Workshop, definition: Definition, task_name: str | No
     with immediate(connection):
         recover(connection, now())  # a killed process holds up no task, even where no service runs
         task = Tasks(connection).save(task_name, definition, now()) if task_name else None
+        if task:
+            kept = TaskSecrets(connection, workshop.cipher)
+            kept.replace(task.task_id, SecretUse.BUILD, workshop.typed, now())
         cause = Cause.MANUAL if task else Cause.QUICK
         asked = runs.add(definition, cause, now(), task_id=task.task_id if task else None)
         run = runs.claim(now(), this_process(), run_id=asked.run_id)

@@ -1,0 +1,65 @@
+"""The secrets of a build as they are typed: `--secret` and `--secret-build-arg`. Reads no file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from graph.errors import WrongUse
+from rebuild.secret import Secret
+from rebuild.secret_source import FromEnvironment, FromFile, Opaque, Source, parse_source
+from rebuild.task_secrets import SecretUse, check_secret_name
+
+_FORM = "write --secret id=NAME,src=FILE, or env=VARIABLE or from=SOURCE in the place of src"
+_KEYS = {"id", "type", "src", "source", "env", "from"}
+
+
+def typed_secrets(
+    secrets: Iterable[str], build_args: Iterable[str], environment: Mapping[str, str], folder: Path
+) -> dict[str, Source]:
+    """Sources by id; relative files are in `folder`. Raises `WrongUse`, which never shows a value."""
+    found: dict[str, Source] = {}
+    for name, source in [
+        *(_secret(text, folder) for text in secrets),
+        *(_build_arg(text, environment) for text in build_args),
+    ]:
+        check_secret_name(SecretUse.BUILD, name)
+        if name in found:
+            raise WrongUse(f"the secret {name} is given twice", hint="give each id once")
+        found[name] = source
+    return found
+
+
+def _secret(text: str, folder: Path) -> tuple[str, Source]:
+    """As docker and podman have it: `id=…,src=…`, `id=…,env=…`; and `id=…,from=SOURCE`, with any commas."""
+    head, found, source = text.partition(",from=")
+    parts = dict(part.partition("=")[::2] for part in head.split(","))
+    if found:
+        parts["from"] = source
+    if not parts.keys() <= _KEYS:
+        raise WrongUse("--secret has a part that is none of id, type, src, env and from", hint=_FORM)
+    if parts.get("type") == "env" and "src" in parts:
+        parts["env"] = parts.pop("src")
+    places = [key for key in ("src", "source", "env", "from") if parts.get(key)]
+    name = parts.get("id", "")
+    if not name or len(places) > 1:
+        raise WrongUse("--secret names no id, or several sources", hint=_FORM)
+    match places:
+        case ["src" | "source" as key]:
+            return name, FromFile((folder / parts[key]).resolve())
+        case ["from"]:
+            return name, parse_source(parts["from"])
+        case _:
+            return name, FromEnvironment(parts.get("env") or name)
+
+
+def _build_arg(text: str, environment: Mapping[str, str]) -> tuple[str, Source]:
+    name, given, value = text.partition("=")
+    if given:
+        return name, parse_source(value)
+    if name not in environment:
+        raise WrongUse(
+            f"--secret-build-arg {name[:80]}: there is no variable of that name",
+            hint="export it first, or write --secret-build-arg NAME=SOURCE",
+        )
+    return name, Opaque(Secret(environment[name]))
