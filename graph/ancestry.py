@@ -1,13 +1,19 @@
-"""The tree of what an image stands on, down to the roots, as recorded and as it is now. Decides nothing."""
+"""The tree of what an image stands on, down to the roots, as recorded and as it is now. Decides nothing.
+
+Below the last image that was built here stands what the images of others say of themselves.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from graph.database import consistent, numbers
+from graph.hearsay import DEPTH_MOST as SAID_DEPTH_MOST
+from graph.hearsay import Hearsay, Place, Word, follow, read_indexes
+from graph.model import Role, Via
 from graph.order import bases_first
 from graph.platforms import pick, split
 from graph.reference import Platform
@@ -19,7 +25,10 @@ DEPTH_MOST = 100  # and so does one that is deeper, which no reader of nested JS
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """An edge of the tree: what was recorded of a base, and what it is now."""
+    """An edge of the tree: what was recorded of a base, and what it is now.
+
+    Where `said`, no build here recorded it: the image above names its base so.
+    """
 
     reference: str
     role: str
@@ -33,6 +42,7 @@ class Base:
     changed_at: str | None  # since when it points there
     fresh: bool
     image: Image
+    said: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +63,10 @@ def bases_of(connection: sqlite3.Connection, image_id: int) -> Image:
     """The tree of bases of one image. What is reached twice stands in both places."""
     with consistent(connection):
         below = _read_below(connection, image_id)
-        return _Tree(below, _read_images(connection, below), _read_platforms(connection, below)).grow(
-            image_id
-        )
+        images = _read_images(connection, below)
+        platforms = read_indexes(connection, _digests_in(below, images[image_id]))
+        known = _Known(below, images, platforms, _platforms_of(connection, images[image_id], platforms))
+        return _Tree(known, follow(connection, known.places_of_others(image_id))).grow(image_id)
 
 
 class _Edge(NamedTuple):
@@ -115,30 +126,71 @@ def _read_images(connection: sqlite3.Connection, image_ids: Iterable[int]) -> di
     return {row[0]: _Named(*row) for row in rows}
 
 
-def _read_platforms(connection: sqlite3.Connection, below: _Below) -> dict[str, dict[Platform, str]]:
-    """What the indexes among the digests hold for each platform."""
+def _digests_in(below: _Below, root: _Named) -> set[str]:
     edges = (edge for its_edges in below.values() for edge in its_edges)
     digests = {digest for edge in edges for digest in (edge.recorded, edge.observed) if digest}
-    rows = connection.execute(
-        "SELECT i.value, m.platform, d.value FROM json_each(?) s CROSS JOIN digests i ON i.value = s.value"
-        " CROSS JOIN manifests m ON m.index_id = i.id CROSS JOIN digests d ON d.id = m.digest_id",
-        ("[" + ",".join(f'"{digest}"' for digest in digests) + "]",),
-    )
-    platforms: dict[str, dict[Platform, str]] = {}
-    for index, platform, digest in rows:
-        platforms.setdefault(index, {})[Platform.parse(platform)] = digest
-    return platforms
+    return digests | ({root.digest} if root.digest else set())
+
+
+def _platforms_of(
+    connection: sqlite3.Connection, root: _Named, held: Mapping[str, Mapping[Platform, str]]
+) -> tuple[Platform, ...]:
+    """For which platforms to look below an image of others: as one build used it, else all that it has."""
+    row = connection.execute("SELECT platforms FROM edges WHERE base_id = ? LIMIT 1", (root.image_id,))
+    used = row.fetchone()
+    return split(used[0]) if used else tuple(sorted(held.get(root.digest or "", ())))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was read of the graph."""
+
+    below: _Below
+    images: Mapping[int, _Named]
+    platforms: Mapping[str, Mapping[Platform, str]]  # index → manifest of each platform
+    root_platforms: tuple[Platform, ...]
+
+    def held(self, digest: str, platforms: Iterable[Platform]) -> dict[Platform, str]:
+        """What each of the platforms uses of a digest; the digest itself where it is no index."""
+        inside = self.platforms.get(digest)
+        if inside is None:
+            return dict.fromkeys(platforms, digest)
+        return {platform: found for platform in platforms if (found := pick(inside, platform))}
+
+    def was(self, edge: _Edge) -> dict[Platform, str]:
+        return self.held(edge.recorded, split(edge.platforms))
+
+    def now(self, edge: _Edge) -> dict[Platform, str]:
+        return self.held(edge.observed or edge.recorded, split(edge.platforms))
+
+    def is_ours(self, image_id: int) -> bool:
+        return image_id in self.images and self.images[image_id].built_at is not None
+
+    def of_root(self, image_id: int) -> dict[Platform, str]:
+        """What an image of others that stands at the top of the tree holds now."""
+        root = self.images[image_id]
+        return (
+            {} if self.is_ours(image_id) or not root.digest else self.held(root.digest, self.root_platforms)
+        )
+
+    def places_of_others(self, root: int) -> Iterator[Place]:
+        """Where the records end and hearsay begins."""
+        for platform, manifest in self.of_root(root).items():
+            yield Place(root, self.images[root].name, platform, manifest)
+        for edge in (edge for edges in self.below.values() for edge in edges):
+            if edge.base_id in self.images and not self.is_ours(edge.base_id):
+                for platform, manifest in self.was(edge).items():
+                    yield Place(edge.base_id, self.images[edge.base_id].name, platform, manifest)
 
 
 class _Tree:
     """Unfolds what was read. Images are values, so one that stands in many places is made once."""
 
-    def __init__(
-        self, below: _Below, images: Mapping[int, _Named], platforms: Mapping[str, Mapping[Platform, str]]
-    ) -> None:
-        self._below = below
-        self._images = images
-        self._platforms = platforms
+    def __init__(self, known: _Known, hearsay: Hearsay) -> None:
+        self._known = known
+        self._below = below = known.below
+        self._images = known.images
+        self._hearsay = hearsay
         self._too_deep = {
             image_id for image_id, edges in below.items() if any(edge.base_id not in below for edge in edges)
         }
@@ -147,7 +199,7 @@ class _Tree:
             for image_id, edges in below.items()
         }
         self._fresh = {
-            image_id: all(self._was(edge) == self._now(edge) for edge in edges)
+            image_id: all(known.was(edge) == known.now(edge) for edge in edges)
             for image_id, edges in below.items()
         }
 
@@ -159,7 +211,8 @@ class _Tree:
         grown: dict[int, Image] = {}
         for image_id in order:
             grown[image_id] = self._image(image_id, grown, places)
-        return grown[root]
+        said = self._said(self._known.of_root(root))
+        return replace(grown[root], bases=said) if said else grown[root]
 
     def _fits(self, root: int, order: Iterable[int]) -> bool:
         """Whether the tree, with everything in each of its places, stays within lines and depth."""
@@ -167,9 +220,10 @@ class _Tree:
         depths: dict[int, int] = {}
         for image_id in order:
             its_bases = self._open[image_id]
-            lines[image_id] = 1 + sum(lines.get(base_id, 1) for base_id in its_bases)
+            said = sum(_lines(self._said_below(edge)) for edge in self._below[image_id])
+            lines[image_id] = 1 + said + sum(lines.get(base_id, 1) for base_id in its_bases)
             depths[image_id] = 1 + max((depths.get(base_id, 0) for base_id in its_bases), default=0)
-        return lines[root] <= LINES_MOST and depths[root] <= DEPTH_MOST
+        return lines[root] <= LINES_MOST and depths[root] + SAID_DEPTH_MOST <= DEPTH_MOST
 
     def _first_places(self, root: int) -> tuple[list[int], Set[tuple[int, int]]]:
         """An order for growing, and where each image shows its bases: the place nearest to the root."""
@@ -190,7 +244,9 @@ class _Tree:
         bases = []
         for edge in self._below[image_id]:
             shown = (image_id, edge.base_id) in places and edge.base_id in grown
-            bases.append(self._base(edge, grown[edge.base_id] if shown else self._cut(edge.base_id)))
+            image = grown[edge.base_id] if shown else self._cut(edge.base_id)
+            said = self._said_below(edge) if shown else ()
+            bases.append(self._base(edge, replace(image, bases=said) if said else image))
         return Image(*self._images[image_id], bases=tuple(bases), fresh=self._fresh[image_id])
 
     def _cut(self, image_id: int) -> Image:
@@ -198,7 +254,7 @@ class _Tree:
         return Image(*self._images[image_id], cut=has_bases, fresh=self._fresh[image_id])
 
     def _base(self, edge: _Edge, image: Image) -> Base:
-        was = self._was(edge)
+        was = self._known.was(edge)
         return Base(
             reference=image.reference,
             role=edge.role,
@@ -206,24 +262,58 @@ class _Tree:
             stage=edge.stage,
             line=edge.line,
             recorded_digest=edge.recorded,
-            recorded_platform_digests=was,
+            recorded_platform_digests=_plain(was),
             observed_digest=edge.observed,
             observed_at=edge.checked_at,
             changed_at=edge.changed_at,
-            fresh=was == self._now(edge),
+            fresh=was == self._known.now(edge),
             image=image,
         )
 
-    def _was(self, edge: _Edge) -> dict[str, str]:
-        return self._digests(edge.recorded, edge.platforms)
+    def _said_below(self, edge: _Edge) -> tuple[Base, ...]:
+        """What the base of this edge says that it stands on, if it is not ours."""
+        known = edge.base_id in self._images and not self._known.is_ours(edge.base_id)
+        return self._said(self._known.was(edge)) if known else ()
 
-    def _now(self, edge: _Edge) -> dict[str, str]:
-        return self._digests(edge.observed or edge.recorded, edge.platforms)
+    def _said(self, held: Mapping[Platform, str], path: tuple[str, ...] = ()) -> tuple[Base, ...]:
+        """The bases that these manifests name, one for each name; `path` is the way down to here."""
+        named: dict[int, dict[Platform, Word]] = {}
+        for platform, manifest in held.items():
+            word = self._hearsay.words.get(manifest)
+            if word is not None and word.digest not in path and len(path) < SAID_DEPTH_MOST:
+                named.setdefault(word.base_id, {})[platform] = word
+        return tuple(self._said_base(words, path) for words in named.values())
 
-    def _digests(self, digest: str, platforms: str) -> dict[str, str]:
-        """What each of the platforms uses of a digest; the digest itself where it is no index."""
-        held = self._platforms.get(digest)
-        if held is None:
-            return {str(platform): digest for platform in split(platforms)}
-        found = {str(platform): pick(held, platform) for platform in split(platforms)}
-        return {platform: manifest for platform, manifest in found.items() if manifest}
+    def _said_base(self, words: Mapping[Platform, Word], path: tuple[str, ...]) -> Base:
+        word = next(iter(words.values()))
+        held = {
+            platform: manifest
+            for platform, its_word in words.items()
+            if (manifest := self._hearsay.manifest_of(its_word, platform))
+        }
+        ours = word.built_at is not None
+        below = () if ours else self._said(held, (*path, *(its_word.digest for its_word in words.values())))
+        return Base(
+            reference=word.name,
+            role=Role.RUNTIME,
+            via=Via.FROM,
+            stage="",
+            line=0,
+            recorded_digest=word.digest,
+            recorded_platform_digests=_plain(held),
+            observed_digest=word.observed,
+            observed_at=word.checked_at,
+            changed_at=word.changed_at,
+            fresh=True,  # nobody compares it
+            image=Image(word.base_id, word.name, word.origin, word.newest, word.built_at, below, cut=ours),
+            said=True,
+        )
+
+
+def _plain(held: Mapping[Platform, str]) -> dict[str, str]:
+    return {str(platform): manifest for platform, manifest in held.items()}
+
+
+def _lines(bases: Iterable[Base]) -> int:
+    """How many lines these bases and all below them take."""
+    return sum(1 + _lines(base.image.bases) for base in bases)

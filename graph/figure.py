@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from graph.model import Origin, Role
 
 READABLE_NODES_MOST = 300
+LAID_OUT_NODES_MOST = 2_000  # placing more of them takes a gigabyte, and nobody could read it
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +23,17 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """An image stands on a base. `followed` is false where the edge closes a circle."""
+    """An image stands on a base. `followed` is false where the edge closes a circle.
+
+    `said`: no build here recorded it; the image, which was not built here, says so of itself.
+    """
 
     image_id: int
     base_id: int
     role: Role
     fresh: bool
     followed: bool
+    said: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,20 @@ def builds_by_image(db: Database) -> None:
     )
 
 
+@graph_tables()
+def said_bases(db: Database) -> None:
+    run_statements(
+        db,
+        """
+        CREATE TABLE said_bases (
+          digest_id INTEGER PRIMARY KEY REFERENCES digests(id),  -- of the manifest whose words these are
+          base_id INTEGER REFERENCES images(id),                 -- NULL: it was asked, and names no base
+          base_digest_id INTEGER REFERENCES digests(id)
+        );
+        """,
+    )
+
+
 def run_statements(db: Database, script: str) -> None:
     """Each statement by itself: executescript would commit the transaction that the migration runs in."""
     for statement in script.split(";\n"):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from graph.clock import from_text, to_text
 from graph.contents import Contents
 from graph.database import numbers
-from graph.model import Manifests, Origin
+from graph.model import Manifests, Origin, SaidBase
 from graph.reference import Digest, ImageRef
 
 
@@ -48,11 +48,20 @@ class Observations(Contents):
     """Where references point to. Every method that writes belongs inside the caller's `immediate()`."""
 
     def image_id(self, reference: ImageRef, origin: Origin = Origin.EXTERNAL) -> int:
-        """The number of an image, giving it one if it is new."""
-        row = self._sql.execute("SELECT id FROM images WHERE name = ?", (str(reference),)).fetchone()
-        if row is not None:
-            return int(row[0])
-        return self._insert("INSERT INTO images(name, origin) VALUES (?, ?)", (str(reference), origin))
+        """The number of an image, giving it one if it is new. What was only said before is taken up."""
+        row = self._sql.execute("SELECT id, origin FROM images WHERE name = ?", (str(reference),)).fetchone()
+        if row is None:
+            return self._insert("INSERT INTO images(name, origin) VALUES (?, ?)", (str(reference), origin))
+        if row[1] == Origin.SAID != origin:
+            self._sql.execute("UPDATE images SET origin = ? WHERE id = ?", (origin, row[0]))
+        return int(row[0])
+
+    def remember_manifests(self, manifests: Manifests) -> int:
+        """Keep what a digest holds and which bases its images name, once for ever; answers its number."""
+        index_id = super().remember_manifests(manifests)
+        for manifest, base in manifests.said.items():
+            self._remember_said(manifest, base)
+        return index_id
 
     def observe(
         self, reference: ImageRef, manifests: Manifests, at: datetime, source: Source
@@ -127,6 +136,18 @@ class Observations(Contents):
             " AND NOT EXISTS (SELECT 1 FROM edges e WHERE e.base_id = observations.image_id)"
         )
         return dropped.rowcount
+
+    def _remember_said(self, manifest: Digest, base: SaidBase | None) -> None:
+        """The first to say something is believed; who said nothing may still be spoken for."""
+        named: tuple[int | None, int | None] = (None, None)
+        if base is not None:
+            named = self.image_id(base.reference, Origin.SAID), self.digest_id(base.digest)
+        self._sql.execute(
+            "INSERT INTO said_bases(digest_id, base_id, base_digest_id) VALUES (?, ?, ?)"
+            " ON CONFLICT(digest_id) DO UPDATE SET base_id = excluded.base_id,"
+            " base_digest_id = excluded.base_digest_id WHERE said_bases.base_id IS NULL",
+            (self.digest_id(manifest), *named),
+        )
 
     def _watched(self, condition: str, *values: object) -> list[Watched]:
         rows = self._sql.execute(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 
 from graph.database import consistent, numbers
 from graph.drift import read_moved
 from graph.order import reversed_edges
 from graph.staleness import Attempt, BaseMoved, Snapshot
 
-__all__ = ["TaskStates", "read_above", "read_bases", "read_moved", "read_snapshot"]
+__all__ = ["TaskStates", "if_moved", "read_above", "read_bases", "read_moved", "read_snapshot"]
 
 _UPPERS = """
     SELECT i.id, i.task_id, (
@@ -43,6 +44,26 @@ def read_snapshot(connection: sqlite3.Connection, states: TaskStates) -> Snapsho
             busy=states.busy,
             paused=states.paused,
             failed=states.failed or {},
+            above=region.above,
+        )
+
+
+def if_moved(
+    connection: sqlite3.Connection, image_id: int, at: datetime, paused: Set[int] = frozenset()
+) -> Snapshot:
+    """What there would be if that image alone had moved at that time, and nothing else were the matter."""
+    with consistent(connection):
+        direct = connection.execute(
+            "SELECT image_id, digest_id FROM edges WHERE base_id = ? AND followed = 1", (image_id,)
+        ).fetchall()
+        region = _read_upwards(connection, [upper for upper, _ in direct])
+        return Snapshot(
+            moved={
+                upper: (BaseMoved(image_id, "", digest_id, digest_id, at, at),) for upper, digest_id in direct
+            },
+            bases=reversed_edges(region.above),
+            tasks={**_tasks_of(connection, [image_id]), **region.tasks},
+            paused=paused,
             above=region.above,
         )
 
@@ -103,10 +124,15 @@ def _made_by(connection: sqlite3.Connection, task_ids: Set[int]) -> list[int]:
 def _tasks_of_bases(
     connection: sqlite3.Connection, moved: Mapping[int, Sequence[BaseMoved]]
 ) -> dict[int, int]:
-    base_ids = {evidence.base_id for its_evidence in moved.values() for evidence in its_evidence}
+    return _tasks_of(
+        connection, {evidence.base_id for its_evidence in moved.values() for evidence in its_evidence}
+    )
+
+
+def _tasks_of(connection: sqlite3.Connection, image_ids: Iterable[int]) -> dict[int, int]:
     rows = connection.execute(
         "SELECT i.id, i.task_id FROM json_each(?) s CROSS JOIN images i ON i.id = s.value"
         " WHERE i.task_id IS NOT NULL",
-        (numbers(base_ids),),
+        (numbers(image_ids),),
     )
     return dict(rows.fetchall())

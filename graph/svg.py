@@ -13,9 +13,10 @@ _BOX_WIDTH, _BOX_HEIGHT, _COLUMN, _ROW, _LANE = 226.0, 40.0, 306.0, 56.0, 18.0
 _MARGIN, _HEAD, _WIDTH_LEAST = 20.0, 64.0, 700.0
 _PATH_LETTERS_MOST, _NAME_LETTERS_MOST = 30, 27  # of the two lines in a box
 _STALE, _INK, _DIM, _LINE = "#b3261e", "#1c2733", "#5b6875", "#8a97a5"
-_FILLS = {Origin.BUILT: "#eaf2fc", Origin.ADOPTED: "#edf7ed", Origin.EXTERNAL: "#f3f4f6"}
+_FILLS = {Origin.BUILT: "#eaf2fc", Origin.ADOPTED: "#edf7ed", Origin.EXTERNAL: "#f3f4f6",
+          Origin.SAID: "#ffffff"}  # fmt: skip
 _LEGEND = (
-    "bases left, images on top of them right · dashed: used at build time only · red: the base has moved"
+    "bases left, images on top of them right · dashed: build time only, or said · red: the base has moved"
 )
 
 
@@ -56,9 +57,10 @@ def _summary(drawing: Drawing) -> str:
 def _edge(edge: Edge, layout: Layout, names: Mapping[int, str]) -> str:
     """A curve from the right side of the base, past the bends, to the left side of the image."""
     colour, width = (_LINE, "1.2") if edge.fresh else (_STALE, "1.8")
-    dashes = ' stroke-dasharray="5 4"' if edge.role is Role.BUILDTIME else ""
+    dashes = ' stroke-dasharray="5 4"' if edge.role is Role.BUILDTIME or edge.said else ""
     faint = "" if edge.followed else ' opacity="0.5"'
-    title = f"{names[edge.image_id]} stands on {names[edge.base_id]} ({edge.role})"
+    stands = "says that it stands on" if edge.said else "stands on"
+    title = f"{names[edge.image_id]} {stands} {names[edge.base_id]} ({edge.role})"
     title += "" if edge.fresh else ": the base has moved"
     title += "" if edge.followed else "; closes a circle, so it is not followed"
     return (

@@ -20,6 +20,7 @@ from rebuild.engine import Engine
 from rebuild.run import Workplace
 from rebuild.runs import Runs
 from rebuild.secret import Secret
+from tracker.ancestry import Ancestry, trusted_registries
 from tracker.api.app import Parts, Phase, build_app
 from tracker.http_server import http_server, open_socket
 from tracker.intake import Intake
@@ -64,7 +65,11 @@ class Daemon:
         with open_socket(self._settings.serve.listen) as listening, _exclusive(self._state):
             metrics = Metrics()
             async with Workshop(
-                self._settings, self._state, on_request=metrics.requested, transport=many_questions
+                self._settings,
+                self._state,
+                on_request=metrics.requested,
+                transport=many_questions,
+                serving=True,
             ) as workshop:
                 await self._serve(workshop, metrics, listening, stop)
 
@@ -91,6 +96,7 @@ class Daemon:
         jobs = clock(
             self._upkeep(connection, rebuilder, place.tools.engine),
             Report(self._supervisor, pulse, scrape),
+            self._ancestry(workshop),
             watchdog_s=self._supervisor.watchdog_s,
             now=now(),
         )
@@ -164,6 +170,11 @@ class Daemon:
             scrape=scrape.text,
             now=now,
         )
+
+    def _ancestry(self, workshop: Workshop) -> Ancestry:
+        client = workshop.client.with_patience(POLLING)
+        trusted = trusted_registries(self._settings.registries)
+        return Ancestry(workshop.connection, client, connect=self._state.read, trusted=trusted)
 
     def _upkeep(self, connection: sqlite3.Connection, rebuilder: Rebuilder, engine: Engine) -> Upkeep:
         own = self._settings.engine_storage is not None

@@ -16,6 +16,7 @@ from graph.errors import StoreBusy, StoreError
 from graph.store import GraphStore
 from rebuild.engine import EngineError, Pruned
 from rebuild.logs import expire
+from tracker.ancestry import Ancestry
 from tracker.metrics import StateRead
 from tracker.pulse import Pulse, Stuck
 from tracker.rebuilder import Rebuilder
@@ -26,6 +27,7 @@ RECOVER_EVERY_S = 5.0  # how soon a run of a command that was killed goes on
 TIDY_EVERY_S = 3600.0
 CLEAR_EVERY_S = 86400.0
 STATUS_EVERY_S = 30.0
+ANCESTRY_EVERY_S = 60.0
 CACHE_KEPT_S = 7 * 86400.0  # of the engine, from its making
 BUILDS_KEPT = 20  # of each image
 
@@ -141,13 +143,16 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def clock(upkeep: Upkeep, report: Report, *, watchdog_s: float | None, now: datetime) -> AsyncIOScheduler:
+def clock(
+    upkeep: Upkeep, report: Report, ancestry: Ancestry, *, watchdog_s: float | None, now: datetime
+) -> AsyncIOScheduler:
     """Every job with its interval; not started yet. The first status is told at once."""
     scheduler = AsyncIOScheduler(
         timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
     )
     scheduler.add_job(upkeep.recover, "interval", seconds=RECOVER_EVERY_S)
     scheduler.add_job(upkeep.tidy, "interval", seconds=TIDY_EVERY_S)
+    scheduler.add_job(ancestry.work, "interval", seconds=ANCESTRY_EVERY_S, next_run_time=now)
     scheduler.add_job(report.status, "interval", seconds=STATUS_EVERY_S, next_run_time=now)
     if watchdog_s is not None:
         scheduler.add_job(report.alive, "interval", seconds=watchdog_s / 3)

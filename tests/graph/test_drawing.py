@@ -81,6 +81,7 @@ def test_json_names_images_in_full(world: World) -> None:
         "role": "runtime",
         "fresh": False,
         "followed": True,
+        "said": False,
     }
 
 

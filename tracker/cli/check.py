@@ -15,12 +15,13 @@ from graph.errors import WrongUse
 from graph.observing import Watched
 from graph.reference import ImageRef
 from graph.store import GraphStore, Source
+from tracker.ancestry import Ancestry, trusted_registries
 from tracker.cli.main import Place
 from tracker.metrics import Metrics
 from tracker.registry import POLLING
 from tracker.registry.aiohttp_transport import many_questions
 from tracker.settings import Settings, load
-from tracker.state import find_config, find_state
+from tracker.state import State, find_config, find_state
 from tracker.watch import Answer, Asker, result_of
 from tracker.workshop import registry_client
 
@@ -40,7 +41,7 @@ def check(place: Place, references: tuple[str, ...], as_json: bool) -> int:
     wanted = {ImageRef.parse(text, default_registry=settings.registry) for text in references}
     with contextlib.closing(state.write()) as connection:
         store = GraphStore(connection)
-        answers = asyncio.run(_ask(settings, connection, store, _chosen(store, wanted)))
+        answers = asyncio.run(_ask(settings, state, connection, _chosen(store, wanted)))
     _print(answers, as_json)
     return 1 if any(answer.error is not None for answer in answers) else 0
 
@@ -57,9 +58,9 @@ def _chosen(store: GraphStore, wanted: set[ImageRef]) -> list[Watched]:
 
 
 async def _ask(
-    settings: Settings, connection: sqlite3.Connection, store: GraphStore, chosen: list[Watched]
+    settings: Settings, state: State, connection: sqlite3.Connection, chosen: list[Watched]
 ) -> list[Answer]:
-    answers: list[Answer] = []
+    store, answers = GraphStore(connection), list[Answer]()
     async with registry_client(settings, transport=many_questions) as client:
         asker = Asker(client.with_patience(POLLING), Metrics(), now)
         async for batch in asker.ask_all(chosen):
@@ -67,6 +68,9 @@ async def _ask(
                 for answer in batch:
                     _write(store, answer)
             answers += batch
+        trusted = trusted_registries(settings.registries)
+        patient = client.with_patience(POLLING)
+        await Ancestry(connection, patient, connect=state.read, trusted=trusted).work()
     return sorted(answers, key=lambda answer: str(answer.watched.reference))
 
 

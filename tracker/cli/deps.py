@@ -30,7 +30,8 @@ def deps(place: Place, image: str, as_json: bool, depth: int | None) -> None:
     """Print the tree of bases of IMAGE, down to the root.
 
     For each base: what the build took it for, the digest that it used, how long ago the base itself
-    was built here, and whether the base is still what it was then.
+    was built here, and whether the base is still what it was then. Roles with a star are hearsay: what
+    images that were not built here say of themselves.
     """
     if as_json and depth:
         raise WrongUse("--depth does not go with --json: the JSON tree is always whole", hint="leave one out")
@@ -51,7 +52,8 @@ def deps(place: Place, image: str, as_json: bool, depth: int | None) -> None:
 def rdeps(place: Place, image: str, as_json: bool, depth: int | None) -> None:
     """List what stands on IMAGE, nearest first.
 
-    STEPS is the shortest way down to IMAGE; ROLE is what the lowest step of that way takes it for.
+    STEPS is the shortest way down to IMAGE; ROLE is what the lowest step of that way takes it for. A star
+    stands where the way leads over what an image that was not built here says of itself.
     """
     with looking(place) as look:
         image_id, name = look.image(image)
@@ -66,14 +68,15 @@ def rdeps(place: Place, image: str, as_json: bool, depth: int | None) -> None:
 
 def image_fresh(image: Image) -> bool | None:
     """Whether all its bases are what they were: None where one was never observed and none has moved."""
-    states = [base_fresh(base) for base in image.bases]
+    states = [base_fresh(base) for base in image.bases if not base.said]
     if False in states:
         return False
     return None if None in states else True
 
 
 def base_fresh(base: Base) -> bool | None:
-    return base.fresh if base.observed_digest else None
+    """None also where the base was only said: nobody compares that."""
+    return base.fresh if base.observed_digest and not base.said else None
 
 
 def tree_json(image: Image) -> dict[str, Any]:
@@ -108,8 +111,9 @@ class _Unfolding:
     now: datetime
     depth: int | None
     shorter: Mapping[str, str]
-    unfolded: set[int] = field(default_factory=set)
+    unfolded: set[tuple[object, ...]] = field(default_factory=set)
     stale: int = 0
+    said: bool = False
 
     def rows(self, bases: Sequence[Base], prefix: str, level: int) -> Iterator[Row]:
         for base in bases:
@@ -121,12 +125,13 @@ class _Unfolding:
     def _row(self, base: Base, branch: str, inner: str) -> Row:
         fresh = base_fresh(base)
         self.stale += fresh is False
+        self.said |= base.said
         carry = inner + ("│  " if base.image.bases or base.image.cut else "   ")
         facts = (
-            base.role,
+            _starred(base.role, base.said),
             short_digest(base.recorded_digest),
             age(base.image.built_at, self.now),
-            state_word(fresh),
+            "-" if base.said else state_word(fresh),
         )
         notes = () if fresh is not False else (f"{carry}{_moved(base, self.now)}",)
         shorter = self.shorter.get(base.reference, "")
@@ -135,15 +140,24 @@ class _Unfolding:
     def _below(self, image: Image, prefix: str, level: int) -> Iterator[Row]:
         if not image.bases and not image.cut:
             return
-        if image.image_id in self.unfolded:
+        if _subtree(image) in self.unfolded:
             yield Row(f"{prefix}└─ … as above")
         elif image.cut:
             yield Row(f"{prefix}└─ … more: tracker deps {familiar(image.reference)}")
         elif self.depth is not None and level >= self.depth:
             yield Row(f"{prefix}└─ … {counted(len(image.bases), 'base')} more")
         else:
-            self.unfolded.add(image.image_id)
+            self.unfolded.add(_subtree(image))
             yield from self.rows(image.bases, prefix, level)
+
+
+def _subtree(image: Image) -> tuple[object, ...]:
+    """An image of others may say different things at different digests."""
+    return image.image_id, *(base.recorded_digest for base in image.bases if base.said)
+
+
+def _starred(role: str, said: bool) -> str:
+    return f"{role}*" if said else role
 
 
 def _references(image: Image) -> set[str]:
@@ -167,11 +181,13 @@ def _moved(base: Base, now: datetime) -> str:
 
 
 def _print_tree(image: Image, depth: int | None, now: datetime) -> None:
-    unfolding = _Unfolding(now, depth, without_registry(_references(image)), {image.image_id})
+    unfolding = _Unfolding(now, depth, without_registry(_references(image)), {_subtree(image)})
     facts = ("", short_digest(image.digest), age(image.built_at, now), state_word(image_fresh(image)))
     carry = "│  " if image.bases else ""
     rows = [Row(familiar(image.reference), facts, carry), *unfolding.rows(image.bases, "", 0)]
     print_rows(Row("IMAGE", ("ROLE", "DIGEST", "AGE", "STATE")), rows)
+    if unfolding.said:
+        click.echo("\n* is what the image above says of itself: not recorded here and not watched")
     if not image.bases:
         click.echo(_why_no_bases(image))
     elif unfolding.stale:
@@ -184,6 +200,8 @@ def _print_tree(image: Image, depth: int | None, now: datetime) -> None:
 def _why_no_bases(image: Image) -> str:
     if image.origin == "external":
         return "\nknown only as a base of others: nothing is recorded of what it was built from"
+    if image.origin == "said":
+        return f"\nknown only because another image names it: see 'tracker rdeps {familiar(image.reference)}'"
     return "\nit stands on no other image"
 
 
@@ -193,11 +211,20 @@ def _dependant_json(dependant: Dependant) -> dict[str, Any]:
         "distance": dependant.distance,
         "role": dependant.role,
         "built_at": dependant.built_at,
+        "said": dependant.said,
     }
 
 
 def _print_dependants(name: str, above: Sequence[Dependant], now: datetime) -> None:
     heads = Row("STEPS", ("ROLE", "AGE", "IMAGE"))
-    rows = [Row(f"{d.distance:>5}", (d.role, age(d.built_at, now), familiar(d.reference))) for d in above]
+    rows = [
+        Row(
+            f"{d.distance:>5}",
+            (_starred(d.role, d.said), age(d.built_at, now), familiar(d.reference)),
+        )
+        for d in above
+    ]
     print_rows(heads, rows)
+    if any(d.said for d in above):
+        click.echo("\n* by what an image on the way says of itself: not recorded here and not watched")
     click.echo(f"\n{counted(len(above), 'image stands', 'images stand')} on {familiar(name)}")

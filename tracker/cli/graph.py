@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from graph.errors import WrongUse
 from tracker.cli.looking import looking
 from tracker.cli.main import Place
 
@@ -29,10 +30,17 @@ READABLE_MOST = 300
 def graph(place: Place, image: str | None, form: str, output: Path | None) -> None:
     """Draw the graph; with IMAGE: only what that image stands on and what stands on it."""
     from graph.drawing import read_drawing, to_dot, to_json, to_mermaid, to_svg
+    from graph.figure import LAID_OUT_NODES_MOST
 
     with looking(place) as look:
         focus = look.image(image)[0] if image else None
         drawn = read_drawing(look.sql, focus)
+    if len(drawn.nodes) > LAID_OUT_NODES_MOST and form == "svg":
+        raise WrongUse(
+            f"{len(drawn.nodes)} images are too many for an SVG drawing: {LAID_OUT_NODES_MOST} are the most",
+            hint="name an image: 'tracker graph --format svg IMAGE' draws the part around it; dot and json"
+            " take any number",
+        )
     if len(drawn.nodes) > READABLE_MOST and form != "json":
         way_out = (
             "'tracker graph IMAGE' draws less" if focus is None else "'tracker deps' and 'rdeps' list them"

@@ -33,7 +33,9 @@ class Look:
         """Number and full name of the image that a person means; the default registry's come first."""
         registry = self.written.get("registry", DEFAULT_REGISTRY)
         full = str(ImageRef.parse(text, default_registry=str(registry)))
-        known = self.sql.execute("SELECT 1 FROM images WHERE name = ?", (full,)).fetchone()
+        known = self.sql.execute(
+            "SELECT 1 FROM images WHERE name = ? AND origin <> 'said'", (full,)
+        ).fetchone()
         try:
             return find_image(self.sql, full if known else text)
         except UnknownImage as error:

@@ -11,8 +11,8 @@ import click
 
 from graph.plan import Plan, Step
 from graph.plan import plan as plan_wave
-from graph.snapshot import read_above, read_bases
-from graph.staleness import BaseMoved, Decision, Limits, Reason, Snapshot, decide
+from graph.snapshot import if_moved
+from graph.staleness import Decision, Limits, Reason, Snapshot, decide
 from rebuild.runs import Runs
 from rebuild.waves import task_states
 from tracker.cli.looking import Look, looking
@@ -72,22 +72,8 @@ def _situation(look: Look, image: str | None) -> tuple[str | None, Snapshot, dic
     if image is None:
         return None, *decide_all(look)
     image_id, name = look.image(image)
-    snapshot = _if_moved(look, image_id)
+    snapshot = if_moved(look.sql, image_id, look.now, task_states(look.sql).paused)
     return name, snapshot, decide(snapshot, look.now, Limits())
-
-
-def _if_moved(look: Look, image_id: int) -> Snapshot:
-    direct = look.sql.execute(
-        "SELECT image_id, digest_id FROM edges WHERE base_id = ? AND followed = 1", (image_id,)
-    ).fetchall()
-    return Snapshot(
-        moved={
-            above: (BaseMoved(image_id, "", digest, digest, look.now, look.now),) for above, digest in direct
-        },
-        bases=read_bases(look.sql, read_above(look.sql, [above for above, _ in direct])),
-        tasks=dict(look.sql.execute("SELECT id, task_id FROM images WHERE task_id IS NOT NULL")),
-        paused=task_states(look.sql).paused,
-    )
 
 
 def _preview(look: Look, snapshot: Snapshot, decisions: Mapping[int, Decision], workers: int) -> Preview:

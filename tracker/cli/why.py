@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -82,7 +82,7 @@ def why(place: Place, image: str, as_json: bool) -> None:
 
 
 def _read(look: Look, image_id: int) -> Story:
-    tree = bases_of(look.sql, image_id)
+    tree = _recorded(bases_of(look.sql, image_id))
     _, decisions = decide_all(look)
     decision = decisions.get(image_id) or Decision(image_id, Verdict.KEEP, Reason.FRESH)
     names = read_names(look, [decision])
@@ -134,12 +134,21 @@ def _tell(story: Story, now: datetime) -> Iterator[str]:
     yield from _task_and_runs(story, now)
 
 
+def _is_ours(image: Image) -> bool:
+    return image.origin not in (Origin.EXTERNAL, Origin.SAID)
+
+
+def _recorded(image: Image) -> Image:
+    """Without what it only says of itself, on which nothing rests."""
+    return replace(image, bases=tuple(base for base in image.bases if not base.said))
+
+
 def _headline(story: Story, now: datetime) -> str:
     decision = story.decision
     reason = why_decided(decision, story.names.images, now)
     state = "stale" if decision.evidence else "not stale"
     match decision.verdict:
-        case Verdict.KEEP if story.image.origin == Origin.EXTERNAL:
+        case Verdict.KEEP if not _is_ours(story.image):
             return "not built here, so that nothing rebuilds it"
         case Verdict.KEEP if not story.image.bases:
             return f"{_word('fresh', decision)}: it stands on no other image"
@@ -161,7 +170,7 @@ def _word(word: str, decision: Decision) -> str:
 def _origin(story: Story, now: datetime) -> Iterator[str]:
     image = story.image
     digest = short_digest(image.digest)
-    if image.origin == Origin.EXTERNAL:
+    if not _is_ours(image):
         poll = story.polls.get(image.image_id, Poll())
         yield f"It points to {digest}, first seen there {ago(poll.changed_at, now)}."
         yield from (f"{line[0].upper()}{line[1:]}." for line in _poll_lines(poll, now))
@@ -214,7 +223,7 @@ def _next_poll(poll: Poll, now: datetime) -> str:
 
 
 def _task_and_runs(story: Story, now: datetime) -> Iterator[str]:
-    if story.image.origin == Origin.EXTERNAL and not story.task:
+    if not _is_ours(story.image) and not story.task:
         return
     yield ""
     if story.task is not None:

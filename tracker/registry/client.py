@@ -6,6 +6,7 @@ import copy
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -19,11 +20,12 @@ from tracker.registry.host import Host
 from tracker.registry.manifest import (
     ACCEPT,
     IMAGE_TYPES,
-    is_index,
     read_annotations,
     read_config_blob,
+    read_labels,
+    read_manifests,
     read_object,
-    read_platforms,
+    read_said_base,
     verify,
 )
 from tracker.registry.retry import patiently
@@ -120,12 +122,26 @@ class RegistryClient:
         """What the digest holds: one GET by digest, none where its HEAD has shown that it is no index."""
         if self._kinds.get(digest) in IMAGE_TYPES:
             return Manifests(digest)
-        what, document = await self._document(reference, digest)
-        return Manifests(digest, read_platforms(what, document) if is_index(what, document) else {})
+        return read_manifests(*await self._document(reference, digest))
+
+    async def look_into(self, reference: ImageRef, digest: Digest) -> Manifests:
+        """What the digest holds and which bases it names: one GET, one more where only labels can tell."""
+        what, _, document = await self._document(reference, digest)
+        found = read_manifests(what, digest, document)
+        if found.is_index or found.said:
+            return found
+        try:
+            config = await self._config(reference, what, document)
+        except RegistryRefused:  # an artifact, say, which is no image
+            return replace(found, said={digest: None})
+        return replace(found, said=read_said_base(digest, read_labels(config)) or {digest: None})
 
     async def image_config(self, reference: ImageRef, manifest: Digest) -> Mapping[str, Any]:
         """The OCI image config of one platform's manifest: two GETs, both verified by their digests."""
-        what, document = await self._document(reference, manifest)
+        what, _, document = await self._document(reference, manifest)
+        return await self._config(reference, what, document)
+
+    async def _config(self, reference: ImageRef, what: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
         blob = read_config_blob(what, document)
         if blob.size > self._limits.config:
             rule = f"its config has {blob.size} bytes, over the limit of {self._limits.config}"
@@ -138,7 +154,7 @@ class RegistryClient:
 
     async def annotations(self, reference: ImageRef, digest: Digest) -> Mapping[str, str]:
         """The annotations of a manifest or index, empty where it has none."""
-        _, document = await self._document(reference, digest)
+        _, _, document = await self._document(reference, digest)
         return read_annotations(document)
 
     async def _digest(self, reference: ImageRef, known: Digest | None) -> Digest:
@@ -157,11 +173,12 @@ class RegistryClient:
         self._remember_kind(digest, answer)
         return digest
 
-    async def _document(self, reference: ImageRef, digest: Digest) -> tuple[str, dict[str, Any]]:
+    async def _document(self, reference: ImageRef, digest: Digest) -> tuple[str, Digest, dict[str, Any]]:
+        """What messages call it, its digest, and the document itself."""
         pinned = reference.with_digest(digest)
         body = await self._verified(reference, self._manifest_asked("GET", pinned), digest)
         what = f"{reference.registry}: {_subject(pinned)}"
-        return what, read_object(what, body)
+        return what, digest, read_object(what, body)
 
     async def _verified(self, reference: ImageRef, asked: Asked, digest: Digest) -> bytes:
         async def fetch() -> bytes:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graph.errors import InvalidReference
-from graph.reference import Digest, Platform
+from graph.model import Manifests, SaidBase
+from graph.reference import Digest, ImageRef, Platform
 from rebuild.registry import RegistryRefused, RegistryUnavailable
 
 INDEX_TYPES = frozenset(
@@ -27,6 +28,7 @@ IMAGE_TYPES = frozenset(
 # With fewer of them a registry answers 404, or with one platform's digest in place of the index's.
 ACCEPT = ", ".join(sorted(INDEX_TYPES) + sorted(IMAGE_TYPES))
 _ATTESTATION = "vnd.docker.reference.type"
+_BASE_NAME, _BASE_DIGEST = "org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,46 @@ def _platform(entry: dict[str, Any]) -> Platform | None:
     return Platform.of(parsed.os, parsed.architecture, parsed.variant)
 
 
+def read_manifests(what: str, digest: Digest, document: Mapping[str, Any]) -> Manifests:
+    """What the document of that digest holds, with the bases that it names in its annotations.
+
+    Of an index, the words on a platform's own entry count before those on the whole. What has nothing
+    to say is left out of `said`: its config may still tell.
+    """
+    if not is_index(what, document):
+        return Manifests(digest, {}, read_said_base(digest, document.get("annotations")))
+    platforms = read_platforms(what, document)
+    entries = [entry for entry in document["manifests"] if isinstance(entry, dict)]
+    own = {str(entry.get("digest")): entry.get("annotations") for entry in reversed(entries)}
+    said: dict[Digest, SaidBase | None] = {}
+    for manifest in platforms.values():
+        words = read_said_base(manifest, own.get(str(manifest)))
+        said |= words or read_said_base(manifest, document.get("annotations"))
+    return Manifests(digest, platforms, said or ({} if platforms else {digest: None}))
+
+
+def read_said_base(manifest: Digest, words: object) -> dict[Digest, SaidBase | None]:
+    """The base that a manifest's annotations or labels name: `{manifest: base}`.
+
+    None stands for scratch; where they name no base, or write it wrongly, the mapping is empty.
+    """
+    if not isinstance(words, dict):
+        return {}
+    name, digest = words.get(_BASE_NAME), words.get(_BASE_DIGEST)
+    if name == "scratch":
+        return {manifest: None}
+    if not isinstance(name, str) or not isinstance(digest, str | None):
+        return {}
+    try:
+        reference = ImageRef.parse(name)
+        named = Digest.parse(digest) if digest else reference.digest
+    except InvalidReference:
+        return {}
+    if named is None or named == manifest:
+        return {}
+    return {manifest: SaidBase(replace(reference, digest=None) if reference.tag else reference, named)}
+
+
 def read_config_blob(what: str, manifest: Mapping[str, Any]) -> Blob:
     """Where the image config is; raises `RegistryRefused` for an index or something without one."""
     if is_index(what, manifest):
@@ -117,3 +159,9 @@ def read_annotations(document: Mapping[str, Any]) -> dict[str, str]:
     if not isinstance(annotations, dict):
         return {}
     return {key: value for key, value in annotations.items() if isinstance(value, str)}
+
+
+def read_labels(config: Mapping[str, Any]) -> object:
+    """The labels of an OCI image config, whatever stands there."""
+    inner = config.get("config")
+    return inner.get("Labels") if isinstance(inner, dict) else None
