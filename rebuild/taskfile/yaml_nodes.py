@@ -187,7 +187,8 @@ class _Builder:
         merged: list[Node] = []
         for key, value in zip(ended.children[::2], ended.children[1::2], strict=True):
             if not isinstance(key, Scalar):
-                self.problems.fault(key.line, "a key is a list or a map, not a text")
+                hint = "{{…}} outside of quotes looks like this: a template that was not rendered"
+                self.problems.fault(key.line, "a key is a list or a map, not a text", hint=hint)
             elif key.text == "<<" and key.plain:
                 merged.append(value)
             elif key.text in entries:
