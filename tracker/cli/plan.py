@@ -17,7 +17,7 @@ from rebuild.runs import Runs
 from rebuild.waves import task_states
 from tracker.cli.looking import Look, looking
 from tracker.cli.main import Place
-from tracker.cli.table import Row, paragraph, print_json, print_rows
+from tracker.cli.table import Row, paragraph, print_json_rows, print_rows
 from tracker.cli.verdicts import decide_all
 from tracker.reasons import why_decided
 from tracker.wording import ago, clock_text, counted, familiar, listed
@@ -51,10 +51,9 @@ def plan(place: Place, image: str | None, workers: int | None, as_json: bool) ->
     plan is the most that happens.
     """
     with looking(place) as look:
-        name, snapshot, decisions = _situation(look, image)
-        preview = _preview(look, snapshot, decisions, workers or workers_of(look.written))
+        name, preview = _foresee(look, image, workers or workers_of(look.written))
     if as_json:
-        print_json(plan_json(preview))
+        print_json_rows("steps", steps_json(preview), totals_json(preview.wave))
     elif preview.wave.steps:
         _print_steps(preview)
         _print_summary(preview, workers or workers_of(look.written), look)
@@ -65,6 +64,13 @@ def plan(place: Place, image: str | None, workers: int | None, as_json: bool) ->
         click.echo(nothing)
     if not as_json:
         _print_left_out(preview, look)
+
+
+def _foresee(look: Look, image: str | None, workers: int) -> tuple[str | None, Preview]:
+    """What would happen, and the name of the image that is supposed to have moved. Of a large graph, what
+    it rests on takes more memory than the answer, and is gone afterwards."""
+    name, snapshot, decisions = _situation(look, image)
+    return name, _preview(look, snapshot, decisions, workers)
 
 
 def _situation(look: Look, image: str | None) -> tuple[str | None, Snapshot, dict[int, Decision]]:
@@ -110,20 +116,21 @@ def going_now(decisions: Mapping[int, Decision]) -> dict[int, Decision]:
     return going
 
 
-def plan_json(preview: Preview) -> dict[str, Any]:
-    wave = preview.wave
+def steps_json(preview: Preview) -> Iterator[dict[str, Any]]:
+    names = {step.task_id: _task_name(preview, step.task_id) for step in preview.wave.steps}
+    for step in preview.wave.steps:
+        yield {
+            "task": names[step.task_id],
+            "images": [preview.images[image_id] for image_id in step.images],
+            "level": step.level,
+            "waits_for": [names[task_id] for task_id in step.waits_for],
+            "duration_s": step.duration_s,
+            "starts_s": step.starts_s,
+        }
+
+
+def totals_json(wave: Plan) -> dict[str, Any]:
     return {
-        "steps": [
-            {
-                "task": _task_name(preview, step.task_id),
-                "images": [preview.images[image_id] for image_id in step.images],
-                "level": step.level,
-                "waits_for": [_task_name(preview, task_id) for task_id in step.waits_for],
-                "duration_s": step.duration_s,
-                "starts_s": step.starts_s,
-            }
-            for step in wave.steps
-        ],
         "critical_path_s": wave.critical_path_s,
         "work_s": wave.work_s,
         "makespan_s": wave.makespan_s,
