@@ -2,6 +2,7 @@
 
 from rebuild.template.budget import Limits
 from rebuild.template.error import TemplateError
-from rebuild.template.rendering import Output, Surroundings, render
+from rebuild.template.numbered import NumberedText
+from rebuild.template.rendering import Surroundings, render
 
-__all__ = ["Limits", "Output", "Surroundings", "TemplateError", "render"]
+__all__ = ["Limits", "NumberedText", "Surroundings", "TemplateError", "render"]

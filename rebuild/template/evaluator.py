@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
 
@@ -12,6 +11,7 @@ from rebuild.template.error import Fault
 from rebuild.template.formatting import shown
 from rebuild.template.function import Function, Scope, accepted
 from rebuild.template.literal import Constant
+from rebuild.template.numbered import Piece
 from rebuild.template.value import Object, Value, is_true, raw, type_name
 
 
@@ -21,19 +21,6 @@ class Flow(Enum):
     ON = "on"
     BREAK = "break"
     CONTINUE = "continue"
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Some of the output, and the line of the template that it begins in."""
-
-    text: str
-    line: int
-    is_plain: bool  # text that stood there, not what an action wrote
-
-    def line_of(self, at: int) -> int:
-        """Where in the template the line `at` of the piece comes from, from 0."""
-        return self.line + at if self.is_plain else self.line
 
 
 class Evaluation:

@@ -69,8 +69,8 @@ def _group(match: Any, reference: re.Match[bytes]) -> bytes:
     """What `$1`, `${1}` or `${name}` stands for; nothing where there is no such group."""
     if reference[1]:
         return b"$"
-    name = (reference[2] or reference[3]).decode()
-    if name.isdecimal():
+    name = reference[2] or reference[3]
+    if name.isdigit():
         number = int(name) if len(name) < 4 else -1
         return bytes(match[number] or b"") if 0 <= number <= match.re.groups else b""
     return bytes(match[name] or b"") if name in match.re.groupindex else b""

@@ -1,0 +1,49 @@
+"""What a run tells the templates of its task: `.Run.…`. Knows no template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunVariables:
+    """The variables of one run; what is not known of it is empty."""
+
+    id: str
+    date: datetime  # with a zone; one for the whole run
+    registry: str = ""
+    os: str = "linux"
+    architecture: str = "amd64"
+    os_version: str = ""
+    commit: str = ""
+    branch: str = ""
+    task_name: str = ""
+    shared_volume: str = ""
+    repository: str = ""
+    git_tag: str = ""
+    triggered_by: str = ""
+
+    @property
+    def registry_name(self) -> str:
+        """What stands before the first dot of the registry."""
+        return self.registry.partition(".")[0]
+
+    def as_values(self) -> dict[str, str]:
+        """By the names that templates use."""
+        return {
+            "ID": self.id,
+            "Registry": self.registry,
+            "RegistryName": self.registry_name,
+            "Date": f"{self.date.astimezone(UTC):%Y%m%d-%H%M%S}z",
+            "OS": self.os,
+            "OSVersion": self.os_version,
+            "Architecture": self.architecture,
+            "Commit": self.commit,
+            "Branch": self.branch,
+            "TaskName": self.task_name,
+            "SharedVolume": self.shared_volume,
+            "Repository": self.repository,
+            "GitTag": self.git_tag,
+            "TriggeredBy": self.triggered_by,
+        }

@@ -1,0 +1,169 @@
+"""`tracker render`: what a task file says once its templates and aliases are filled in. Runs nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from random import SystemRandom
+
+import click
+
+from graph.errors import WrongUse
+from graph.reference import Platform
+from rebuild.aliases import AliasSources, fetch_source
+from rebuild.rendering import BYTES_MOST, Rendered, render_task
+from rebuild.run_variables import RunVariables
+from rebuild.secret import HIDDEN, Secret
+from rebuild.taskfile import SecretSource
+from rebuild.template import Surroundings
+from rebuild.values import merged_values, parse_assignments, read_values
+from tracker.cli.table import print_json
+
+STDIN = "-"
+_RUN_NAMES = {
+    "id": "id",
+    "registry": "registry",
+    "os": "os",
+    "osversion": "os_version",
+    "architecture": "architecture",
+    "commit": "commit",
+    "branch": "branch",
+    "taskname": "task_name",
+    "sharedvolume": "shared_volume",
+    "repository": "repository",
+    "gittag": "git_tag",
+    "triggeredby": "triggered_by",
+}
+
+
+@click.command("render")
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--values", "value_files", multiple=True, metavar="FILE", help="Values in YAML; the last counts."
+)
+@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="A value; always text.")
+@click.option(
+    "--set-secret",
+    "secret_assignments",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="A secret value. Without =VALUE: from the environment.",
+)
+@click.option(
+    "--run",
+    "run_assignments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A variable of the run, such as ID, Registry, Commit or Date. Default of ID: 1.",
+)
+@click.option(
+    "--context",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="The folder of alias sources. Default: that of FILE.",
+)
+@click.option("--fetch", is_flag=True, help="Fetch alias sources that are https URLs.")
+@click.option("--show-secrets", is_flag=True, help="Put secret values in, instead of ***.")
+@click.option("--json", "as_json", is_flag=True, help="Print text and version as JSON.")
+def render(
+    file: str,
+    value_files: tuple[str, ...],
+    assignments: tuple[str, ...],
+    secret_assignments: tuple[str, ...],
+    run_assignments: tuple[str, ...],
+    context: Path | None,
+    fetch: bool,
+    show_secrets: bool,
+    as_json: bool,
+) -> None:
+    """Print the task file FILE with its aliases replaced and its templates filled in.
+
+    FILE may be '-', for standard input. No vault is asked: what comes from one shows as ***.
+    """
+    now = datetime.now(UTC)
+    folder = Path() if file == STDIN else Path(file).parent
+    done = render_task(
+        _read(file),
+        path=file,
+        run=run_variables(run_assignments, now=now),
+        surroundings=Surroundings(now, SystemRandom()),
+        values={
+            **merged_values(*(read_values(_read(name), path=name) for name in value_files)),
+            **parse_assignments(assignments, option="--set"),
+            **_secrets(secret_assignments, os.environ, shown=show_secrets),
+        },
+        resolve=_hidden,
+        sources=AliasSources(context or folder, fetch_source if fetch else None),
+    )
+    _print(done, as_json=as_json)
+
+
+def run_variables(assignments: Iterable[str], *, now: datetime) -> RunVariables:
+    """The variables of a run that is not there: what is given, the time, and this machine."""
+    given = parse_assignments(assignments, option="--run")
+    here = Platform.of("linux", platform.machine())
+    fields = {"id": "1", "os": here.os, "architecture": here.architecture}
+    date = now
+    for name, value in given.items():
+        if name.lower() == "date":
+            date = _date(value)
+        elif name.lower() in _RUN_NAMES:
+            fields[_RUN_NAMES[name.lower()]] = value
+        else:
+            known = ", ".join(["Date", *RunVariables("", now).as_values()])
+            raise WrongUse(f"--run: a run has no variable {name!r}", hint=f"it has {known}")
+    return RunVariables(date=date, **fields)
+
+
+def _date(text: str) -> datetime:
+    for form in ("%Y%m%d-%H%M%Sz", "%Y-%m-%dT%H:%M:%SZ"):
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+    raise WrongUse(f"--run Date={text!r} is no time", hint="write it as 20240131-235959z")
+
+
+def _secrets(items: Iterable[str], environment: Mapping[str, str], *, shown: bool) -> dict[str, str | Secret]:
+    """Secret values by name: hidden, or as a `Secret`, which is put in as its text."""
+    complete: list[str] = []
+    for item in items:
+        name, equals, _ = item.partition("=")
+        if not equals and name not in environment:
+            raise WrongUse(f"--set-secret {name!r} has no value, and the environment has none of that name")
+        complete.append(item if equals else f"{name}={environment[name]}")
+    given = parse_assignments(complete, option="--set-secret")
+    return {name: Secret(text) if shown else HIDDEN for name, text in given.items()}
+
+
+def _hidden(wanted: tuple[SecretSource, ...]) -> dict[str, Secret]:
+    return {source.id: Secret(HIDDEN) for source in wanted}
+
+
+def _print(done: Rendered, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"version": done.version, "text": done.text})
+    else:
+        click.echo(done.text, nl=not done.text.endswith("\n"))
+
+
+def _read(path: str) -> str:
+    try:
+        if path == STDIN:
+            content = sys.stdin.buffer.read(BYTES_MOST + 1)
+        else:
+            with Path(path).open("rb") as file:
+                content = file.read(BYTES_MOST + 1)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise WrongUse(f"{path!r} cannot be read: {reason}") from None
+    if len(content) > BYTES_MOST:
+        raise WrongUse(f"{path!r} has more than {BYTES_MOST:,} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise WrongUse(f"{path}:{line}: this is not UTF-8") from None
