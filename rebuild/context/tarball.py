@@ -28,7 +28,7 @@ class _Passing(ContextError):
 
 
 async def download(source: Tarball, into: BinaryIO, meter: Meter) -> Digest:
-    """Write what the URL answers to an empty file, and answer its digest; raises `ContextError` with the server's own words."""
+    """Write what the URL answers to an empty file, and give its digest; errors have the server's words."""
     limits = meter.limits
     async for attempt in tenacity.AsyncRetrying(
         stop=tenacity.stop_after_attempt(limits.attempts),

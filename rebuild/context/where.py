@@ -101,7 +101,7 @@ class Source:
     def __str__(self) -> str:
         match self.place:
             case Folder(path=path):
-                return str(path)
+                return str(path) if path.is_absolute() else f"./{path}"  # else "./-" would print as "-"
             case Git(url=url, ref=ref, folder=folder):
                 part = f":{folder}" if folder else ""
                 return f"{url}#{ref or ''}{part}" if ref or part else url
@@ -131,7 +131,7 @@ def _place(text: str) -> Place:
     scheme = found[1].lower() if found else ""
     if text == "-":
         return StandardInput()
-    if text.lower() == "/dev/null":
+    if not scheme and str(Path(text)).lower() == "/dev/null":
         return Nothing()
     if scheme == "oci":
         return _artifact(text)
@@ -140,7 +140,8 @@ def _place(text: str) -> Place:
     if scheme in _GIT_SCHEMES:
         return _git(text)
     if text.startswith("github.com/"):
-        return _git(f"https://{text}")
+        name, mark, fragment = text.partition("#")
+        return _git(f"https://{name.rstrip('/').removesuffix('.git')}.git{mark}{fragment}")
     if text.startswith("git@"):
         return _scp(text)
     if scheme:
