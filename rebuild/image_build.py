@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -22,7 +22,6 @@ from rebuild.features import refuse
 from rebuild.registry import NotFound, Registry
 from rebuild.resolve import Memory, Resolved, resolve, taken
 from rebuild.secret import Secret
-from rebuild.task import Definition
 
 DOCKERFILE_BYTES_MOST = 1024 * 1024
 _NAMES = ("Dockerfile", "Containerfile")
@@ -34,6 +33,22 @@ class NotWhatWasPinned(TrackerError):
 
 class NotWhatWasPushed(TrackerError):
     """The name holds something else than what was pushed to it a moment ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBuild:
+    """One Dockerfile build on a folder of this machine. Paths are absolute."""
+
+    context: Path
+    dockerfile: Path | None  # None: Dockerfile or Containerfile of the context
+    images: tuple[ImageRef, ...]
+    platform: Platform
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    target: str | None = None
+    push: bool = True
+    no_cache: bool = False
+    reproducible: bool = False
+    timeout_s: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +71,7 @@ class Finished:
 
 
 async def build_image(
-    definition: Definition,
+    wanted: ImageBuild,
     tools: Tools,
     *,
     scratch: Path,
@@ -65,15 +80,15 @@ async def build_image(
     before_push: Callable[[BuildRecord], None],
     secrets: Mapping[str, Secret] | None = None,
 ) -> Finished | CommandFailed:
-    """Carry out a definition.
+    """Build one image as wanted, verify and push it.
 
-    `scratch` is an empty folder for this build alone, `name` what the engine calls the result where the
-    definition has no image name; `before_push` is called with all that is known once the build is verified;
+    `scratch` is an empty folder for this build alone, `name` what the engine calls the result where no
+    image name is wanted; `before_push` is called with all that is known once the build is verified;
     `secrets` are by the id that `RUN --mount=type=secret` names.
     """
     started_s = time.monotonic()
     resolved_at = tools.now()
-    dockerfile, content, found = examine(definition, tools)
+    dockerfile, content, found = examine(wanted, tools)
     bases = taken(found, reads_syntax_line=tools.engine.reads_syntax_line)
     resolved = await resolve(str(dockerfile), bases, tools.registry, tools.memory)
     _tell(log, found, resolved)
@@ -81,44 +96,44 @@ async def build_image(
         log(f"{line}\n".encode())
     pinned = scratch / "Dockerfile"
     pinned.write_bytes(pin(content, found, resolved.pins))
-    request = _request(definition, dockerfile, pinned, resolved, name)
+    request = _request(wanted, dockerfile, pinned, resolved, name)
     built = await tools.engine.build(replace(request, secrets=secrets or {}, scratch=scratch), log)
     if isinstance(built, CommandFailed):
         return built
     layers = await _verify(built.image, resolved, tools)
     record = BuildRecord(
-        images=definition.images,
+        images=wanted.images,
         manifests=None,
         content_id=content_id(built.image.platform, built.image.config, built.image.diff_ids),
-        platforms=(definition.platform,),
+        platforms=(wanted.platform,),
         bases=resolved.recorded(),
         resolved_at=resolved_at,
         built_at=tools.now(),
         duration_s=round(time.monotonic() - started_s, 3),
         pushed=False,
     )
-    if not definition.push or not definition.images:
+    if not wanted.push or not wanted.images:
         return Finished(record, layers)
     before_push(record)
     published = await _publish(record, built.image, tools, log)
     return published if isinstance(published, CommandFailed) else Finished(published, layers)
 
 
-def examine(definition: Definition, tools: Tools) -> tuple[Path, bytes, Scan]:
+def examine(wanted: ImageBuild, tools: Tools) -> tuple[Path, bytes, Scan]:
     """The Dockerfile, its text and its bases; raises `WrongUse` for all that can be wrong with it alone."""
-    dockerfile = find_dockerfile(definition)
+    dockerfile = find_dockerfile(wanted)
     content = read_dockerfile(dockerfile)
-    return dockerfile, content, _scan(definition, dockerfile, content, tools)
+    return dockerfile, content, _scan(wanted, dockerfile, content, tools)
 
 
-def find_dockerfile(definition: Definition) -> Path:
-    """The Dockerfile of a definition; refused where it, or the context, is not there."""
-    context = definition.context
+def find_dockerfile(wanted: ImageBuild) -> Path:
+    """The Dockerfile of a build; refused where it, or the context, is not there."""
+    context = wanted.context
     if not context.is_dir():
         raise WrongUse(
             f"context {context} is not a folder", hint="name the folder that the Dockerfile copies from"
         )
-    candidates = [definition.dockerfile] if definition.dockerfile else [context / name for name in _NAMES]
+    candidates = [wanted.dockerfile] if wanted.dockerfile else [context / name for name in _NAMES]
     for path in candidates:
         if path.is_file():
             return path
@@ -133,35 +148,35 @@ def read_dockerfile(path: Path) -> bytes:
     return content
 
 
-def _scan(definition: Definition, path: Path, content: bytes, tools: Tools) -> Scan:
+def _scan(wanted: ImageBuild, path: Path, content: bytes, tools: Tools) -> Scan:
     found = scan(
         content,
         path=str(path),
-        platform=definition.platform,
+        platform=wanted.platform,
         build_platform=tools.build_platform,
-        build_args=definition.build_args,
-        target=definition.target,
+        build_args=wanted.build_args,
+        target=wanted.target,
     )
     refuse(str(path), found, tools.engine)
     return found
 
 
 def _request(
-    definition: Definition, dockerfile: Path, pinned: Path, resolved: Resolved, name: str
+    wanted: ImageBuild, dockerfile: Path, pinned: Path, resolved: Resolved, name: str
 ) -> BuildRequest:
     own_ignore = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
     return BuildRequest(
-        context=definition.context,
+        context=wanted.context,
         dockerfile=pinned,
         ignore_file=own_ignore if own_ignore.is_file() else None,
-        platform=definition.platform,
-        tag=str(definition.images[0]) if definition.images else name,
-        target=definition.target,
-        build_args=definition.build_args,
+        platform=wanted.platform,
+        tag=str(wanted.images[0]) if wanted.images else name,
+        target=wanted.target,
+        build_args=wanted.build_args,
         annotations=_annotations(resolved),
-        no_cache=definition.no_cache,
-        timestamp=0 if definition.reproducible else None,
-        timeout_s=definition.timeout_s,
+        no_cache=wanted.no_cache,
+        timestamp=0 if wanted.reproducible else None,
+        timeout_s=wanted.timeout_s,
     )
 
 

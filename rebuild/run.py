@@ -18,10 +18,12 @@ from graph.model import BuildRecord
 from graph.reference import Digest, ImageRef
 from graph.store import GraphStore
 from rebuild import intent
+from rebuild.definition import DockerStep
 from rebuild.engine import CommandFailed
 from rebuild.equipment import Discretion, Equip, Equipment, same_for_all
 from rebuild.image_build import Finished, Tools, build_image, held_already
 from rebuild.logs import LogUnwritable, RunLog, log_path
+from rebuild.preparation import image_build, prepare
 from rebuild.registry import RegistryRefused
 from rebuild.runs import Run, Runs, Status
 from rebuild.scratch import scratch_folder
@@ -140,8 +142,12 @@ async def _build(
 
     workshop = folder / "build"
     workshop.mkdir()
+    step = run.definition.step
+    if not isinstance(step, DockerStep):
+        raise WrongUse("this run has a task file, which only the service carries out")
+    context = await prepare(run.definition, folder, hear)
     return await build_image(
-        run.definition,
+        image_build(run.definition, step, context),
         equipment.tools,
         scratch=workshop,
         name=f"localhost/tracker/untagged:{run.run_id}",

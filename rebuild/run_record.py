@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from rebuild.task import Definition
+from rebuild.definition import Definition
 
 
 class Status(StrEnum):

@@ -11,8 +11,8 @@ from typing import Any
 from graph.clock import from_text, to_text
 from graph.errors import TrackerError
 from graph.staleness import Attempt
+from rebuild.definition import Definition
 from rebuild.run_record import Cause, Queue, Run, Status, run_id_of
-from rebuild.task import Definition
 
 __all__ = ["Cause", "Queue", "Run", "RunMoved", "Runs", "Status", "run_id_of"]
 

@@ -1,70 +1,22 @@
-"""What a task builds: a frozen value, its JSON form, and the table that keeps it. Builds nothing."""
+"""Saved definitions with their names: the table of tasks. Carries nothing out."""
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
 from graph.clock import to_text
 from graph.errors import TrackerError, WrongUse
-from graph.reference import ImageRef, Platform
 from graph.store import GraphStore
+from rebuild.definition import Definition
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,50}")
 
 
 class UnknownTask(TrackerError):
     """No task of that name is saved."""
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """One Dockerfile build: where from, what of it, under which names. Paths are absolute."""
-
-    context: Path
-    dockerfile: Path | None  # None: Dockerfile or Containerfile of the context
-    images: tuple[ImageRef, ...]
-    platform: Platform
-    build_args: Mapping[str, str] = field(default_factory=dict)
-    target: str | None = None
-    push: bool = True
-    no_cache: bool = False
-    reproducible: bool = False
-    timeout_s: float = 3600.0
-
-    def to_json(self) -> str:
-        # Not dataclasses.asdict: it copies deeply, and a base may have a thousand images on it.
-        plain = {field.name: getattr(self, field.name) for field in fields(self)} | {
-            "context": str(self.context),
-            "dockerfile": str(self.dockerfile) if self.dockerfile else None,
-            "images": [str(image) for image in self.images],
-            "platform": str(self.platform),
-            "build_args": dict(self.build_args),
-        }
-        return json.dumps(plain, sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> Definition:
-        plain: dict[str, Any] = json.loads(text)
-        return cls(
-            **plain
-            | {
-                "context": Path(plain["context"]),
-                "dockerfile": Path(plain["dockerfile"]) if plain["dockerfile"] else None,
-                "images": tuple(ImageRef.parse(image) for image in plain["images"]),
-                "platform": Platform.parse(plain["platform"]),
-            }
-        )
-
-    def rebuilt(self) -> Definition:
-        """As the service carries it out: what somebody typed for one build alone does not count."""
-        return replace(self, no_cache=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from graph.database import immediate
 from graph.model import BuildRecord, Manifests, RecordedBase, Role, Via
 from graph.reference import Digest, ImageRef, Platform
 from graph.store import GraphStore, Source
+from rebuild.definition import Definition, DockerStep
 from rebuild.runs import Cause, Run, Runs, Status
-from rebuild.task import Definition, Task, Tasks
+from rebuild.task import Task, Tasks
 from tracker.state import State
 
 AMD64, ARM64 = Platform.parse("linux/amd64"), Platform.parse("linux/arm64")
@@ -138,8 +139,8 @@ class Sample:
 
 
 def definition_of(*images: str) -> Definition:
-    references = tuple(ImageRef.parse(image) for image in images)
-    return Definition(Path("/srv/app"), None, references, AMD64)
+    names = tuple(str(ImageRef.parse(image)) for image in images)
+    return Definition("/srv/app", DockerStep(names), AMD64)
 
 
 def diamond(folder: Path) -> Sample:

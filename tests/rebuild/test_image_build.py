@@ -21,13 +21,13 @@ from graph.reference import Digest, ImageRef, Platform
 from graph.store import GraphStore
 from rebuild import intent
 from rebuild.content import content_id
+from rebuild.definition import Definition, DockerStep
 from rebuild.engine import BuildRequest, Built, CommandFailed, LocalImage, LogSink, Pruned
-from rebuild.image_build import NotWhatWasPushed, Tools, build_image
+from rebuild.image_build import ImageBuild, NotWhatWasPushed, Tools, build_image
 from rebuild.memory import GraphMemory
 from rebuild.registry import NotFound
 from rebuild.run import Outcome, Workplace, carry_out
 from rebuild.runs import Cause, Run, Runs, Status
-from rebuild.task import Definition
 from tests.graph_samples import Sample, digest_of
 
 AMD64 = Platform.parse("linux/amd64")
@@ -142,7 +142,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     context.mkdir()
     (context / "Dockerfile").write_text(f"FROM {BASE}\n")
     place = Workplace(sample.sql, sample.state.logs, sample.state.scratch, tools, now)
-    yield Bench(sample, place, registry, engine, Definition(context, None, (APP,), AMD64))
+    yield Bench(sample, place, registry, engine, Definition(str(context), DockerStep((str(APP),)), AMD64))
     sample.sql.close()
 
 
@@ -173,7 +173,7 @@ async def test_a_push_that_somebody_else_overwrites_is_not_recorded(bench: Bench
 
     with pytest.raises(NotWhatWasPushed, match="now holds something else"):
         await build_image(
-            bench.definition,
+            ImageBuild(Path(bench.definition.context), None, (APP,), AMD64),
             bench.place.tools,
             scratch=bench.place.scratch,
             name="x",
@@ -197,7 +197,7 @@ async def test_content_that_every_name_holds_already_is_not_pushed(bench: Bench)
 async def test_a_name_that_is_missing_is_pushed_though_the_other_holds_the_content(bench: Bench) -> None:
     await bench.done()
 
-    await bench.done(definition=replace(bench.definition, images=(APP, OTHER)))
+    await bench.done(definition=replace(bench.definition, step=DockerStep((str(APP), str(OTHER)))))
 
     assert bench.engine.pushed == [APP, APP, OTHER]
 

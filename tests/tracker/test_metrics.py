@@ -17,8 +17,9 @@ from graph.database import immediate
 from graph.model import BuildRecord, Manifests, RecordedBase, Role, Via
 from graph.reference import Digest, ImageRef, Platform
 from graph.store import GraphStore, Source
+from rebuild.definition import Definition, DockerStep
 from rebuild.runs import Cause, Runs, Status
-from rebuild.task import Definition, Tasks
+from rebuild.task import Tasks
 from tracker.inbox import Inbox
 from tracker.metrics import CheckResult, EventResult, Metrics, StateRead, code_of
 from tracker.registry import BudgetLeft, RequestSeen
@@ -48,7 +49,7 @@ def record_app(state: State, at: datetime) -> int:
     connection = state.write()
     base = RecordedBase(BASE, Role.RUNTIME, Via.FROM, "0", 1, Manifests(digest("a")), (AMD64,))
     with immediate(connection):
-        task = Tasks(connection).save("app", Definition(Path("/src"), None, (APP,), AMD64), at)
+        task = Tasks(connection).save("app", Definition("/src", DockerStep((str(APP),)), AMD64), at)
         GraphStore(connection).record(
             BuildRecord(
                 images=(APP,),

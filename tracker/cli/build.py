@@ -14,13 +14,16 @@ import click
 from graph.clock import now
 from graph.database import immediate
 from graph.errors import TrackerError, WrongUse
-from graph.reference import ImageRef, Platform
-from rebuild.image_build import examine
+from graph.reference import Platform
+from rebuild.context.where import Folder, Source
+from rebuild.definition import Definition, DockerStep, full_name
+from rebuild.image_build import Tools, examine
 from rebuild.owner import this_process
+from rebuild.preparation import Prepared, image_build
 from rebuild.recovery import recover
 from rebuild.run import Outcome, carry_out
 from rebuild.runs import Cause, Run, Runs, Status
-from rebuild.task import Definition, Tasks, check_name
+from rebuild.task import Tasks, check_name
 from rebuild.task_secrets import SecretUse, TaskSecrets
 from tracker.cli.main import Place, report
 from tracker.cli.secret_options import typed_secrets
@@ -30,12 +33,12 @@ from tracker.workshop import Workshop, host_platform
 
 
 @click.command()
-@click.argument("context", type=click.Path(path_type=Path))
+@click.argument("context")
 @click.option(
     "-t", "--image", "names", multiple=True, metavar="REF", help="A name for the image; repeat for more."
 )
 @click.option(
-    "-f", "--file", "dockerfile", type=click.Path(path_type=Path), help="Default: CONTEXT/Dockerfile."
+    "-f", "--file", "dockerfile", metavar="PATH", help="Of this machine for a folder, else of the context."
 )
 @click.option(
     "--build-arg", "build_args", multiple=True, metavar="K[=V]", help="Without =V: as in the environment."
@@ -97,9 +100,9 @@ def build(
 def definition_of(
     settings: Settings,
     *,
-    context: Path,
+    context: str,
     names: tuple[str, ...],
-    dockerfile: Path | None,
+    dockerfile: str | None,
     build_args: tuple[str, ...],
     target: str | None,
     platform: str | None,
@@ -109,34 +112,30 @@ def definition_of(
     timeout_s: float | None,
 ) -> Definition:
     """What was typed, checked and made absolute, with the settings for what was not."""
-    return Definition(
-        context=_folder(context),
-        dockerfile=dockerfile.absolute() if dockerfile else None,
+    source = Source.parse(context)
+    is_local = isinstance(source.place, Folder)
+    step = DockerStep(
         images=tuple(dict.fromkeys(_image(name, settings.registry) for name in names)),
-        platform=Platform.parse(platform) if platform else host_platform(),
+        # As `az acr build` and docker have it: of a folder here it is a path of the shell's.
+        dockerfile=str(Path(dockerfile).absolute()) if dockerfile and is_local else dockerfile,
         build_args=dict(_build_arg(text) for text in build_args),
         target=target,
         push=not no_push,
         no_cache=no_cache,
         reproducible=settings.rebuild.reproducible if reproducible is None else reproducible,
+    )
+    return Definition(
+        context=str(source.place.path.resolve()) if isinstance(source.place, Folder) else str(source),
+        step=step,
+        platform=Platform.parse(platform) if platform else host_platform(),
         timeout_s=timeout_s or settings.rebuild.timeout,
     )
 
 
-def _folder(context: Path) -> Path:
-    if not context.is_dir():
-        raise WrongUse(
-            f"context {str(context)!r} is not a folder",
-            hint="name the folder that the Dockerfile copies from",
-        )
-    return context.resolve()
-
-
-def _image(name: str, default_registry: str) -> ImageRef:
-    reference = ImageRef.parse(name, default_registry=default_registry)
-    if reference.digest is not None:
+def _image(name: str, default_registry: str) -> str:
+    if "@" in name:
         raise WrongUse(f"image name {name!r} has a digest, which only the build can tell", hint="name a tag")
-    return reference
+    return full_name(name, default_registry)
 
 
 def _build_arg(text: str) -> tuple[str, str]:
@@ -149,7 +148,7 @@ def _build_arg(text: str) -> tuple[str, str]:
 async def _build(workshop: Workshop, definition: Definition, task_name: str | None) -> tuple[Run, Outcome]:
     async with workshop:
         place = await workshop.workplace()
-        examine(definition, place.tools)  # a mistake in the Dockerfile changes nothing
+        _examine(definition, place.tools)
         run = _claimed_run(workshop, definition, task_name)
         try:
             return run, await carry_out(run, place)
@@ -157,6 +156,13 @@ async def _build(workshop: Workshop, definition: Definition, task_name: str | No
             with immediate(workshop.connection):
                 Runs(workshop.connection).finish(run, Status.CANCELED, now(), error="interrupted")
             raise
+
+
+def _examine(definition: Definition, tools: Tools) -> None:
+    """A mistake in a Dockerfile of this machine changes nothing: no run, no task."""
+    source, step = Source.parse(definition.context), definition.step
+    if isinstance(source.place, Folder) and isinstance(step, DockerStep):
+        examine(image_build(definition, step, Prepared(source.place.path, is_local=True)), tools)
 
 
 def _claimed_run(workshop: Workshop, definition: Definition, task_name: str | None) -> Run:

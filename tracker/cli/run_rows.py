@@ -44,7 +44,7 @@ class RunRow:
 
     @property
     def images(self) -> list[str]:
-        return [str(image) for image in self.definition.get("images", ())]
+        return [str(image) for image in self.definition["step"].get("images", ())]
 
     def duration_s(self, now: datetime) -> float | None:
         """From start to end, or to now while it goes on; None if it never started."""
@@ -75,7 +75,7 @@ def runs_of_image(sql: sqlite3.Connection, image_id: int, *, most: int) -> list[
     rows = sql.execute(
         f"{_SELECT} WHERE r.task_id = (SELECT task_id FROM images WHERE id = ?1)"
         " OR (r.number > (SELECT max(number) FROM runs) - ?2 AND EXISTS ("
-        "   SELECT 1 FROM json_each(r.definition, '$.images') d"
+        "   SELECT 1 FROM json_each(r.definition, '$.step.images') d"
         "   JOIN images i ON i.name = d.value WHERE i.id = ?1))"
         " ORDER BY r.number DESC LIMIT ?3",
         (image_id, _LOOK_BACK, most),

@@ -15,9 +15,10 @@ from graph.database import open_for_writing
 from graph.migrations import graph_tables, migrate
 from graph.reference import Platform
 from rebuild.cipher import Cipher
+from rebuild.definition import Definition, DockerStep
 from rebuild.migrations import run_tables
 from rebuild.secret import Secret
-from rebuild.task import Definition, Tasks
+from rebuild.task import Tasks
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
@@ -48,7 +49,7 @@ def sql(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """Tasks 1 and 2 exist."""
     connection = open_for_writing(tmp_path / "graph.db")
     migrate(connection, graph_tables, run_tables)
-    definition = Definition(tmp_path, None, (), Platform.parse("linux/amd64"))
+    definition = Definition(str(tmp_path), DockerStep(), Platform.parse("linux/amd64"))
     for name in ("shop", "worker"):
         Tasks(connection).save(name, definition, NOW)
     yield connection

@@ -1,0 +1,120 @@
+"""What a run is asked to do: a context, and a Dockerfile or a task file. A frozen value with a JSON form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from graph.errors import InvalidReference
+from graph.reference import ImageRef, Platform
+
+
+@dataclass(frozen=True, slots=True)
+class DockerStep:
+    """Build one Dockerfile and push the result."""
+
+    images: tuple[str, ...] = ()  # full names; they may hold templates such as {{.Run.ID}}
+    dockerfile: str | None = None  # in the context, or absolute; None: Dockerfile or Containerfile
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    target: str | None = None
+    push: bool = True
+    no_cache: bool = False
+    reproducible: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileStep:
+    """Carry out a task file of the context."""
+
+    file: str
+    values_file: str | None = None  # in the context
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class InlineStep:
+    """Carry out a task file that came with the request."""
+
+    text: str
+    values_text: str = ""  # YAML
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+Step = DockerStep | FileStep | InlineStep
+_KINDS: Mapping[str, type[Step]] = {"docker": DockerStep, "file": FileStep, "inline": InlineStep}
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One piece of work. `context` is the text of a source: a folder's absolute path, a URL, /dev/null."""
+
+    context: str
+    step: Step
+    platform: Platform
+    timeout_s: float = 3600.0
+
+    @property
+    def images(self) -> tuple[ImageRef, ...]:
+        """The images that are known to come of it: names with templates are not."""
+        if not isinstance(self.step, DockerStep):
+            return ()
+        return tuple(ImageRef.parse(name) for name in self.step.images if "{{" not in name)
+
+    def rebuilt(self) -> Definition:
+        """As the service repeats it: what somebody typed for one build alone does not count."""
+        match self.step:
+            case DockerStep() as step:
+                return replace(self, step=replace(step, no_cache=False))
+            case FileStep() | InlineStep():
+                return self
+
+    def to_json(self) -> str:
+        kind = next(kind for kind, form in _KINDS.items() if isinstance(self.step, form))
+        # Not dataclasses.asdict: it copies deeply, and a base may have a thousand images on it.
+        step = {field.name: getattr(self.step, field.name) for field in fields(self.step)}
+        plain = {
+            "context": self.context,
+            "platform": str(self.platform),
+            "timeout_s": self.timeout_s,
+            "step": {"kind": kind, **{name: _plain(value) for name, value in step.items()}},
+        }
+        return json.dumps(plain, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Definition:
+        plain: dict[str, Any] = json.loads(text)
+        step = dict(plain["step"])
+        form = _KINDS[step.pop("kind")]
+        if "images" in step:
+            step["images"] = tuple(step["images"])
+        return cls(plain["context"], form(**step), Platform.parse(plain["platform"]), plain["timeout_s"])
+
+
+def _plain(value: object) -> object:
+    match value:
+        case tuple():
+            return list(value)
+        case Mapping():
+            return dict(value)
+        case _:
+            return value
+
+
+def full_name(name: str, default_registry: str) -> str:
+    """An image name with its registry and tag; one with templates is checked when they are filled in."""
+    if "{{" not in name:
+        return str(ImageRef.parse(name, default_registry=default_registry))
+    first, slash, _ = name.partition("/")
+    if name.startswith("{{") or (slash and _names_a_host(first)):
+        return name
+    return f"{default_registry}/{name}"
+
+
+def _names_a_host(text: str) -> bool:
+    """Whether the part before the first slash is a registry and not the beginning of a repository."""
+    try:
+        return ImageRef.parse(f"{text}/x").registry == text
+    except InvalidReference:
+        return False

@@ -1,0 +1,66 @@
+"""Turns what a run was asked to do into a build on a folder of this machine. Fetches, and builds nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from graph.errors import WrongUse
+from graph.reference import ImageRef
+from rebuild.context.where import Folder, Source
+from rebuild.definition import Definition, DockerStep
+from rebuild.image_build import ImageBuild
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The context as it was fetched."""
+
+    folder: Path
+    commit: str | None = None
+    branch: str | None = None
+    is_local: bool = False  # the user's own folder: paths may lead out of it
+
+
+async def prepare(definition: Definition, scratch: Path, log: Callable[[bytes], None]) -> Prepared:
+    """Bring the context here; a folder of this machine is used where it is."""
+    source = Source.parse(definition.context)
+    if isinstance(source.place, Folder):
+        if not source.place.path.is_dir():
+            raise WrongUse(
+                f"context {definition.context!r} is not a folder",
+                hint="name the folder that the Dockerfile copies from",
+            )
+        return Prepared(source.place.path.resolve(), is_local=True)
+    # A build from a folder needs neither HTTP nor git: it should not wait for their import.
+    from rebuild.context.fetch import fetch
+
+    fetched = await fetch(source, scratch / "context", log=log)
+    return Prepared(fetched.folder, fetched.commit, fetched.branch)
+
+
+def image_build(definition: Definition, step: DockerStep, context: Prepared) -> ImageBuild:
+    """The build of a Dockerfile step, with absolute paths."""
+    return ImageBuild(
+        context=context.folder,
+        dockerfile=_dockerfile(step, context),
+        images=tuple(ImageRef.parse(name) for name in step.images),
+        platform=definition.platform,
+        build_args=step.build_args,
+        target=step.target,
+        push=step.push,
+        no_cache=step.no_cache,
+        reproducible=step.reproducible,
+        timeout_s=definition.timeout_s,
+    )
+
+
+def _dockerfile(step: DockerStep, context: Prepared) -> Path | None:
+    """A Dockerfile may lie outside of the user's own folder, but not outside of what was fetched."""
+    if step.dockerfile is None:
+        return None
+    path = context.folder / step.dockerfile
+    if not context.is_local and not path.resolve().is_relative_to(context.folder.resolve()):
+        raise WrongUse(f"Dockerfile {step.dockerfile!r} leads out of the context", hint="name one inside it")
+    return path
