@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("tracker.cli.doctor:doctor", "What works on this machine and what is missing."),
     "graph": ("tracker.cli.graph:graph", "The whole graph as dot, mermaid, JSON or SVG."),
     "images": ("tracker.cli.images:images", "Every image in the graph."),
+    "login": ("tracker.cli.login:login", "Log in to a registry, and remember it as docker does."),
     "logs": ("tracker.cli.runs:logs", "The log of a run, while it grows and afterwards."),
     "plan": ("tracker.cli.plan:plan", "What would be rebuilt, in which order, how long it takes."),
     "rdeps": ("tracker.cli.deps:rdeps", "What stands on an image."),
@@ -34,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "scan": ("tracker.cli.scan:command", "The bases that a Dockerfile names."),
     "serve": ("tracker.cli.serve:serve", "Run the service: watch, decide, rebuild."),
     "stale": ("tracker.cli.stale:stale", "The images whose bases have moved."),
+    "token": ("tracker.cli.tokens:token", "Tokens with which other programs use the API."),
     "why": ("tracker.cli.why:why", "Why an image is, or is not, about to be rebuilt."),
 }
 

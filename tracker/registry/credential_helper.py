@@ -1,4 +1,4 @@
-"""Runs `docker-credential-NAME get`. Knows the helpers' protocol, not which registry uses which."""
+"""Runs `docker-credential-NAME`. Knows the helpers' protocol, not which registry uses which."""
 
 from __future__ import annotations
 
@@ -23,13 +23,33 @@ async def ask_helper(
     name: str, server: str, *, environment: Mapping[str, str], timeout_s: float = 10.0
 ) -> Credential | None:
     """What the helper keeps for `server`, None where it keeps nothing. Raises `CredentialsError`."""
+    exit_code, output = await _run(name, "get", server, server, environment, timeout_s)
+    return _read_answer(name, server, exit_code, output)
+
+
+async def store_in_helper(
+    name: str, server: str, login: Login, *, environment: Mapping[str, str], timeout_s: float = 10.0
+) -> None:
+    """Have the helper keep the login for `server`. Raises `CredentialsError`."""
+    said = json.dumps({"ServerURL": server, "Username": login.username, "Secret": login.password.reveal()})
+    exit_code, _ = await _run(name, "store", said, server, environment, timeout_s)
+    if exit_code != 0:
+        raise CredentialsError(
+            f"credential helper docker-credential-{name}: exit code {exit_code} at storing {server}",
+            hint="is its own store unlocked and writable?",
+        )
+
+
+async def _run(
+    name: str, verb: str, said: str, server: str, environment: Mapping[str, str], timeout_s: float
+) -> tuple[int | None, bytes]:
     program = _find(name, environment)
     process = await asyncio.create_subprocess_exec(
-        program, "get", stdin=PIPE, stdout=PIPE, stderr=asyncio.subprocess.DEVNULL, env=dict(environment)
+        program, verb, stdin=PIPE, stdout=PIPE, stderr=asyncio.subprocess.DEVNULL, env=dict(environment)
     )
     try:
         async with asyncio.timeout(timeout_s):
-            output = await _converse(process, server)
+            output = await _converse(process, said)
     except TimeoutError:
         raise CredentialsError(
             f"credential helper docker-credential-{name}: no answer within {timeout_s:g} s for {server}",
@@ -37,7 +57,7 @@ async def ask_helper(
         ) from None
     finally:
         await _end(process)
-    return _read_answer(name, server, process.returncode, output)
+    return process.returncode, output
 
 
 def _find(name: str, environment: Mapping[str, str]) -> str:
@@ -52,10 +72,10 @@ def _find(name: str, environment: Mapping[str, str]) -> str:
     return program
 
 
-async def _converse(process: Process, server: str) -> bytes:
+async def _converse(process: Process, said: str) -> bytes:
     assert process.stdin is not None and process.stdout is not None
     with contextlib.suppress(ConnectionError):  # a helper may answer without reading
-        process.stdin.write(server.encode())
+        process.stdin.write(said.encode())
         await process.stdin.drain()
         process.stdin.close()
     output = bytearray()
