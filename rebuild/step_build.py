@@ -9,6 +9,7 @@ from functools import partial
 
 from graph.errors import WrongUse
 from graph.reference import ImageRef, Platform
+from rebuild.secret import Secret
 from rebuild.step_place import EngineKind, PlanSetting
 from rebuild.taskfile import (
     WORKSPACE,
@@ -33,7 +34,7 @@ class PlannedSecret:
 
     id: str
     path: str | None = None
-    value: str | None = None
+    value: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,4 +219,4 @@ def _secret(
             f"step {step.id!r}: --secret id={secret.id} needs the variable {secret.variable}, and has none",
             hint=f"add {secret.variable}=… to its env, or name a file of a mounted volume with src=",
         )
-    return PlannedSecret(secret.id, value=value)
+    return PlannedSecret(secret.id, value=Secret(value))

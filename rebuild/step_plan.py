@@ -41,13 +41,13 @@ class PlannedStep:
     """One step with the calls that carry it out, in their order; they stop at the first that fails."""
 
     step: Step
-    calls: tuple[Argv, ...]
-    environment: Mapping[str, str]
+    calls: tuple[Argv, ...] = field(repr=False)  # here and below: secrets may be in it
+    environment: Mapping[str, str] = field(repr=False)
     pull: Argv | None = None  # before anything else, outside of the step's timeout
     hidden: Mapping[str, str] = field(
         default_factory=dict, repr=False
     )  # for the file that `--env-file` names
-    build: PlannedBuild | None = None
+    build: PlannedBuild | None = field(default=None, repr=False)
     exposes: bool = False  # whether a secret would stand in the list of the machine's processes
 
     @property

@@ -78,10 +78,10 @@ class Step:
 
     id: str
     line: int
-    action: Action
+    action: Action = field(repr=False)  # the text was rendered: secrets may be in it, and in the environment
     when: tuple[str, ...] = ()  # as written
     depends_on: tuple[str, ...] = ()  # ids of the steps that have to end first
-    environment: tuple[tuple[str, str], ...] = ()  # merged, in order
+    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # merged, in order
     working_directory: str | None = None  # absolute, in the container; None is the image's own
     entry_point: str | None = None
     user: str | None = None

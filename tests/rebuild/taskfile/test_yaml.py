@@ -75,11 +75,32 @@ def test_a_template_that_was_not_rendered_is_hinted_at() -> None:
     assert "template" in str(refused("steps:\n- push: [{{.Run.Registry}}/a]\n")[0].hint)
 
 
-KEYS = ["steps", "cmd", "build", "push", "when", "env", "id", "if", "version", "networks", "volumes", "secrets",
-        "<<", "retries", "detach", "finally", "platforms", "name", "secret", "volumeMounts",
-        "ports", "shell"]  # fmt: skip
-SCALARS = ["on", "-1", "~", "'-'", "a b", "alpine", "-t a .", "A=1", "v1.1.0", "always()", "!x y", "&a b", "*a",
-           "x | y", "%{steps.a.outputs.b}", "022", "1e400", "\"\\x41\"", "[a, b]", "{a: b}", "$A"]  # fmt: skip
+KEYS = [
+    "steps",
+    "cmd",
+    "build",
+    "push",
+    "when",
+    "env",
+    "id",
+    "if",
+    "version",
+    "networks",
+    "volumes",
+    "secrets",
+    "<<",
+    "retries",
+    "detach",
+    "finally",
+    "platforms",
+    "name",
+    "secret",
+    "volumeMounts",
+    "ports",
+    "shell",
+]
+SCALARS = ["on", "-1", "~", "'-'", "a b", "alpine", "-t a .", "A=1", "v1.1.0", "always()", "!x y", "&a b"]
+SCALARS += ["*a", "x | y", "%{steps.a.outputs.b}", "022", "1e400", '"\\x41"', "[a, b]", "{a: b}", "$A"]
 
 
 def yaml_texts() -> st.SearchStrategy[str]:
