@@ -15,7 +15,7 @@ from graph.errors import TrackerError, WrongUse
 from rebuild.secret import Secret
 
 CREDENTIAL = "tracker-key"  # its name in the unit: LoadCredentialEncrypted=tracker-key:…
-KEY_FILE = "tracker.key"  # in the state folder
+KEY_FILE = "master.key"  # in the state folder
 KEY_FILE_BYTES_MOST = 64 * 1024
 _NEW_KEY = "head -c 32 /dev/urandom | basenc --base64url"
 

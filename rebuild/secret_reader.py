@@ -26,7 +26,6 @@ from rebuild.secret_source import (
 SECRET_BYTES_MOST = 64 * 1024
 AT_ONCE = 5
 TIMEOUT_S = 120.0
-SERVICE_PREFIX = "TRACKER_SECRET_"
 
 
 class SecretUnavailable(TrackerError):
@@ -67,12 +66,14 @@ class Places:
         cls,
         environment: Mapping[str, str],
         *,
+        prefix: str,
         folders: tuple[Path, ...],
         vault: Vault | None = None,
         keyvaults: Mapping[str, str] | None = None,
     ) -> Places:
-        """For the service, whose own environment, files and credentials are no task's."""
-        lent = {name: text for name, text in environment.items() if name.startswith(SERVICE_PREFIX)}
+        """For the service, whose own environment, files and credentials are no task's: of its variables those
+        that begin with `prefix`, of files those in `folders`."""
+        lent = {name: text for name, text in environment.items() if name.startswith(prefix)}
         own = frozenset({"tracker-key", "vault-token", "vault-secret-id"})
         return cls(lent, folders, _credentials(environment), own, keyvaults or {}, vault)
 
@@ -147,7 +148,7 @@ def _variable(name: str, places: Places) -> Secret:
     if value is None:
         raise SecretUnavailable(
             "there is no such variable",
-            hint=f"set it where tracker runs; the service gives only {SERVICE_PREFIX}… to tasks",
+            hint="set it where tracker runs; docs/credentials.md says which of them the service gives to tasks",
         )
     return Secret(value)
 

@@ -40,6 +40,9 @@ from tracker.settings import RegistrySection, Settings
 from tracker.state import State
 
 
+LENT_PREFIX = "TRACKER_SECRET_"  # of the service's variables that tasks may name
+
+
 def _unheard(piece: bytes) -> None:
     """Nobody listens."""
 
@@ -98,7 +101,9 @@ class Workshop:
         if not self._serving:
             return Places.of_user(os.environ, vault=self._vault, keyvaults=keyvaults)
         folders = section.folders or ()
-        return Places.of_service(os.environ, folders=folders, vault=self._vault, keyvaults=keyvaults)
+        return Places.of_service(
+            os.environ, prefix=LENT_PREFIX, folders=folders, vault=self._vault, keyvaults=keyvaults
+        )
 
     def _outfitter(self, tools: Tools) -> Outfitter:
         return Outfitter(

@@ -71,9 +71,9 @@ def test_after_a_rotation_old_values_open_and_new_ones_need_the_new_key() -> Non
 def test_a_key_file_is_made_at_first_need_for_our_eyes_alone(tmp_path: Path) -> None:
     sealed = find_cipher(tmp_path / "state", {}).seal(VALUE, "row")
 
-    assert (tmp_path / "state/tracker.key").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "state/master.key").stat().st_mode & 0o777 == 0o600
     assert find_cipher(tmp_path / "state", {}).open(sealed, "row") == VALUE
-    assert [path.name for path in (tmp_path / "state").iterdir()] == ["tracker.key"]
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["master.key"]
 
 
 def test_processes_that_make_the_key_at_once_agree_on_one(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def _seal_in_child(folder: Path, number: int) -> int:
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
 def test_a_key_file_that_others_may_read_is_refused_with_the_way_out(tmp_path: Path, mode: int) -> None:
     find_cipher(tmp_path, {})
-    (tmp_path / "tracker.key").chmod(mode)
+    (tmp_path / "master.key").chmod(mode)
 
     with pytest.raises(
         KeyUnusable, match=rf"may be read or written by others \(mode {mode:04o}\)"
@@ -108,19 +108,19 @@ def test_a_key_file_that_others_may_read_is_refused_with_the_way_out(tmp_path: P
         find_cipher(tmp_path, {})
 
     assert refusal.value.hint is not None
-    assert refusal.value.hint.startswith(f"chmod 600 {tmp_path}/tracker.key")
+    assert refusal.value.hint.startswith(f"chmod 600 {tmp_path}/master.key")
 
 
 def test_a_key_file_that_is_a_link_is_refused(tmp_path: Path) -> None:
     find_cipher(tmp_path / "elsewhere", {})
-    (tmp_path / "tracker.key").symlink_to(tmp_path / "elsewhere/tracker.key")
+    (tmp_path / "master.key").symlink_to(tmp_path / "elsewhere/master.key")
 
     with pytest.raises(KeyUnusable, match="cannot be read"):
         find_cipher(tmp_path, {})
 
 
 def test_a_pipe_in_the_place_of_the_key_file_does_not_hang(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "tracker.key", 0o600)
+    os.mkfifo(tmp_path / "master.key", 0o600)
 
     with pytest.raises(KeyUnusable, match="is not a file"):
         find_cipher(tmp_path, {})
@@ -144,8 +144,8 @@ def test_with_a_credential_no_key_file_is_made(tmp_path: Path) -> None:
 
 def test_several_keys_are_lines_and_comments_are_left(tmp_path: Path) -> None:
     new, old = new_key(), new_key()
-    (tmp_path / "tracker.key").touch(0o600)
-    (tmp_path / "tracker.key").write_text(f"# 2026\n{new.reveal()}\n\n# 2025\n{old.reveal()}\n")
+    (tmp_path / "master.key").touch(0o600)
+    (tmp_path / "master.key").write_text(f"# 2026\n{new.reveal()}\n\n# 2025\n{old.reveal()}\n")
 
     cipher = find_cipher(tmp_path, {})
 
@@ -165,8 +165,8 @@ def test_several_keys_are_lines_and_comments_are_left(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_key_is_refused_without_being_shown(tmp_path: Path, content: str, said: str) -> None:
-    (tmp_path / "tracker.key").touch(0o600)
-    (tmp_path / "tracker.key").write_text(content)
+    (tmp_path / "master.key").touch(0o600)
+    (tmp_path / "master.key").write_text(content)
 
     with pytest.raises(KeyUnusable, match=said) as refusal:
         find_cipher(tmp_path, {})

@@ -152,7 +152,7 @@ async def test_a_task_does_not_reach_what_is_the_services_own(tmp_path: Path, te
     for name in ("tracker-key", "vault-token"):
         (own / name).write_text("private")
     environment = {"PATH": "private", "VAULT_TOKEN": "private", "CREDENTIALS_DIRECTORY": str(own)}
-    places = Places.of_service(environment, folders=(lent,))
+    places = Places.of_service(environment, prefix="TRACKER_SECRET_", folders=(lent,))
 
     error = await failed(places, db=text.format(lent=lent))
 
@@ -162,7 +162,7 @@ async def test_a_task_does_not_reach_what_is_the_services_own(tmp_path: Path, te
 async def test_a_task_reaches_what_the_service_lends(tmp_path: Path) -> None:
     (tmp_path / "db").write_text("lent")
     environment = {"TRACKER_SECRET_DB": "lent", "CREDENTIALS_DIRECTORY": str(tmp_path)}
-    places = Places.of_service(environment, folders=(tmp_path,))
+    places = Places.of_service(environment, prefix="TRACKER_SECRET_", folders=(tmp_path,))
 
     found = await read_secrets(
         sources(a=f"file:{tmp_path}/db", b="env:TRACKER_SECRET_DB", c="credential:db"), places
