@@ -148,7 +148,7 @@ def _variable(name: str, places: Places) -> Secret:
     if value is None:
         raise SecretUnavailable(
             "there is no such variable",
-            hint="set it where tracker runs; docs/credentials.md says which of them the service gives to tasks",
+            hint="set it where tracker runs; docs/credentials.md says which ones the service gives on",
         )
     return Secret(value)
 

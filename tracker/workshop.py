@@ -39,7 +39,6 @@ from tracker.registry.transport import Transport, few_questions
 from tracker.settings import RegistrySection, Settings
 from tracker.state import State
 
-
 LENT_PREFIX = "TRACKER_SECRET_"  # of the service's variables that tasks may name
 
 
