@@ -64,7 +64,8 @@ def follow(connection: sqlite3.Connection, places: Iterable[Place]) -> Hearsay:
     for _ in range(DEPTH_MOST):
         seen |= layer.keys()
         _read_words(connection, found, {place.manifest for place in layer})
-        uppers = [_step(found, place) for place in layer]
+        silent_first = sorted(layer, key=lambda place: place.manifest in found.words)  # they are nearer
+        uppers = [_step(found, place) for place in silent_first]
         layer = {upper: None for upper in uppers if upper is not None and upper not in seen}
         if not layer:
             break

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from graph.clock import now
 from graph.database import immediate
-from graph.model import BuildRecord, Manifests, RecordedBase, Role, Via
+from graph.model import BuildRecord, Manifests, RecordedBase, Role, SaidBase, Via
 from graph.reference import Digest, ImageRef, Platform
 from graph.store import GraphStore, Source
 from rebuild.definition import Definition, DockerStep
@@ -61,6 +61,12 @@ class Sample:
         self.holds[reference] = manifests
         with immediate(self.sql):
             GraphStore(self.sql).observe(reference, manifests, self.ago(hours), Source.POLL)
+
+    def hear(self, seed: str, base: str) -> None:
+        """The manifest of that seed says that it stands on the base, of which nothing else is known."""
+        said = {digest_of(seed): SaidBase(ImageRef.parse(base), digest_of(base))}
+        with immediate(self.sql):
+            GraphStore(self.sql).remember_manifests(Manifests(digest_of(seed), {}, said))
 
     def build(
         self,
@@ -171,6 +177,7 @@ def shop(folder: Path) -> Sample:
         sample.task(name, f"{host}/{name}:{tag}")
         for name, tag in (("python", "3.12"), ("worker", "2"), ("shop", "1.4"))
     )
+    sample.hear("golang", "buildpack-deps:bookworm-scm")
     sample.build(f"{host}/python:3.12", "debian:12", hours=72, task=python)
     sample.build(f"{host}/worker:2", f"{host}/python:3.12", hours=71, task=worker)
     bases = (f"{host}/python:3.12", "golang:1.23", f"{host}/worker:2")

@@ -110,7 +110,7 @@ def going_now(decisions: Mapping[int, Decision]) -> dict[int, Decision]:
     going: dict[int, Decision] = {}
     for image_id, decision in decisions.items():
         starts = decision.reason in (Reason.BASE_MOVED, Reason.SETTLING, Reason.RUNNING)
-        follows = decision.reason is Reason.BASE_PENDING and all(base in going for base in decision.waits_for)
+        follows = decision.reason is Reason.BASE_PENDING and all(map(going.__contains__, decision.waits_for))
         if starts or follows:
             going[image_id] = decision
     return going

@@ -254,3 +254,55 @@ def test_an_image_for_two_platforms_is_compared_on_each(sample: Sample, tracker:
 
     assert set(base["recorded_platform_digests"]) == {"linux/amd64", "linux/arm64"}
     assert base["fresh"] is False
+
+
+def debian_says(sample: Sample) -> None:
+    """debian:12, as base:1 used it, says that it stands on bootstrap:1."""
+    sample.hear("debian", "bootstrap:1")
+
+
+def test_what_an_image_says_of_itself_is_starred_and_explained(sample: Sample, tracker: Tracker) -> None:
+    debian_says(sample)
+
+    lines = tracker("deps", "base:1").lines
+
+    assert lines[3].split() == ["└─", "bootstrap:1", "runtime*", digest_of("bootstrap:1").short, "-", "-"]
+    assert lines[-1] == "* is what the image above says of itself: not recorded here and not watched"
+
+
+def test_what_an_image_says_of_itself_has_the_keys_of_any_base(sample: Sample, tracker: Tracker) -> None:
+    debian_says(sample)
+
+    tree = tracker("deps", "base:1", "--json").json
+
+    (debian,) = tree["bases"]
+    (said,) = debian["bases"]
+    assert list(said) == list(debian)
+    assert (said["role"], said["via"], said["stage"], said["line"]) == ("runtime", "from", "", 0)
+    assert (said["observed_digest"], said["fresh"], tree["fresh"]) == (None, None, True)
+
+
+def test_dependants_over_words_are_starred(sample: Sample, tracker: Tracker) -> None:
+    debian_says(sample)
+
+    answer = tracker("rdeps", "bootstrap:1", "--depth", "2")
+
+    assert answer.lines[2].split() == ["2", "runtime*", "3d", f"{HOST}/base:1"]
+    assert tracker("rdeps", "debian:12", "--json").json["dependants"][0]["said"] is False
+
+
+def test_a_name_that_was_only_said_says_where_it_comes_from(sample: Sample, tracker: Tracker) -> None:
+    debian_says(sample)
+
+    assert "see 'tracker rdeps bootstrap:1'" in tracker("deps", "bootstrap:1").out
+
+
+def test_an_image_shows_its_bases_recorded_and_as_rebuilt_since(sample: Sample, tracker: Tracker) -> None:
+    used = digest_of(f"{HOST}/base:1 built 72 hours ago")
+    sample.build(f"{HOST}/base:1", "debian:12", hours=1)
+
+    (base,) = tracker("deps", "img-b:1", "--json").json["bases"]
+
+    assert base["recorded_digest"] == str(used)
+    assert base["observed_digest"] == str(digest_of(f"{HOST}/base:1 built 1 hours ago"))
+    assert base["fresh"] is False

@@ -34,6 +34,14 @@ def test_a_diamond_is_rebuilt_each_once_bases_first(sample: Sample, tracker: Tra
     assert plan["steps"][0]["images"] == [f"{HOST}/base:1"]
 
 
+def test_each_step_of_the_json_is_a_line(sample: Sample, tracker: Tracker) -> None:
+    with_moved_debian(sample)
+
+    lines = tracker("plan", "--json").lines
+
+    assert [line[:13] for line in lines[2:6]] == ['    {"task": "'[:13]] * 4
+
+
 def test_durations_are_those_of_the_last_runs(sample: Sample, tracker: Tracker) -> None:
     with_moved_debian(sample)
     for name, took_s in (("base", 100), ("img-b", 10), ("img-c", 30), ("img-d", 5)):

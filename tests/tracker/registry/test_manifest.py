@@ -8,9 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.reference import Digest, Platform
+from graph.model import SaidBase
+from graph.reference import Digest, ImageRef, Platform
 from rebuild.registry import RegistryError
-from tracker.registry.manifest import is_index, read_annotations, read_config_blob, read_platforms, verify
+from tracker.registry.manifest import (
+    is_index,
+    read_annotations,
+    read_config_blob,
+    read_manifests,
+    read_platforms,
+    read_said_base,
+    verify,
+)
 
 ONE, OTHER = (Digest("sha256", digit * 64) for digit in "12")
 
@@ -63,7 +72,11 @@ _JSON = st.recursive(
 )
 
 
-@pytest.mark.parametrize("read", [is_index, read_platforms, read_config_blob])
+def _read_whole(what: str, document: dict[str, Any]) -> object:
+    return read_manifests(what, ONE, document)
+
+
+@pytest.mark.parametrize("read", [is_index, read_platforms, read_config_blob, _read_whole])
 @given(document=st.dictionaries(st.sampled_from(["manifests", "config", "mediaType", "layers"]), _JSON))
 def test_no_document_breaks_the_reading(read: Any, document: dict[str, Any]) -> None:
     try:
@@ -81,3 +94,45 @@ def test_annotations_are_texts(document: dict[str, Any]) -> None:
 def test_only_the_named_content_is_verified(body: bytes) -> None:
     with pytest.raises(RegistryError):
         verify("r", ONE, body)
+
+
+BASE = "org.opencontainers.image.base"
+
+
+def words(name: str, digest: Digest = OTHER) -> dict[str, str]:
+    return {f"{BASE}.name": name, f"{BASE}.digest": str(digest)}
+
+
+def test_an_entry_of_an_index_names_the_base_of_its_platform() -> None:
+    document = {
+        "manifests": [entry(ONE, "linux", "amd64") | {"annotations": words("debian:12")}],
+        "annotations": words("of-the-whole:1"),
+    }
+
+    assert read_manifests("r", OTHER, document).said == {ONE: SaidBase(ImageRef.parse("debian:12"), OTHER)}
+
+
+def test_words_on_the_whole_index_count_for_entries_without() -> None:
+    document = {"manifests": [entry(ONE, "linux", "amd64")], "annotations": words("debian:12")}
+
+    assert read_manifests("r", OTHER, document).said == {ONE: SaidBase(ImageRef.parse("debian:12"), OTHER)}
+
+
+def test_scratch_is_no_base_and_needs_no_further_question() -> None:
+    assert read_said_base(ONE, {f"{BASE}.name": "scratch"}) == {ONE: None}
+
+
+@pytest.mark.parametrize("name", [f"debian:12@{OTHER}", "docker.io/library/debian:12"])
+def test_a_digest_within_the_name_of_a_base_is_not_part_of_the_name(name: str) -> None:
+    said = read_said_base(ONE, {f"{BASE}.name": name, f"{BASE}.digest": str(OTHER)})
+
+    assert said == {ONE: SaidBase(ImageRef.parse("debian:12"), OTHER)}
+
+
+def test_an_image_does_not_stand_on_itself() -> None:
+    assert read_said_base(ONE, words("debian:12", ONE)) == {}
+
+
+@given(st.dictionaries(st.sampled_from([f"{BASE}.name", f"{BASE}.digest"]), _JSON) | _JSON)
+def test_no_annotations_break_the_reading(annotations: Any) -> None:
+    assert read_said_base(ONE, annotations) in ({}, {ONE: None})
