@@ -157,8 +157,8 @@ def test_a_repository_is_named_by_a_protocol_of_gits(url: str) -> None:
 
 
 PIECES = st.sampled_from(
-    ["https://", "http://", "git@", "oci://", "file://", "ssh://", "github.com/", "h", ":", "/", "#", "@", ".git",
-     "?", "..", "-", "_git/", "dev.azure.com", "[", "]", "%", " ", "1", "\\", "é", "\x00", "main"]
+    ["https://", "http://", "git@", "oci://", "file://", "ssh://", "github.com/", "h", ":", "/", "#", "@",
+     ".git", "?", "..", "-", "_git/", "dev.azure.com", "[", "]", "%", " ", "1", "\\", "é", "\x00", "main"]
 )  # fmt: skip
 
 
