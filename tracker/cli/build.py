@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from graph.clock import now
-from graph.database import immediate
-from graph.errors import TrackerError, WrongUse
+from graph.errors import WrongUse
 from graph.reference import Platform
 from rebuild.context.where import Folder, Source
 from rebuild.definition import Definition, DockerStep, full_name
 from rebuild.image_build import Tools, examine
-from rebuild.owner import this_process
 from rebuild.preparation import Prepared, image_build
-from rebuild.recovery import recover
-from rebuild.run import Outcome, carry_out
-from rebuild.runs import Cause, Run, Runs, Status
-from rebuild.task import Tasks, check_name
-from rebuild.task_secrets import SecretUse, TaskSecrets
+from rebuild.run import Outcome
+from rebuild.runs import Run, Status
+from rebuild.task import check_name
+from tracker.carrying import carry_out_here, to_terminal
 from tracker.cli.main import Place, report
 from tracker.cli.secret_options import typed_secrets
 from tracker.settings import Settings, load
@@ -91,8 +87,9 @@ def build(
         click.echo("warning: no -t NAME: the image is built and not pushed", err=True)
     typed = typed_secrets(secrets, secret_args, os.environ, Path.cwd())
     state = find_state(place.state, config)
-    workshop = Workshop(settings, state, listen=_to_terminal, typed=typed)
-    run, outcome = asyncio.run(_build(workshop, definition, asked["task_name"]))
+    workshop = Workshop(settings, state, listen=to_terminal, typed=typed)
+    check = functools.partial(_examine, definition)
+    run, outcome = asyncio.run(carry_out_here(workshop, definition, asked["task_name"], check=check))
     _print(run, outcome, as_json)
     return 0 if outcome.status is Status.SUCCEEDED else 1
 
@@ -145,49 +142,11 @@ def _build_arg(text: str) -> tuple[str, str]:
     return name, value if given else os.environ.get(name, "")
 
 
-async def _build(workshop: Workshop, definition: Definition, task_name: str | None) -> tuple[Run, Outcome]:
-    async with workshop:
-        place = await workshop.workplace()
-        _examine(definition, place.tools)
-        run = _claimed_run(workshop, definition, task_name)
-        try:
-            return run, await carry_out(run, place)
-        except asyncio.CancelledError:  # Ctrl-C
-            with immediate(workshop.connection):
-                Runs(workshop.connection).finish(run, Status.CANCELED, now(), error="interrupted")
-            raise
-
-
 def _examine(definition: Definition, tools: Tools) -> None:
     """A mistake in a Dockerfile of this machine changes nothing: no run, no task."""
     source, step = Source.parse(definition.context), definition.step
     if isinstance(source.place, Folder) and isinstance(step, DockerStep):
         examine(image_build(definition, step, Prepared(source.place.path, is_local=True)), tools)
-
-
-def _claimed_run(workshop: Workshop, definition: Definition, task_name: str | None) -> Run:
-    """Save the task if there is one, and take a run of it for this process."""
-    connection, runs = workshop.connection, Runs(workshop.connection)
-    with immediate(connection):
-        recover(connection, now())  # a killed process holds up no task, even where no service runs
-        task = Tasks(connection).save(task_name, definition, now()) if task_name else None
-        if task:
-            kept = TaskSecrets(connection, workshop.cipher)
-            kept.replace(task.task_id, SecretUse.BUILD, workshop.typed, now())
-        cause = Cause.MANUAL if task else Cause.QUICK
-        asked = runs.add(definition, cause, now(), task_id=task.task_id if task else None)
-        run = runs.claim(now(), this_process(), run_id=asked.run_id)
-    if run is None:
-        raise TrackerError(
-            f"task {task_name} is being built at this moment; run {asked.run_id} is queued behind it",
-            hint=f"'tracker logs {asked.run_id} --follow' shows it when the service gets to it",
-        )
-    return run
-
-
-def _to_terminal(piece: bytes) -> None:
-    sys.stderr.buffer.write(piece)
-    sys.stderr.buffer.flush()
 
 
 def _print(run: Run, outcome: Outcome, as_json: bool) -> None:

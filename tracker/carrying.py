@@ -1,0 +1,68 @@
+"""Carries out one run in this process, where no service does it. Prints nothing but the log."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+
+from graph.clock import now
+from graph.database import immediate
+from graph.errors import TrackerError
+from rebuild.definition import Definition
+from rebuild.image_build import Tools
+from rebuild.owner import this_process
+from rebuild.recovery import recover
+from rebuild.run import Outcome, carry_out
+from rebuild.runs import Cause, Run, Runs, Status
+from rebuild.task import Tasks
+from rebuild.task_secrets import SecretUse, TaskSecrets
+from tracker.workshop import Workshop
+
+
+async def carry_out_here(
+    workshop: Workshop,
+    definition: Definition,
+    task_name: str | None = None,
+    *,
+    check: Callable[[Tools], None] = lambda tools: None,
+) -> tuple[Run, Outcome]:
+    """Save the task if there is one, and carry out a run of it. What `check` raises changes nothing.
+
+    Interrupted, the run is recorded as canceled, and the interruption goes on to the caller.
+    """
+    async with workshop:
+        place = await workshop.workplace()
+        check(place.tools)
+        run = _claimed(workshop, definition, task_name)
+        try:
+            return run, await carry_out(run, place)
+        except asyncio.CancelledError:  # Ctrl-C
+            with immediate(workshop.connection):
+                Runs(workshop.connection).finish(run, Status.CANCELED, now(), error="interrupted")
+            raise
+
+
+def _claimed(workshop: Workshop, definition: Definition, task_name: str | None) -> Run:
+    connection, runs = workshop.connection, Runs(workshop.connection)
+    with immediate(connection):
+        recover(connection, now())  # a killed process holds up no task, even where no service runs
+        task = Tasks(connection).save(task_name, definition, now()) if task_name else None
+        if task:
+            kept = TaskSecrets(connection, workshop.cipher)
+            kept.replace(task.task_id, SecretUse.BUILD, workshop.typed, now())
+        cause = Cause.MANUAL if task else Cause.QUICK
+        asked = runs.add(definition, cause, now(), task_id=task.task_id if task else None)
+        run = runs.claim(now(), this_process(), run_id=asked.run_id)
+    if run is None:
+        raise TrackerError(
+            f"task {task_name} is being built at this moment; run {asked.run_id} is queued behind it",
+            hint=f"'tracker logs {asked.run_id} --follow' shows it when the service gets to it",
+        )
+    return run
+
+
+def to_terminal(piece: bytes) -> None:
+    """The log of a run, byte for byte, beside the data that a command prints."""
+    sys.stderr.buffer.write(piece)
+    sys.stderr.buffer.flush()
