@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 from rebuild.template.error import Fault
 
-_CHARACTERS_A_STEP = 256  # reading so many costs about as much as evaluating one action
+# So many cost about as much as evaluating one action: looked at all at once, and one by one.
+_CHARACTERS_A_STEP = 256
+_SINGLE_CHARACTERS_A_STEP = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one rendering may cost. The defaults allow a hundred times what the largest task file needs."""
 
-    steps: int = 200_000  # actions, commands, list elements; about one second
+    steps: int = 200_000  # tokens, actions, commands, list elements; about one second
     output_bytes: int = 4 << 20
     made_bytes: int = 64 << 20  # by all functions together, also what is thrown away again
     depth: int = 60  # templates, blocks and parentheses within each other; lists within lists
@@ -46,6 +48,10 @@ class Budget:
     def read(self, characters: int) -> None:
         """Look at a text of so many characters."""
         self.step(characters // _CHARACTERS_A_STEP)
+
+    def walk(self, text: str) -> None:
+        """Go through a text character by character."""
+        self.step(len(text) // _SINGLE_CHARACTERS_A_STEP)
 
     def make(self, size_bytes: int) -> None:
         """Make a text of at most so many bytes; called before it is made."""

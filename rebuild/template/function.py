@@ -93,6 +93,8 @@ def accepted(parameter: Parameter, value: Value | Constant, name: str, place: in
         return _constant(parameter, value, name, place)
     if parameter is Parameter.ANY or _fits(parameter, value):
         return value
+    if parameter is Parameter.DICT and value is None:  # Go's map without entries
+        return {}
     if value is None:
         raise Fault(
             f"{name}: argument {place} has no value, and must be {parameter.value}",

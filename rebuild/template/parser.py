@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from rebuild.template import literal, node
+from rebuild.template.budget import Budget
 from rebuild.template.error import Fault
 from rebuild.template.lexer import Kind, LexicalFault, Token, lex
 
@@ -14,6 +15,7 @@ _STOPS = ("end", "else")
 _COMMAND_ENDS = (Kind.PIPE, Kind.RIGHT, Kind.CLOSE)
 NESTING_MOST = 60
 
+Given = TypeVar("Given")
 Result = TypeVar("Result")
 
 
@@ -29,21 +31,22 @@ class _Scope:
     ranges: int = 0
 
 
-def parse(text: str, *, check_function: Callable[[str], None]) -> node.Parsed:
+def parse(text: str, *, check_function: Callable[[str], None], budget: Budget) -> node.Parsed:
     """The template that `text` writes.
 
-    `check_function` raises `Fault` for a name that is no function. Raise `LexicalFault` with the line
-    for whatever is wrong.
+    `check_function` raises `Fault` for a name that is no function. Every token costs a step. Raise
+    `LexicalFault` with the line for whatever is wrong.
     """
-    return _Parser(text, check_function).file()
+    return _Parser(text, check_function, budget).file()
 
 
 class _Parser:
-    def __init__(self, text: str, check_function: Callable[[str], None]) -> None:
+    def __init__(self, text: str, check_function: Callable[[str], None], budget: Budget) -> None:
         self._source = lex(text)
         self._ahead: list[Token] = []
         self._line = 1
         self._check_function = check_function
+        self._budget = budget
         self._templates: dict[str, node.Body] = {}
         self._scope = _Scope([""])
         self._nesting = 0
@@ -52,6 +55,7 @@ class _Parser:
 
     def _peek(self, distance: int = 0) -> Token:
         while len(self._ahead) <= distance:
+            self._checked(self._budget.step, 1)
             self._ahead.append(next(self._source))
         return self._ahead[distance]
 
@@ -368,9 +372,9 @@ class _Parser:
     def _unquoted(self, token: Token) -> str:
         return self._checked(literal.string, token.text)
 
-    def _checked(self, rule: Callable[[str], Result], text: str) -> Result:
-        """What `rule` makes of the token just taken; its fault gets the token's line."""
+    def _checked(self, rule: Callable[[Given], Result], given: Given) -> Result:
+        """What `rule` makes of `given`; its fault gets the line of the token last taken."""
         try:
-            return rule(text)
+            return rule(given)
         except Fault as fault:
             raise self._fault(fault.reason, hint=fault.hint) from None

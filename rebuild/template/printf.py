@@ -119,6 +119,8 @@ class _Printer:
 def formatted(value: Value, directive: Directive, budget: Budget) -> str:
     """One value by one directive."""
     measure(value, budget)
+    if isinstance(value, str):
+        budget.walk(value)
     return _formatted(value, directive, budget)
 
 
@@ -134,11 +136,11 @@ def _formatted(value: Value, directive: Directive, budget: Budget) -> str:
         case None:
             return directive.pad(NIL) if directive.verb == "v" else f"%!{directive.verb}({NIL})"
         case list():
-            return f"[{' '.join(_formatted(each, directive, budget) for each in value)}]"
+            return f"[{' '.join(_element(each, directive, budget) for each in value)}]"
         case dict():
             key_directive = replace(directive, precision=None) if directive.verb == "v" else directive
             pairs = (
-                f"{_formatted(key, key_directive, budget)}:{_formatted(value[key], directive, budget)}"
+                f"{_formatted(key, key_directive, budget)}:{_element(value[key], directive, budget)}"
                 for key in sorted(value, key=raw)
             )
             return f"map[{' '.join(pairs)}]"
@@ -156,6 +158,11 @@ def _formatted(value: Value, directive: Directive, budget: Budget) -> str:
             return _by(_TEXT, value, directive, budget)
         case _:
             return _by(_TEXT, value.printed(), directive, budget)
+
+
+def _element(value: Value, directive: Directive, budget: Budget) -> str:
+    """A value in a list or map, where Go minds a nil less."""
+    return NIL if value is None else _formatted(value, directive, budget)
 
 
 def _by(

@@ -41,11 +41,11 @@ def render(
     limits, and for a value of a type that templates do not know; nothing else.
     """
     template = NumberedText.of(text) if isinstance(text, str) else text
+    budget = Budget(limits or Limits())
     try:
-        parsed = parse(sound(template.text), check_function=check_function)
+        parsed = parse(sound(template.text), check_function=check_function, budget=budget)
     except LexicalFault as fault:
         raise refuse(path, template.number(fault.line), fault.reason, hint=fault.hint) from None
-    budget = Budget(limits or Limits())
     evaluation = Evaluation(parsed.templates, FUNCTIONS, Scope(budget, surroundings.now, surroundings.random))
     try:
         evaluation.run(parsed.body, adopt(values, budget))

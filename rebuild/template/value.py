@@ -6,12 +6,14 @@ offers, and nowhere else: no attribute of any Python object can be reached.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from rebuild.template.budget import Budget
 from rebuild.template.error import Fault
 
+_HALF = re.compile("[\ud800-\udfff]")
 INT_MOST = (1 << 63) - 1
 INT_LEAST = -(1 << 63)
 
@@ -100,11 +102,7 @@ def clean(text: str) -> str:
 
 def sound(text: str) -> str:
     """A text from outside as one that has bytes: no half characters."""
-    return (
-        "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
-        if _has_halves(text)
-        else str(text)
-    )
+    return _HALF.sub("\ufffd", text)
 
 
 def adopt(thing: object, budget: Budget, depth: int = 0) -> Value:
@@ -167,4 +165,4 @@ def equal(one: Value, other: Value, budget: Budget, depth: int = 0) -> bool:
 
 
 def _has_halves(text: str) -> bool:
-    return not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)
+    return not text.isascii() and _HALF.search(text) is not None

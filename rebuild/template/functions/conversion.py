@@ -21,11 +21,11 @@ def typeOf(value: Value) -> Value:
 
 
 def typeIs(wanted: str, value: Value) -> Value:
-    return wanted == type_name(value)
+    return _is_named(type_name(value), wanted)
 
 
 def typeIsLike(wanted: str, value: Value) -> Value:
-    return wanted in (type_name(value), f"*{type_name(value)}")
+    return typeIs(wanted.removeprefix("*"), value)
 
 
 def kindOf(value: Value) -> Value:
@@ -33,7 +33,12 @@ def kindOf(value: Value) -> Value:
 
 
 def kindIs(wanted: str, value: Value) -> Value:
-    return wanted == kind_name(value)
+    return _is_named(kind_name(value), wanted)
+
+
+def _is_named(name: str, wanted: str) -> bool:
+    """Go's arithmetic gives int64 where a literal is int; here both are one."""
+    return wanted == name or (wanted, name) == ("int64", "int")
 
 
 def toJson(scope: Scope, value: Value) -> Value:

@@ -7,6 +7,7 @@ from urllib.parse import quote_plus
 from rebuild.template.error import Fault
 from rebuild.template.formatting import NO_VALUE, joined, made, plain
 from rebuild.template.function import Scope, functions
+from rebuild.template.functions.arithmetic import whole
 from rebuild.template.printf import printf
 from rebuild.template.value import Value, cooked, is_true, raw, type_name
 
@@ -38,7 +39,9 @@ def html(scope: Scope, *values: Value) -> Value:
 
 
 def js(scope: Scope, *values: Value) -> Value:
-    return "".join(map(_javascript, _written(scope, *values)))
+    text = _written(scope, *values)
+    scope.budget.walk(text)
+    return "".join(map(_javascript, text))
 
 
 def urlquery(scope: Scope, *values: Value) -> Value:
@@ -105,8 +108,9 @@ def slice_(value: Value, *positions: Value) -> Value:
     if not isinstance(value, (str, list)) or len(positions) > 2:
         raise Fault(f"slice takes a list or text and up to two positions, not a {type_name(value)}")
     content = raw(value) if isinstance(value, str) else value
-    start = _position(positions[0], len(content)) if positions else 0
-    end = _position(positions[1], len(content)) if len(positions) == 2 else len(content)
+    bounds = [whole(each) for each in positions] if isinstance(value, list) else positions
+    start = _position(bounds[0], len(content)) if bounds else 0
+    end = _position(bounds[1], len(content)) if len(bounds) == 2 else len(content)
     if start > end:
         raise Fault(f"slice: {start} is behind {end}")
     if isinstance(content, bytes):

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator
 from enum import Enum
 
-from rebuild.template.function import functions
+from rebuild.template.function import Scope, functions
 from rebuild.template.functions.text import SPACES
 from rebuild.template.value import Value
 
@@ -24,15 +24,22 @@ def _title(letter: str) -> str:
     return letter.title() if len(letter.title()) == 1 else letter
 
 
-def upper(text: str) -> Value:
-    return text.upper() if text.isascii() else "".join(map(_upper, text))
+def upper(scope: Scope, text: str) -> Value:
+    if text.isascii():
+        return text.upper()
+    scope.budget.walk(text)
+    return "".join(map(_upper, text))
 
 
-def lower(text: str) -> Value:
-    return text.lower() if text.isascii() else "".join(map(_lower, text))
+def lower(scope: Scope, text: str) -> Value:
+    if text.isascii():
+        return text.lower()
+    scope.budget.walk(text)
+    return "".join(map(_lower, text))
 
 
-def title(text: str) -> Value:
+def title(scope: Scope, text: str) -> Value:
+    scope.budget.walk(text)
     pairs = zip(f" {text}", text, strict=False)
     return "".join(_title(letter) if _parts_words(before) else letter for before, letter in pairs)
 
@@ -43,17 +50,20 @@ def _parts_words(character: str) -> bool:
     return not (character.isalpha() or character.isdecimal()) and character in SPACES
 
 
-def untitle(text: str) -> Value:
+def untitle(scope: Scope, text: str) -> Value:
+    scope.budget.walk(text)
     pairs = zip(f" {text}", text, strict=False)
     return "".join(_lower(letter) if before in SPACES else letter for before, letter in pairs)
 
 
-def initials(text: str) -> Value:
+def initials(scope: Scope, text: str) -> Value:
+    scope.budget.walk(text)
     pairs = zip(f" {text}", text, strict=False)
     return "".join(letter for before, letter in pairs if before in SPACES and letter not in SPACES)
 
 
-def swapcase(text: str) -> Value:
+def swapcase(scope: Scope, text: str) -> Value:
+    scope.budget.walk(text)
     swapped: list[str] = []
     begins_word = True
     for letter in text:
@@ -69,8 +79,9 @@ def swapcase(text: str) -> Value:
     return "".join(swapped)
 
 
-def camelcase(text: str) -> Value:
+def camelcase(scope: Scope, text: str) -> Value:
     """`http_server` to `HttpServer`; connectors in front and doubled ones stay."""
+    scope.budget.walk(text)
     body = text.lstrip(_CONNECTORS)
     made = [text[: len(text) - len(body)]]
     begins = True
@@ -83,12 +94,12 @@ def camelcase(text: str) -> Value:
     return "".join(made)
 
 
-def snakecase(text: str) -> Value:
-    return _connected(text, "_")
+def snakecase(scope: Scope, text: str) -> Value:
+    return _connected(scope, text, "_")
 
 
-def kebabcase(text: str) -> Value:
-    return _connected(text, "-")
+def kebabcase(scope: Scope, text: str) -> Value:
+    return _connected(scope, text, "-")
 
 
 _CONNECTORS = f"-_{SPACES}"
@@ -141,7 +152,8 @@ def _behind_lower(kinds: list[_Word], at: int) -> int:
     return at
 
 
-def _connected(text: str, connector: str) -> str:
+def _connected(scope: Scope, text: str, connector: str) -> str:
+    scope.budget.step(len(text) // 2)  # slow: it looks at what every character is
     return "".join(_Connecting(list(_words(text)), connector).pieces())
 
 
@@ -161,7 +173,7 @@ class _Connecting:
         self._at += 1
         if kind is _Word.CONNECTOR:
             return self._connector * len(word)
-        return str(lower(word)) if kind is _Word.UPPER else word
+        return "".join(map(_lower, word)) if kind is _Word.UPPER else word
 
     def _tail(self) -> Iterator[str]:
         while self._word()[0] in _TAIL:

@@ -29,7 +29,8 @@ def trimSuffix(suffix: str, text: str) -> Value:
     return text.removesuffix(suffix)
 
 
-def nospace(text: str) -> Value:
+def nospace(scope: Scope, text: str) -> Value:
+    scope.budget.walk(text)
     return "".join(c for c in text if c not in SPACES)
 
 
@@ -152,7 +153,9 @@ def plural(one: str, many: str, count: int) -> Value:
 
 def quote(scope: Scope, *values: Value) -> Value:
     texts = [plain(value, scope.budget) for value in values if value is not None]
-    scope.budget.make(4 * sum(map(len, texts)))
+    for text in texts:
+        scope.budget.walk(text)
+        scope.budget.make(4 * len(text))
     return " ".join(map(quoted, texts))
 
 
