@@ -189,7 +189,8 @@ class TestAPage:
             load(tmp_path / "tracker.toml", {})  # raises ConfigError with every fault
 
     def test_names_variables_that_the_program_reads(self, page: Page) -> None:
-        source = "".join(path.read_text() for path in (ROOT / "tracker").rglob("*.py"))
+        places = [path for folder in ("rebuild", "tracker") for path in (ROOT / folder).rglob("*.py")]
+        source = "".join(path.read_text() for path in places)
         plain = {name for name in VARIABLE.findall(page.text) if not name.startswith("TRACKER__")}
         settings = {name for name in VARIABLE.findall(page.text) if name.startswith("TRACKER__")}
 

@@ -21,7 +21,7 @@ from rebuild.taskfile.yaml_nodes import Mapping, read_nodes
 STEPS_MOST = 1000
 EXPANSION_CHARACTERS_MOST = 8 << 20
 
-_KEYS = ("version", "stepTimeout", "workingDirectory", "env", "secrets", "networks", "volumes", "steps")
+KEYS = ("version", "stepTimeout", "workingDirectory", "env", "secrets", "networks", "volumes", "steps")
 _VERSION_WITHOUT_COLON = re.compile(r"^version[ \t]+(\S.*)$", re.MULTILINE)
 
 
@@ -75,7 +75,7 @@ def _read(
     expand_image: Callable[[str], str],
 ) -> TaskFile:
     version = _version(task)
-    task.check_keys(_KEYS, notes={"alias": "aliases need version: v1.1.0"})
+    task.check_keys(KEYS, notes={"alias": "aliases need version: v1.1.0"})
     budget = Budget(EXPANSION_CHARACTERS_MOST)
     networks = tuple(read_networks(task))
     volumes = tuple(read_volumes(task, problems))
