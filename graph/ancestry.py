@@ -6,19 +6,17 @@ Below the last image that was built here stands what the images of others say of
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
-from graph.database import consistent, numbers
+from graph.below import Edge, Known, read_known
+from graph.database import consistent
 from graph.hearsay import DEPTH_MOST as SAID_DEPTH_MOST
-from graph.hearsay import Hearsay, Place, Word, follow, read_indexes
+from graph.hearsay import Hearsay, Word, follow
 from graph.model import Role, Via
 from graph.order import bases_first
-from graph.platforms import pick, split
 from graph.reference import Platform
 
-IMAGES_MOST = 500  # so many different images below one are looked up; what lies deeper is cut
 LINES_MOST = 10_000  # a tree that would have more lines shows each image with its bases only once
 DEPTH_MOST = 100  # and so does one that is deeper, which no reader of nested JSON could take
 
@@ -62,131 +60,14 @@ class Image:
 def bases_of(connection: sqlite3.Connection, image_id: int) -> Image:
     """The tree of bases of one image. What is reached twice stands in both places."""
     with consistent(connection):
-        below = _read_below(connection, image_id)
-        images = _read_images(connection, below)
-        platforms = read_indexes(connection, _digests_in(below, images[image_id]))
-        known = _Known(below, images, platforms, _platforms_of(connection, images[image_id], platforms))
+        known = read_known(connection, image_id)
         return _Tree(known, follow(connection, known.places_of_others(image_id))).grow(image_id)
-
-
-class _Edge(NamedTuple):
-    image_id: int
-    base_id: int
-    followed: int
-    role: str
-    via: str
-    stage: str
-    line: int
-    recorded: str
-    platforms: str
-    observed: str | None
-    checked_at: str | None
-    changed_at: str | None
-
-
-class _Named(NamedTuple):
-    image_id: int
-    name: str
-    origin: str
-    digest: str | None
-    built_at: str | None
-
-
-_Below = Mapping[int, Sequence[_Edge]]  # image → its edges; complete but for the deepest layer's bases
-
-
-def _read_below(connection: sqlite3.Connection, image_id: int) -> _Below:
-    """Layer by layer, as long as there is room."""
-    below: dict[int, list[_Edge]] = {}
-    layer = [image_id]
-    while layer and (len(below) <= 1 or len(below) + len(layer) <= IMAGES_MOST):  # direct bases always
-        below |= {upper: [] for upper in layer}
-        for row in connection.execute(
-            "SELECT e.image_id, e.base_id, e.followed, e.role, e.via, e.stage, e.line, r.value, e.platforms,"
-            " d.value, o.checked_at, o.changed_at FROM json_each(?) s"
-            " CROSS JOIN edges e ON e.image_id = s.value JOIN digests r ON r.id = e.digest_id"
-            " LEFT JOIN observations o ON o.image_id = e.base_id LEFT JOIN digests d ON d.id = o.digest_id"
-            " ORDER BY e.image_id, e.line, e.base_id",
-            (numbers(layer),),
-        ):
-            below[row[0]].append(_Edge(*row))
-        bases = dict.fromkeys(edge.base_id for upper in layer for edge in below[upper])
-        layer = [base_id for base_id in bases if base_id not in below]
-    return below
-
-
-def _read_images(connection: sqlite3.Connection, image_ids: Iterable[int]) -> dict[int, _Named]:
-    rows = connection.execute(
-        "SELECT i.id, i.name, i.origin, coalesce(bd.value, od.value), b.built_at"
-        " FROM json_each(?) s CROSS JOIN images i ON i.id = s.value"
-        " LEFT JOIN builds b ON b.id = i.build_id LEFT JOIN digests bd ON bd.id = b.digest_id"
-        " LEFT JOIN observations o ON o.image_id = i.id LEFT JOIN digests od ON od.id = o.digest_id",
-        (numbers(image_ids),),
-    )
-    return {row[0]: _Named(*row) for row in rows}
-
-
-def _digests_in(below: _Below, root: _Named) -> set[str]:
-    edges = (edge for its_edges in below.values() for edge in its_edges)
-    digests = {digest for edge in edges for digest in (edge.recorded, edge.observed) if digest}
-    return digests | ({root.digest} if root.digest else set())
-
-
-def _platforms_of(
-    connection: sqlite3.Connection, root: _Named, held: Mapping[str, Mapping[Platform, str]]
-) -> tuple[Platform, ...]:
-    """For which platforms to look below an image of others: as one build used it, else all that it has."""
-    row = connection.execute("SELECT platforms FROM edges WHERE base_id = ? LIMIT 1", (root.image_id,))
-    used = row.fetchone()
-    return split(used[0]) if used else tuple(sorted(held.get(root.digest or "", ())))
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What was read of the graph."""
-
-    below: _Below
-    images: Mapping[int, _Named]
-    platforms: Mapping[str, Mapping[Platform, str]]  # index → manifest of each platform
-    root_platforms: tuple[Platform, ...]
-
-    def held(self, digest: str, platforms: Iterable[Platform]) -> dict[Platform, str]:
-        """What each of the platforms uses of a digest; the digest itself where it is no index."""
-        inside = self.platforms.get(digest)
-        if inside is None:
-            return dict.fromkeys(platforms, digest)
-        return {platform: found for platform in platforms if (found := pick(inside, platform))}
-
-    def was(self, edge: _Edge) -> dict[Platform, str]:
-        return self.held(edge.recorded, split(edge.platforms))
-
-    def now(self, edge: _Edge) -> dict[Platform, str]:
-        return self.held(edge.observed or edge.recorded, split(edge.platforms))
-
-    def is_ours(self, image_id: int) -> bool:
-        return image_id in self.images and self.images[image_id].built_at is not None
-
-    def of_root(self, image_id: int) -> dict[Platform, str]:
-        """What an image of others that stands at the top of the tree holds now."""
-        root = self.images[image_id]
-        return (
-            {} if self.is_ours(image_id) or not root.digest else self.held(root.digest, self.root_platforms)
-        )
-
-    def places_of_others(self, root: int) -> Iterator[Place]:
-        """Where the records end and hearsay begins."""
-        for platform, manifest in self.of_root(root).items():
-            yield Place(root, self.images[root].name, platform, manifest)
-        for edge in (edge for edges in self.below.values() for edge in edges):
-            if edge.base_id in self.images and not self.is_ours(edge.base_id):
-                for platform, manifest in self.was(edge).items():
-                    yield Place(edge.base_id, self.images[edge.base_id].name, platform, manifest)
 
 
 class _Tree:
     """Unfolds what was read. Images are values, so one that stands in many places is made once."""
 
-    def __init__(self, known: _Known, hearsay: Hearsay) -> None:
+    def __init__(self, known: Known, hearsay: Hearsay) -> None:
         self._known = known
         self._below = below = known.below
         self._images = known.images
@@ -253,7 +134,7 @@ class _Tree:
         has_bases = bool(self._below[image_id])
         return Image(*self._images[image_id], cut=has_bases, fresh=self._fresh[image_id])
 
-    def _base(self, edge: _Edge, image: Image) -> Base:
+    def _base(self, edge: Edge, image: Image) -> Base:
         was = self._known.was(edge)
         return Base(
             reference=image.reference,
@@ -270,7 +151,7 @@ class _Tree:
             image=image,
         )
 
-    def _said_below(self, edge: _Edge) -> tuple[Base, ...]:
+    def _said_below(self, edge: Edge) -> tuple[Base, ...]:
         """What the base of this edge says that it stands on, if it is not ours."""
         known = edge.base_id in self._images and not self._known.is_ours(edge.base_id)
         return self._said(self._known.was(edge)) if known else ()

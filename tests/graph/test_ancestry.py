@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from graph import ancestry
+from graph import ancestry, below
 from graph.ancestry import Image, bases_of
 from tests.graph.world import AMD64, ARM64, World, digest_of, index_of
 
@@ -151,7 +151,7 @@ def test_a_long_chain_is_cut_where_it_is_too_deep(world: World) -> None:
 def test_more_images_than_there_is_room_for_are_cut_with_their_freshness_known(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ancestry, "IMAGES_MOST", 4)
+    monkeypatch.setattr(below, "IMAGES_MOST", 4)
     world.build("low", "alpine")
     world.build("middle", "low", "node", "python")
     world.build("high", "middle")

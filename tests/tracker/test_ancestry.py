@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,10 @@ from graph.lineage import bases_of, find_image
 from graph.model import BuildRecord, Manifests, RecordedBase, Role, Via
 from graph.reference import Digest, ImageRef, Platform
 from graph.store import GraphStore
+from rebuild.podman_command import Podman
+from rebuild.surroundings import Surroundings
 from tests.graph.world import at
+from tests.real_engine import podman_storage
 from tests.real_registry import RealRegistry
 from tests.tracker.registry.content import OCI_CONFIG, OCI_MANIFEST, Document, Image, Pusher, image, index
 from tracker import ancestry
@@ -230,3 +235,31 @@ async def test_one_go_is_bounded(asking: Asking, monkeypatch: pytest.MonkeyPatch
         asker = asking.asker(client)
 
         assert [await asker.ask() for _ in range(3)] == [1, 1, 0]
+
+
+def podman_makes(around: Surroundings, folder: Path, name: str, base: str) -> None:
+    """A real build and push by somebody who uses podman alone, which names the base by itself."""
+    executable = shutil.which("podman")
+    assert executable and around.storage and around.run_root
+    podman = Podman(executable, around.storage, around.run_root)
+    (folder / "Dockerfile").write_text(f"FROM {base}\nCOPY Dockerfile /{name.rpartition('/')[2]}\n")
+    for words in (
+        ("build", "--format", "oci", "--isolation", "chroot", "--tls-verify=false", "-t", name, str(folder)),
+        ("push", "--tls-verify=false", name),
+        ("rmi", "--all", "--force"),  # of a base that was never pulled it names a digest that is nowhere else
+    ):
+        subprocess.run(podman.argv(*words), check=True, capture_output=True)
+
+
+async def test_what_podman_built_says_what_it_stands_on(asking: Asking, tmp_path: Path) -> None:
+    (tmp_path / "context").mkdir()
+    with podman_storage(tmp_path / "podman") as around:
+        for short, base in (("root:1", "scratch"), ("middle:1", "root:1"), ("python:1", "middle:1")):
+            base = base if base == "scratch" else asking.name(base)
+            podman_makes(around, tmp_path / "context", asking.name(short), base)
+
+    async with RegistryClient() as client:
+        await asking.build_on("python:1", client=client)
+        await asking.asker(client).ask()
+
+    assert asking.line() == ["python:1", "middle:1", "root:1"]
