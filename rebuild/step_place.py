@@ -13,6 +13,8 @@ from rebuild.taskfile import WORKSPACE, Step
 
 OUTPUT_FOLDER = "/acb/output"  # in the container
 OUTPUT_FILE = f"{OUTPUT_FOLDER}/outputs"
+RUN_LABEL = "io.tracker.run"
+FOLDER_LABEL = "io.tracker.folder"  # of one run on this machine; a run id may be somebody else's, too
 
 
 class EngineKind(StrEnum):
@@ -52,6 +54,11 @@ class RunPlace:
     @property
     def prefix(self) -> str:
         return f"tracker-{self.run}"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Flags that mark what a run makes, so that it can be found and removed as a whole."""
+        return f"--label={RUN_LABEL}={self.run}", f"--label={FOLDER_LABEL}={self.folder}"
 
     @property
     def workspace(self) -> str:

@@ -15,7 +15,7 @@ from graph.reference import ImageRef
 from rebuild.mask import is_maskable, masked
 from rebuild.secret import Secret
 from rebuild.step_build import Argv, PlannedBuild, build_calls, indexes, plan_build, push_calls, refused
-from rebuild.step_place import OUTPUT_FILE, OUTPUT_FOLDER, PlanSetting
+from rebuild.step_place import OUTPUT_FILE, OUTPUT_FOLDER, EngineKind, PlanSetting
 from rebuild.taskfile import (
     HOME,
     OUTPUT_VARIABLE,
@@ -33,6 +33,7 @@ from rebuild.taskfile.outputs import filler, references
 
 DEFAULT_SHELL = "sh"
 LOOPBACK = "127.0.0.1"
+DETACHED_LOG_MOST = "64m"
 _HOST = "host"
 
 
@@ -101,10 +102,8 @@ def plan_steps(
 
     Raise `WrongUse` for what the operator does not allow and for paths outside of the workspace.
     """
-    hidden = tuple(secrets)
-    return tuple(
-        plan_step(taskfile, step, setting, secrets=hidden, outputs=outputs) for step in taskfile.steps
-    )
+    whole = _Whole.of(taskfile, setting, tuple(secrets), outputs)
+    return tuple(whole.plan(step) for step in taskfile.steps)
 
 
 def plan_step(
@@ -116,20 +115,7 @@ def plan_step(
     outputs: Outputs | None = None,
 ) -> PlannedStep:
     """One step, with what the steps before it have put out."""
-    fill = filler(outputs)
-    environment = {name: fill(value) for name, value in step.environment}
-    match step.action:
-        case Cmd():
-            return _cmd(taskfile, step, step.action, setting, environment, tuple(secrets), outputs)
-        case Build():
-            build = plan_build(step, setting, outputs)
-            calls = (*build_calls(build, setting), *_own_pushes(taskfile, build, setting))
-            return PlannedStep(step, calls, environment, build=build)
-        case Push(images):
-            names = [_full(fill(image)) for image in images]
-            several = indexes(taskfile, setting, outputs)
-            calls = tuple(call for name in names for call in push_calls(name, several.get(name), setting))
-            return PlannedStep(step, calls, environment)
+    return _Whole.of(taskfile, setting, tuple(secrets), outputs).plan(step)
 
 
 def plan_networks(taskfile: TaskFile, setting: PlanSetting) -> tuple[PlannedNetwork, ...]:
@@ -149,40 +135,84 @@ def refuse_exposed(steps: Iterable[PlannedStep]) -> None:
             )
 
 
-def _cmd(
-    taskfile: TaskFile,
-    step: Step,
-    action: Cmd,
-    setting: PlanSetting,
-    environment: Mapping[str, str],
-    secrets: tuple[Secret, ...],
-    outputs: Outputs | None,
-) -> PlannedStep:
-    fill = filler(outputs)
-    image = _full(fill(action.image))
-    hidden = _hidden(step, environment, secrets)
-    open_ = {name: value for name, value in environment.items() if name not in hidden}
-    entry, words = _command(step, action)
-    words = [fill(word) for word in words]
-    call = (
-        *(*setting.engine.program, "run", f"--name={setting.place.container(step)}"),
-        *_life(step),
-        *setting.engine.run_flags,
-        *([f"--platform={setting.platform}"] if setting.platform else []),
-        *(["--pull=never"] if _is_built(taskfile, image) else []),
-        *_rights(step, setting),
-        *_joined(taskfile, step, setting),
-        *entry,
-        *_mounts(step, setting),
-        *(f"--env={name}={value}" for name, value in _given(step, open_)),
-        *([f"--env-file={setting.place.environment_file(step)}"] if hidden else []),
-        *([f"--workdir={step.working_directory}"] if step.working_directory else []),
-        image,
-        *words,
-    )
-    exposes = any(is_maskable(secret) and secret.reveal() in word for secret in secrets for word in call)
-    pull = (*setting.engine.program, "pull", image) if step.pull else None
-    return PlannedStep(step, (call,), environment, pull, hidden, exposes=exposes)
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """What the plan of one step takes from the others; found out once for all of them."""
+
+    taskfile: TaskFile
+    setting: PlanSetting
+    secrets: tuple[Secret, ...]
+    outputs: Outputs | None
+    built: frozenset[ImageRef]
+    pushed: frozenset[str]
+    indexes: Mapping[str, PlannedBuild]
+
+    @classmethod
+    def of(
+        cls, taskfile: TaskFile, setting: PlanSetting, secrets: tuple[Secret, ...], outputs: Outputs | None
+    ) -> _Whole:
+        pushes = (step.action.images for step in taskfile.steps if isinstance(step.action, Push))
+        return cls(
+            taskfile,
+            setting,
+            secrets,
+            outputs,
+            built=frozenset(taskfile.built_images()),
+            pushed=frozenset(_full(image) for images in pushes for image in images),
+            indexes=indexes(taskfile, setting, outputs),
+        )
+
+    def plan(self, step: Step) -> PlannedStep:
+        fill = filler(self.outputs)
+        environment = {name: fill(value) for name, value in step.environment}
+        match step.action:
+            case Cmd():
+                return self._cmd(step, step.action, environment)
+            case Build():
+                build = plan_build(step, self.setting, self.outputs)
+                calls = (*build_calls(build, self.setting), *self._own_pushes(build))
+                return PlannedStep(step, calls, environment, build=build)
+            case Push(images):
+                names = [_full(fill(image)) for image in images]
+                pushes = (push_calls(name, self.indexes.get(name), self.setting) for name in names)
+                return PlannedStep(step, tuple(call for calls in pushes for call in calls), environment)
+
+    def _cmd(self, step: Step, action: Cmd, environment: Mapping[str, str]) -> PlannedStep:
+        fill, setting = filler(self.outputs), self.setting
+        image = _full(fill(action.image))
+        hidden = _hidden(step, environment, self.secrets)
+        entry, words = _command(step, action)
+        call = (
+            *(*setting.engine.program, "run", f"--name={setting.place.container(step)}"),
+            *_life(step),
+            *setting.engine.run_flags,
+            *([f"--platform={setting.platform}"] if setting.platform else []),
+            *(["--pull=never"] if self._is_built(image) else []),
+            *_rights(step, setting),
+            *_joined(self.taskfile, step, setting),
+            *entry,
+            *_mounts(step, setting),
+            *(f"--env={name}={value}" for name, value in _given(environment) if name not in hidden),
+            *([f"--env-file={setting.place.environment_file(step)}"] if hidden else []),
+            *([f"--workdir={step.working_directory}"] if step.working_directory else []),
+            image,
+            *map(fill, words),
+        )
+        exposes = any(
+            is_maskable(secret) and secret.reveal() in word for secret in self.secrets for word in call
+        )
+        pull = (*setting.engine.program, "pull", image) if step.pull else None
+        return PlannedStep(step, (call,), environment, pull, hidden, exposes=exposes)
+
+    def _is_built(self, image: str) -> bool:
+        """Whether a step of the file builds it: then nobody else's image of that name will do."""
+        return not any(references(image)) and ImageRef.parse(image) in self.built
+
+    def _own_pushes(self, build: PlannedBuild) -> Iterator[Argv]:
+        """An index lives in a registry: what no push step pushes is pushed with its build."""
+        if build.is_index and not self.pushed & set(build.names):
+            for name in build.names:
+                yield from push_calls(name, build, self.setting)
 
 
 def _command(step: Step, action: Cmd) -> tuple[list[str], list[str]]:
@@ -193,11 +223,17 @@ def _command(step: Step, action: Cmd) -> tuple[list[str], list[str]]:
     return entry, list(action.arguments)
 
 
-def _life(step: Step) -> Iterator[str]:
+def _life(step: Step, setting: PlanSetting) -> Iterator[str]:
+    """A detached container stays after its end, to tell how it ended; all go with the run."""
+    yield from setting.place.labels
+    if step.detach:
+        # What it prints is read back out of a file of the engine's, which is cut when it grows.
+        driver = "k8s-file" if setting.engine.kind is EngineKind.PODMAN else "json-file"
+        yield from ("--detach", f"--log-driver={driver}", f"--log-opt=max-size={DETACHED_LOG_MOST}")
+        return
     if not step.keep:
         yield "--rm"
-    if step.detach:
-        yield "--detach"
+    yield "--log-driver=none"  # it is read while it runs
 
 
 def _rights(step: Step, setting: PlanSetting) -> Iterator[str]:
@@ -253,7 +289,7 @@ def _network(network: Network, setting: PlanSetting) -> PlannedNetwork:
             hint="let the operator make it, and write skipCreation: true",
         )
     name = _network_name(network, setting)
-    flags = ["--driver=bridge", *(["--ipv6"] if network.ipv6 else [])]
+    flags = ["--driver=bridge", *(["--ipv6"] if network.ipv6 else []), *setting.place.labels]
     return PlannedNetwork(name, (*setting.engine.program, "network", "create", *flags, name))
 
 
@@ -265,7 +301,7 @@ def _mounts(step: Step, setting: PlanSetting) -> Iterator[str]:
     yield from (f"--volume={place.volume(mount.volume)}:{mount.path}" for mount in step.mounts)
 
 
-def _given(step: Step, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _given(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """HOME first, so that a step can set it."""
     yield "HOME", HOME
     yield OUTPUT_VARIABLE, OUTPUT_FILE
@@ -284,25 +320,5 @@ def _hidden(step: Step, environment: Mapping[str, str], secrets: Iterable[Secret
     return found
 
 
-def _is_built(taskfile: TaskFile, image: str) -> bool:
-    """Whether a step of the file builds it: then nobody else's image of that name will do."""
-    return not any(references(image)) and ImageRef.parse(image) in taskfile.built_images()
-
-
 def _full(image: str) -> str:
     return image if any(references(image)) else str(ImageRef.parse(image))
-
-
-def _own_pushes(taskfile: TaskFile, build: PlannedBuild, setting: PlanSetting) -> Iterator[Argv]:
-    """An index lives in a registry: what no push step pushes is pushed with its build."""
-    if not build.is_index:
-        return
-    pushed = {
-        _full(image)
-        for step in taskfile.steps
-        if isinstance(step.action, Push)
-        for image in step.action.images
-    }
-    if not pushed & set(build.names):
-        for name in build.names:
-            yield from push_calls(name, build, setting)

@@ -55,7 +55,8 @@ def test_a_container_with_all_its_arguments() -> None:
     """)
 
     assert call == (
-        *("podman", "run", "--name=tracker-ca1-web", "--rm", "--user=1000", "--cpus=0.5", "--expose=80"),
+        *("podman", "run", "--name=tracker-ca1-web", *PLACE.labels, "--rm", "--log-driver=none"),
+        *("--user=1000", "--cpus=0.5", "--expose=80"),
         *("--network=tracker-ca1-default", "--network-alias=web", "--entrypoint=/bin/bash", *MOUNTS),
         *("--volume=/runs/ca1/outputs/web:/acb/output", "--env=HOME=/acb/home"),
         *("--env=TRACKER_OUTPUT=/acb/output/outputs", "--env=X=a b", "--workdir=/workspace/src"),
@@ -64,7 +65,7 @@ def test_a_container_with_all_its_arguments() -> None:
 
 
 def test_docker_is_called_with_the_same_arguments() -> None:
-    step = "cmd: alpine ls\nports: ['8080:80']\ndetach: true\nkeep: true"
+    step = "cmd: alpine ls\nports: ['8080:80']\nkeep: true"
 
     assert argv(step, DOCKER) == ("docker", *argv(step, PODMAN)[1:])
 
@@ -136,14 +137,29 @@ class TestNetworks:
     def test_every_run_has_one_of_its_own(self) -> None:
         (network,) = plan_networks(read("steps: []"), PODMAN)
 
-        assert network.create == ("podman", "network", "create", "--driver=bridge", "tracker-ca1-default")
+        assert network.create == (
+            "podman",
+            "network",
+            "create",
+            "--driver=bridge",
+            *PLACE.labels,
+            "tracker-ca1-default",
+        )
 
     def test_those_that_are_listed_take_its_place(self) -> None:
         task = read("networks: [{name: a, ipv6: true}, {name: b, skipCreation: true}]")
 
         (network,) = plan_networks(task, DOCKER)
 
-        assert network.create == ("docker", "network", "create", "--driver=bridge", "--ipv6", "tracker-ca1-a")
+        assert network.create == (
+            "docker",
+            "network",
+            "create",
+            "--driver=bridge",
+            "--ipv6",
+            *PLACE.labels,
+            "tracker-ca1-a",
+        )
 
     @pytest.mark.parametrize(
         ("head", "step", "expected"),
