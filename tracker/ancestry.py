@@ -49,7 +49,7 @@ class Ancestry:
         self._finished_at: int | None = None  # the newest build when nothing was left to ask
 
     async def work(self) -> None:
-        """Once more, for the clock; costs one look at the newest build where nothing is new."""
+        """`ask`, for the clock of the service: costs one look at the newest build where nothing is new."""
         try:
             asked = await self.ask()
         except (StoreBusy, sqlite3.OperationalError) as error:
@@ -107,11 +107,9 @@ class Ancestry:
                 break
             try:
                 found = await self._client.look_into(reference, digest)
-            except RegistryRefused as error:
-                log.debug("cannot look into image", reference=str(reference), error=error.message)
+            except RegistryRefused:  # no fuss: a stranger may name what is not there, or not for us
                 self._refused.add((reference, digest))
-            except RegistryError as error:  # the next round tries again
-                log.debug("cannot look into image now", reference=str(reference), error=error.message)
+            except RegistryError:  # whoever polls the same registry tells of it; the next round tries again
                 break
             else:
                 self._remember(found)

@@ -195,7 +195,9 @@ async def test_words_that_are_not_valid_are_no_words(asking: Asking, annotations
     assert asking.line() == ["python:1"]
 
 
-async def test_an_image_that_is_gone_is_asked_for_once(asking: Asking) -> None:
+async def test_an_image_that_is_gone_is_asked_for_once_without_a_word(
+    asking: Asking, capsys: pytest.CaptureFixture[str]
+) -> None:
     gone = words(asking.name("gone:1"), ELSEWHERE)
     asking.push_python(gone)
 
@@ -207,6 +209,7 @@ async def test_an_image_that_is_gone_is_asked_for_once(asking: Asking) -> None:
         await asker.ask()
 
     assert asking.line() == ["python:1", "gone:1"]
+    assert capsys.readouterr() == ("", "")
     assert len(asking.registry.requests()) == before
 
 

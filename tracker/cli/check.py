@@ -70,7 +70,7 @@ async def _ask(
             answers += batch
         trusted = trusted_registries(settings.registries)
         patient = client.with_patience(POLLING)
-        await Ancestry(connection, patient, connect=state.read, trusted=trusted).work()
+        await Ancestry(connection, patient, connect=state.read, trusted=trusted).ask()
     return sorted(answers, key=lambda answer: str(answer.watched.reference))
 
 
