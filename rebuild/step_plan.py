@@ -184,7 +184,7 @@ class _Whole:
         entry, words = _command(step, action)
         call = (
             *(*setting.engine.program, "run", f"--name={setting.place.container(step)}"),
-            *_life(step),
+            *_life(step, setting),
             *setting.engine.run_flags,
             *([f"--platform={setting.platform}"] if setting.platform else []),
             *(["--pull=never"] if self._is_built(image) else []),
