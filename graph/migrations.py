@@ -193,6 +193,25 @@ def said_bases(db: Database) -> None:
     )
 
 
+@graph_tables()
+def expected_bases(db: Database) -> None:
+    run_statements(
+        db,
+        """
+        CREATE TABLE expected_bases (
+          task_id INTEGER NOT NULL,         -- has not built anything since it was saved like this
+          base_id INTEGER NOT NULL REFERENCES images(id),
+          role TEXT NOT NULL,
+          via TEXT NOT NULL,
+          place TEXT NOT NULL,              -- the step that names it, empty for a Dockerfile
+          line INTEGER NOT NULL,
+          PRIMARY KEY (task_id, base_id)
+        ) WITHOUT ROWID;
+        CREATE INDEX expected_bases_by_base ON expected_bases(base_id);
+        """,
+    )
+
+
 def run_statements(db: Database, script: str) -> None:
     """Each statement by itself: executescript would commit the transaction that the migration runs in."""
     for statement in script.split(";\n"):

@@ -134,6 +134,7 @@ class Observations(Contents):
         dropped = self._sql.execute(
             "UPDATE observations SET due_at = NULL WHERE due_at IS NOT NULL"
             " AND NOT EXISTS (SELECT 1 FROM edges e WHERE e.base_id = observations.image_id)"
+            " AND NOT EXISTS (SELECT 1 FROM expected_bases x WHERE x.base_id = observations.image_id)"
         )
         return dropped.rowcount
 

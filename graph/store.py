@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from graph.clock import to_text
+from graph.expecting import Expectations
 from graph.model import BuildRecord, Origin, RecordedBase, Role
 from graph.observing import Change, Observations, Source, Watched
 from graph.platforms import joined, split
@@ -21,6 +22,8 @@ class GraphStore(Observations):
         """Keep one finished build: its images now stand on exactly these bases."""
         build_id = self._add_build(build)
         base_ids = self._add_bases(build_id, build)
+        if build.task_id is not None:  # what was only expected is known now
+            Expectations(self._sql).forget(build.task_id)
         for reference in build.images:
             image_id = self.image_id(reference)
             self._sql.execute(

@@ -96,3 +96,62 @@ def credentials_secrets_and_tokens(db: Database) -> None:
         );
         """,
     )
+
+
+@run_tables()
+def triggers_timers_and_canceling(db: Database) -> None:
+    run_statements(
+        db,
+        """
+        CREATE TABLE base_image_triggers (  -- a task without a row here has the usual one
+          task_id INTEGER PRIMARY KEY REFERENCES tasks(id) ON DELETE CASCADE,
+          name TEXT NOT NULL,
+          enabled INTEGER NOT NULL,
+          bases TEXT NOT NULL,              -- All, Runtime
+          endpoint TEXT,
+          payload TEXT NOT NULL
+        );
+        CREATE TABLE source_triggers (
+          task_id INTEGER PRIMARY KEY REFERENCES tasks(id) ON DELETE CASCADE,
+          name TEXT NOT NULL,
+          enabled INTEGER NOT NULL,
+          commits INTEGER NOT NULL,
+          pull_requests INTEGER NOT NULL,
+          branch TEXT                       -- NULL: the default branch of the repository
+        );
+        CREATE TABLE timers (
+          task_id INTEGER NOT NULL REFERENCES tasks(id) ON DELETE CASCADE,
+          name TEXT NOT NULL,
+          schedule TEXT NOT NULL,
+          enabled INTEGER NOT NULL,
+          time_zone TEXT NOT NULL,
+          PRIMARY KEY (task_id, name)
+        ) WITHOUT ROWID;
+        ALTER TABLE runs ADD COLUMN cancel_requested_at TEXT;
+        ALTER TABLE runs ADD COLUMN archived INTEGER NOT NULL DEFAULT 0;
+        CREATE INDEX runs_archived ON runs(id) WHERE archived;
+        CREATE INDEX runs_to_cancel ON runs(number)
+          WHERE cancel_requested_at IS NOT NULL AND finished_at IS NULL;
+        """,
+    )
+
+
+@run_tables()
+def runs_asked_of_the_service(db: Database) -> None:
+    run_statements(
+        db,
+        """
+        -- NULL: the process that carries it out asked for it.
+        ALTER TABLE runs ADD COLUMN asked_by TEXT;
+        CREATE TABLE run_secrets (
+          run INTEGER NOT NULL REFERENCES runs(number) ON DELETE CASCADE,
+          use TEXT NOT NULL,
+          name TEXT NOT NULL,
+          source TEXT NOT NULL,             -- as in task_secrets
+          PRIMARY KEY (run, use, name)
+        ) WITHOUT ROWID;
+        CREATE TRIGGER run_secrets_end_with_their_run AFTER UPDATE OF finished_at ON runs
+          WHEN NEW.finished_at IS NOT NULL
+          BEGIN DELETE FROM run_secrets WHERE run = NEW.number; END;
+        """,
+    )

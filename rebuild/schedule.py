@@ -1,0 +1,140 @@
+"""A timer's schedule: five fields of NCrontab, checked and taken apart. Knows no clock and no time zone.
+
+The day of the month and the weekday must both fit, unlike in cron of POSIX, where one of them is enough.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from graph.errors import WrongUse
+
+_ELEMENT = re.compile(r"(?:\*|(?P<first>[0-9A-Za-z]+)(?:-(?P<last>[0-9A-Za-z]+))?)(?:/(?P<step>[0-9]{1,4}))?")
+_MONTHS = (
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+)
+_WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)  # days of each month
+_TEXT_MOST = 500
+_HINT = "write minute hour day month weekday, such as '0 21 * * *' for nine in the evening"
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """What one of the five places takes. `names` stand for numbers from `least` on."""
+
+    what: str
+    least: int
+    most: int
+    names: tuple[str, ...] = ()
+
+
+_FIELDS = (
+    _Field("minute", 0, 59),
+    _Field("hour", 0, 23),
+    _Field("day", 1, 31),
+    _Field("month", 1, 12, _MONTHS),
+    _Field("weekday", 0, 6, _WEEKDAYS),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The minutes at which a timer goes off. Sunday is weekday 0."""
+
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Schedule:
+        """Raises `WrongUse` that names the field and the rule it breaks."""
+        words = [word for word in text.split(" ") if word]  # a tab separates nothing
+        if len(words) != len(_FIELDS) or len(text) > _TEXT_MOST:
+            raise WrongUse(
+                f"schedule {text[:80]!r} has {len(words)} fields, and a schedule has five", hint=_HINT
+            )
+        sets = [_numbers(field, word, text) for field, word in zip(_FIELDS, words, strict=True)]
+        schedule = cls(*sets, text=" ".join(words))
+        if not any(min(schedule.days) <= _LONGEST[month - 1] for month in schedule.months):
+            raise WrongUse(
+                f"schedule {text!r} never comes: no month of it has a day {min(schedule.days)}",
+                hint="'0 0 28 2 *' is the last day that every February has",
+            )
+        return schedule
+
+    def __str__(self) -> str:
+        return self.text
+
+    def fires_with(self, other: Schedule) -> bool:
+        """Whether both mean the same minutes, however they are written."""
+        return self._sets == other._sets
+
+    def matches(self, moment: datetime) -> bool:
+        """Whether the timer goes off in this minute of its own time zone."""
+        return (
+            moment.minute in self.minutes
+            and moment.hour in self.hours
+            and moment.day in self.days
+            and moment.month in self.months
+            and moment.isoweekday() % 7 in self.weekdays
+        )
+
+    @property
+    def _sets(self) -> tuple[frozenset[int], ...]:
+        return self.minutes, self.hours, self.days, self.months, self.weekdays
+
+
+def _numbers(field: _Field, word: str, text: str) -> frozenset[int]:
+    found: set[int] = set()
+    for element in word.split(","):
+        parts = _ELEMENT.fullmatch(element)
+        if parts is None:
+            raise WrongUse(
+                f"schedule {text!r}: {field.what} {element!r} is none of *, N, A-B, each perhaps with /STEP",
+                hint=_HINT,
+            )
+        found.update(_span(field, parts, text))
+    return frozenset(found)
+
+
+def _span(field: _Field, parts: re.Match[str], text: str) -> range:
+    step = max(1, int(parts["step"] or 1))  # as NCrontab has it: a step of 0 is one of 1
+    if parts["first"] is None:
+        return range(field.least, field.most + 1, step)
+    first = _number(field, parts["first"], text)
+    if parts["last"] is not None:
+        first, last = sorted((first, _number(field, parts["last"], text)))  # Fri-Mon is Mon-Fri
+    else:
+        last = field.most if parts["step"] else first
+    return range(first, last + 1, step)
+
+
+def _number(field: _Field, word: str, text: str) -> int:
+    if word.isdigit() and len(word) <= 4 and field.least <= int(word) <= field.most:
+        return int(word)
+    if not word.isdigit():
+        for place, name in enumerate(field.names):
+            if name.startswith(word.lower()):  # any beginning will do; of several names the first counts
+                return field.least + place
+    names = f", or {field.names[0][:3].title()} to {field.names[-1][:3].title()}" if field.names else ""
+    hint = "Sunday is 0" if field.what == "weekday" and word == "7" else _HINT
+    raise WrongUse(
+        f"schedule {text!r}: {field.what} {word!r} is not {field.least} to {field.most}{names}", hint=hint
+    )

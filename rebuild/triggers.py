@@ -1,0 +1,150 @@
+"""What makes a task run by itself besides its timers: a base that moved, a commit. Starts nothing."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from graph.errors import WrongUse
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,50}")
+
+
+class Bases(StrEnum):
+    """Which bases of a task's images count."""
+
+    ALL = "All"
+    RUNTIME = "Runtime"  # only what the final stage stands on
+
+
+class Payload(StrEnum):
+    """What the endpoint of a base-image trigger is told."""
+
+    DEFAULT = "Default"
+    TOKEN = "Token"
+
+
+@dataclass(frozen=True, slots=True)
+class BaseImageTrigger:
+    """Every task has one; off, its images are rebuilt only when somebody asks."""
+
+    name: str = "defaultBaseimageTriggerName"
+    enabled: bool = True
+    bases: Bases = Bases.ALL
+    endpoint: str | None = None  # kept and shown; nobody is told yet
+    payload: Payload = Payload.DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTrigger:
+    """A commit or a pull request in the repository of the context. Kept and shown; nothing hears them yet."""
+
+    name: str = "defaultSourceTriggerName"
+    enabled: bool = True
+    commits: bool = True
+    pull_requests: bool = False
+    branch: str | None = None  # None: the default branch of the repository
+
+
+@dataclass(frozen=True, slots=True)
+class Reluctant:
+    """Tasks that do not follow every base: none at all, or runtime bases alone."""
+
+    off: frozenset[int] = frozenset()
+    runtime_only: frozenset[int] = frozenset()
+
+
+class Triggers:
+    """The two tables. Writing methods belong inside the caller's `immediate()`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+
+    def base_image(self, task_id: int) -> BaseImageTrigger:
+        row = self._sql.execute(
+            "SELECT name, enabled, bases, endpoint, payload FROM base_image_triggers WHERE task_id = ?",
+            (task_id,),
+        ).fetchone()
+        if row is None:
+            return BaseImageTrigger()
+        return BaseImageTrigger(row[0], bool(row[1]), Bases(row[2]), row[3], Payload(row[4]))
+
+    def set_base_image(self, task_id: int, trigger: BaseImageTrigger) -> None:
+        check_base_image(trigger)
+        self._sql.execute(
+            "INSERT OR REPLACE INTO base_image_triggers VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                task_id,
+                trigger.name,
+                trigger.enabled,
+                trigger.bases,
+                trigger.endpoint,
+                trigger.payload,
+            ),
+        )
+
+    def source(self, task_id: int) -> SourceTrigger | None:
+        row = self._sql.execute(
+            "SELECT name, enabled, commits, pull_requests, branch FROM source_triggers WHERE task_id = ?",
+            (task_id,),
+        ).fetchone()
+        return SourceTrigger(row[0], bool(row[1]), bool(row[2]), bool(row[3]), row[4]) if row else None
+
+    def set_source(self, task_id: int, trigger: SourceTrigger | None) -> None:
+        """None: the task has none from now on."""
+        self._sql.execute("DELETE FROM source_triggers WHERE task_id = ?", (task_id,))
+        if trigger is not None:
+            check_trigger_name(trigger.name)
+            self._sql.execute(
+                "INSERT INTO source_triggers VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    task_id,
+                    trigger.name,
+                    trigger.enabled,
+                    trigger.commits,
+                    trigger.pull_requests,
+                    trigger.branch,
+                ),
+            )
+
+    def reluctant(self) -> Reluctant:
+        """For the decision; most tasks have no row, so this is short."""
+        rows = self._sql.execute("SELECT task_id, enabled, bases FROM base_image_triggers").fetchall()
+        return Reluctant(
+            off=frozenset(task_id for task_id, enabled, _ in rows if not enabled),
+            runtime_only=frozenset(
+                task_id for task_id, enabled, bases in rows if enabled and bases == Bases.RUNTIME
+            ),
+        )
+
+
+def check_base_image(trigger: BaseImageTrigger) -> None:
+    check_trigger_name(trigger.name)
+    if trigger.endpoint is not None:
+        _check_endpoint(trigger.endpoint)
+
+
+def check_trigger_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise WrongUse(
+            f"trigger name {name[:80]!r} is not valid: 1 to 50 letters, digits, '_' and '-'",
+            hint="write a name such as base-image",
+        )
+    return name
+
+
+def _check_endpoint(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
+        _ = parts.port  # raises where it is none
+    except ValueError:
+        fits = False
+    if not fits or not url.isprintable() or " " in url or len(url) > 2000:
+        raise WrongUse(
+            "the update trigger endpoint is not an http or https URL, without user and password",
+            hint="write https://HOST/PATH",
+        )
