@@ -21,8 +21,9 @@ from rebuild.context.limits import Limits, Meter
 from rebuild.context.oci import RegistryAccess, pull
 from rebuild.context.tarball import download
 from rebuild.context.unpack import Links, unpack
-from rebuild.context.where import Artifact, Folder, Git, Nothing, Source, StandardInput, Tarball
+from rebuild.context.where import Artifact, Folder, Git, Nothing, Source, StandardInput, Tarball, Uploaded
 from rebuild.login import Login
+from rebuild.uploads import upload_path
 
 DOCKERFILE_BYTES_MOST = 1024 * 1024
 LogSink = Callable[[bytes], None]
@@ -36,6 +37,7 @@ class Access:
     git: Login | None = None  # for the source's host alone, and for submodules on it
     ssh: SshKey | None = None
     registry: RegistryAccess = field(default_factory=RegistryAccess)
+    uploads: Path | None = None  # the folder of contexts that were sent here; None: there are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,8 @@ class _Errand:
                 return await self._standard_input(stdin)
             case Nothing():
                 return Fetched(self.into)
+            case Uploaded(upload_id=upload_id):
+                return await self._uploaded(upload_id)
             case _:
                 assert_never(source.place)
 
@@ -147,6 +151,18 @@ class _Errand:
         digest = await self._in_thread(lambda: pull(reference, self.into, registry, self.meter))
         self._say(f"oci://{reference}: {digest}")
         return Fetched(self.into, digest=digest)
+
+    async def _uploaded(self, upload_id: str) -> Fetched:
+        if self.access.uploads is None:
+            raise WrongUse("an uploaded context is with the service it was sent to, not here")
+        path = upload_path(self.access.uploads, upload_id)
+
+        def take() -> None:
+            with path.open("rb") as file:
+                unpack(file, self.into, self.meter, links=Links.INSIDE)
+
+        await self._in_thread(take)
+        return Fetched(self.into)
 
     async def _standard_input(self, stdin: BinaryIO | None) -> Fetched:
         if stdin is None:

@@ -29,8 +29,12 @@ _ENTRY = re.compile(
 )
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?size (\d{1,18})\n")
 _POINTER_BYTES_MOST = 1024
-_LFS = {"filter.lfs.smudge": "git-lfs smudge -- %f", "filter.lfs.process": "git-lfs filter-process",
-        "filter.lfs.required": "true"}  # fmt: skip
+_LFS = {
+    "filter.lfs.clean": "git-lfs clean -- %f",
+    "filter.lfs.smudge": "git-lfs smudge -- %f",
+    "filter.lfs.process": "git-lfs filter-process",
+    "filter.lfs.required": "true",
+}
 
 
 @dataclass(frozen=True, slots=True)

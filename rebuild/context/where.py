@@ -12,6 +12,7 @@ from graph.reference import ImageRef
 from rebuild.context.fault import masked
 from rebuild.login import Login
 from rebuild.secret import Secret
+from rebuild.uploads import PREFIX, upload_id_of
 
 TOKEN_USER = "x-access-token"  # git hosts look at the token alone; GitHub wants this name for an app's
 TEXT_MOST = 4096
@@ -72,7 +73,14 @@ class Nothing:
     """`/dev/null`: an empty context."""
 
 
-Place = Folder | Git | Tarball | Artifact | StandardInput | Nothing
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A context that a caller has sent to the service before."""
+
+    upload_id: str
+
+
+Place = Folder | Git | Tarball | Artifact | StandardInput | Nothing | Uploaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +103,7 @@ class Source:
                 return True
             case Git(url=url):
                 return url.startswith("file:")
-            case Tarball() | Artifact() | Nothing():
+            case Tarball() | Artifact() | Nothing() | Uploaded():
                 return False
 
     def __str__(self) -> str:
@@ -113,6 +121,8 @@ class Source:
                 return "-"
             case Nothing():
                 return "/dev/null"
+            case Uploaded(upload_id=upload_id):
+                return f"{PREFIX}{upload_id}"
 
 
 def parse_repository(url: str) -> Git:
@@ -131,6 +141,8 @@ def _place(text: str) -> Place:
     scheme = found[1].lower() if found else ""
     if text == "-":
         return StandardInput()
+    if upload_id := upload_id_of(text):
+        return Uploaded(upload_id)
     if not scheme and str(Path(text)).lower() == "/dev/null":
         return Nothing()
     if scheme == "oci":

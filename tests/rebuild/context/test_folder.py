@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebuild.context.fault import ContextError
@@ -169,6 +169,7 @@ NAME = NAME.filter(lambda name: not any(0xD800 <= ord(char) < 0xE000 for char in
 TREES = st.dictionaries(st.tuples(NAME, NAME), st.binary(max_size=50), max_size=6)
 
 
+@settings(deadline=None)
 @given(TREES)
 def test_any_folder_comes_out_as_it_went_in(
     tmp_path_factory: pytest.TempPathFactory, tree: dict[tuple[str, str], bytes]

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebuild.context.fault import ContextError
@@ -223,6 +223,7 @@ PATHS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(LINES, PATHS.map("/".join))
 def test_any_rules_mean_what_is_written(lines: list[str], path: str) -> None:
     # A rule that would change nothing for a folder is not asked about it, in Docker neither: so only rules
@@ -233,6 +234,7 @@ def test_any_rules_mean_what_is_written(lines: list[str], path: str) -> None:
     assert is_ignored("\n".join(lines), path) is plainly_ignored(lines, path)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), PATHS.map("/".join))
 def test_any_text_is_rules_or_is_refused(text: str, path: str) -> None:
     try:

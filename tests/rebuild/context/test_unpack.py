@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from backports import zstd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebuild.context.fault import ContextError, TooLarge, Unsafe
@@ -327,6 +327,7 @@ MEMBERS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(MEMBERS, st.sampled_from(Links))
 def test_no_members_lead_outside(
     tmp_path_factory: pytest.TempPathFactory, members: list[Member], links: Links
@@ -355,6 +356,7 @@ def resolves(path: Path) -> bool:
     return True
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=3000), st.integers(0, 2000), st.sampled_from([bytes, gzip.compress]))
 def test_any_damage_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, noise: bytes, at: int, pack: Callable[[bytes], bytes]
