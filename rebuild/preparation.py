@@ -23,8 +23,10 @@ class Prepared:
     is_local: bool = False  # the user's own folder: paths may lead out of it
 
 
-async def prepare(definition: Definition, scratch: Path, log: Callable[[bytes], None]) -> Prepared:
-    """Bring the context here; a folder of this machine is used where it is."""
+async def prepare(
+    definition: Definition, scratch: Path, log: Callable[[bytes], None], uploads: Path | None = None
+) -> Prepared:
+    """Bring the context here; a folder of this machine is used where it is. `uploads` holds those sent."""
     source = Source.parse(definition.context)
     if isinstance(source.place, Folder):
         if not source.place.path.is_dir():
@@ -34,9 +36,9 @@ async def prepare(definition: Definition, scratch: Path, log: Callable[[bytes], 
             )
         return Prepared(source.place.path.resolve(), is_local=True)
     # A build from a folder needs neither HTTP nor git: it should not wait for their import.
-    from rebuild.context.fetch import fetch
+    from rebuild.context.fetch import Access, fetch
 
-    fetched = await fetch(source, scratch / "context", log=log)
+    fetched = await fetch(source, scratch / "context", log=log, access=Access(uploads=uploads))
     return Prepared(fetched.folder, fetched.commit, fetched.branch)
 
 

@@ -21,14 +21,15 @@ def recover(
 ) -> list[Run]:
     """Give every orphaned run back to the queue, or end it. Belongs inside `immediate()`.
 
-    A quick run belongs to the command that asked for it, whose context may be gone: it ends. All
-    others are done again; what they were about to push is kept, so a finished push is only recorded.
+    A quick run that a command carried out itself ends with it: its context may be gone. All others
+    are done again; what they were about to push is kept, so a finished push is only recorded.
     `lost` are numbers of runs that nobody works on although their process is alive.
     """
     runs = Runs(connection)
     orphans = [run for run, owner in runs.unfinished() if run.number in lost or not alive(owner)]
+    asked = runs.asked_of_service()
     for run in orphans:
-        if run.task_id is None and run.cause is Cause.QUICK:
+        if run.task_id is None and run.cause is Cause.QUICK and run.number not in asked:
             runs.finish(run, Status.ERROR, now, error="the process that carried it out ended")
         elif run.attempt >= ATTEMPTS_MOST:
             runs.finish(run, Status.ERROR, now, error=f"its process ended {run.attempt} times")

@@ -13,6 +13,7 @@ from graph.errors import TrackerError
 from graph.staleness import Attempt
 from rebuild.definition import Definition
 from rebuild.run_record import Cause, Queue, Run, Status, run_id_of
+from rebuild.uploads import upload_id_of
 
 __all__ = ["Cause", "Queue", "Run", "RunMoved", "Runs", "Status", "run_id_of"]
 
@@ -48,8 +49,13 @@ class Runs:
         wave_id: int | None = None,
         reason: Sequence[Mapping[str, Any]] = (),
         priority: float = 0.0,
+        asked_by: str | None = None,
     ) -> Run:
-        """Ask for a run. A task has at most one queued run: a second wish folds into it."""
+        """Ask for a run. A task has at most one queued run: a second wish folds into it.
+
+        `asked_by` is who asked the service for it, which then does it again after a crash; None for
+        one that the process asks of itself.
+        """
         queued = self.queued_for(task_id) if task_id is not None else None
         if queued is not None:
             # What an interrupted attempt was about to push is not what is asked for now.
@@ -74,7 +80,7 @@ class Runs:
         )
         self._sql.execute(
             "INSERT INTO runs(number, id, task_id, wave_id, cause, reason, definition, status, priority,"
-            " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'Queued', ?, ?)",
+            " created_at, asked_by) VALUES (?, ?, ?, ?, ?, ?, ?, 'Queued', ?, ?, ?)",
             (
                 number,
                 run.run_id,
@@ -85,6 +91,7 @@ class Runs:
                 definition.to_json(),
                 priority,
                 to_text(at),
+                asked_by,
             ),
         )
         return run
@@ -149,6 +156,21 @@ class Runs:
             " WHERE finished_at IS NULL AND status IN ('Started', 'Running') ORDER BY number"
         )
         return [(_run(row[:-1]), row[-1]) for row in rows]
+
+    def asked_of_service(self) -> frozenset[int]:
+        """Numbers of the runs without outcome that somebody asked the service for."""
+        rows = self._sql.execute(
+            "SELECT number FROM runs INDEXED BY runs_open WHERE finished_at IS NULL AND asked_by IS NOT NULL"
+        )
+        return frozenset(row[0] for row in rows)
+
+    def uploads_in_use(self) -> frozenset[str]:
+        """Contexts of runs without outcome, by the id of the upload."""
+        rows = self._sql.execute(
+            "SELECT json_extract(definition, '$.context') FROM runs INDEXED BY runs_open"
+            " WHERE finished_at IS NULL"
+        )
+        return frozenset(upload_id for row in rows if (upload_id := upload_id_of(row[0])))
 
     def busy_tasks(self) -> frozenset[int]:
         """Tasks with a run that has no outcome yet."""
