@@ -163,7 +163,7 @@ class DockerEngine:
             flags.append(f"--target={request.target}")
         if request.no_cache:
             flags.append("--no-cache")
-        return flags
+        return [*flags, *request.flags]
 
     async def _run(
         self, argv: list[str], variables: Mapping[str, str], log: LogSink, *, timeout_s: float

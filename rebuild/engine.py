@@ -35,6 +35,7 @@ class BuildRequest:
     annotations: Mapping[str, str] = field(default_factory=dict)
     no_cache: bool = False
     timestamp: int | None = None  # seconds since 1970 given to every file and date of the image
+    flags: tuple[str, ...] = ()  # more of the engine's own, each one word: labels, limits
     timeout_s: float = 3600.0
 
 

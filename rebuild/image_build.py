@@ -6,15 +6,16 @@ Knows neither the database nor the queue: what it learnt comes back as a value.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from graph.dockerfile import Scan, pin, scan
+from graph.dockerfile import Base, Scan, pin, scan
 from graph.errors import TrackerError, WrongUse
 from graph.model import BuildRecord, Manifests
 from graph.reference import Digest, ImageRef, Platform
+from rebuild.at_hand import AllAtHand, image_ids, lowest_layers, split, through
 from rebuild.build_secrets import advice
 from rebuild.content import content_id, content_id_of, layers_of
 from rebuild.engine import BuildRequest, CommandFailed, Engine, LocalImage, LogSink
@@ -49,6 +50,8 @@ class ImageBuild:
     no_cache: bool = False
     reproducible: bool = False
     timeout_s: float = 3600.0
+    at_hand: AllAtHand = field(default_factory=dict)  # bases that are taken from the engine's storage
+    flags: tuple[str, ...] = ()  # more of the engine's own, each one word
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Finished:
 
     record: BuildRecord
     layers: Mapping[Digest, tuple[Digest, ...]]
+    image: LocalImage | None = None  # None where an earlier attempt has built it
 
 
 async def build_image(
@@ -90,33 +94,35 @@ async def build_image(
     resolved_at = tools.now()
     dockerfile, content, found = examine(wanted, tools)
     bases = taken(found, reads_syntax_line=tools.engine.reads_syntax_line)
-    resolved = await resolve(str(dockerfile), bases, tools.registry, tools.memory)
-    _tell(log, found, resolved)
+    asked, here = split(bases, wanted.at_hand)
+    resolved = await resolve(str(dockerfile), asked, tools.registry, tools.memory)
+    _tell(log, resolved, here)
     for line in advice(content, secrets or {}):
         log(f"{line}\n".encode())
     pinned = scratch / "Dockerfile"
-    pinned.write_bytes(pin(content, found, resolved.pins))
+    pinned.write_bytes(pin(content, found, resolved.pins, image_ids(wanted.at_hand)))
     request = _request(wanted, dockerfile, pinned, resolved, name)
     built = await tools.engine.build(replace(request, secrets=secrets or {}, scratch=scratch), log)
     if isinstance(built, CommandFailed):
         return built
+    _check_layers(built.image, lowest_layers(here, wanted.at_hand), "what was built before it")
     layers = await _verify(built.image, resolved, tools)
     record = BuildRecord(
         images=wanted.images,
         manifests=None,
         content_id=content_id(built.image.platform, built.image.config, built.image.diff_ids),
         platforms=(wanted.platform,),
-        bases=resolved.recorded(),
+        bases=(*resolved.recorded(), *through(here, wanted.at_hand)),
         resolved_at=resolved_at,
         built_at=tools.now(),
         duration_s=round(time.monotonic() - started_s, 3),
         pushed=False,
     )
     if not wanted.push or not wanted.images:
-        return Finished(record, layers)
+        return Finished(record, layers, built.image)
     before_push(record)
-    published = await _publish(record, built.image, tools, log)
-    return published if isinstance(published, CommandFailed) else Finished(published, layers)
+    published = await publish(record, built.image, tools, log)
+    return published if isinstance(published, CommandFailed) else Finished(published, layers, built.image)
 
 
 def examine(wanted: ImageBuild, tools: Tools) -> tuple[Path, bytes, Scan]:
@@ -176,6 +182,7 @@ def _request(
         annotations=_annotations(resolved),
         no_cache=wanted.no_cache,
         timestamp=0 if wanted.reproducible else None,
+        flags=wanted.flags,
         timeout_s=wanted.timeout_s,
     )
 
@@ -191,10 +198,12 @@ def _annotations(resolved: Resolved) -> dict[str, str]:
     }
 
 
-def _tell(log: LogSink, found: Scan, resolved: Resolved) -> None:
+def _tell(log: LogSink, resolved: Resolved, here: Iterable[Base]) -> None:
     for base in resolved.bases:
         digest = resolved.manifest_of(base)
         log(f"base {base.reference} ({base.role}, {base.via}, line {base.line}) is {digest}\n".encode())
+    for base in here:
+        log(f"base {base.reference} ({base.role}, {base.via}, line {base.line}) was built here\n".encode())
 
 
 async def _verify(image: LocalImage, resolved: Resolved, tools: Tools) -> dict[Digest, tuple[Digest, ...]]:
@@ -206,15 +215,19 @@ async def _verify(image: LocalImage, resolved: Resolved, tools: Tools) -> dict[D
     layers = tools.memory.layers_of(manifest)
     if layers is None:
         layers = layers_of(await tools.registry.image_config(base.reference, manifest))
-    if image.diff_ids[: len(layers)] != layers:
-        raise NotWhatWasPinned(
-            f"the image built on {base.reference} does not begin with the layers of {manifest}",
-            hint="the engine used another base or squashed the layers; nothing was pushed",
-        )
+    _check_layers(image, layers, f"{base.reference}: {manifest}")
     return {manifest: layers}
 
 
-async def _publish(
+def _check_layers(image: LocalImage, layers: tuple[Digest, ...], base: str) -> None:
+    if image.diff_ids[: len(layers)] != layers:
+        raise NotWhatWasPinned(
+            f"the image does not begin with the layers of its base {base}",
+            hint="the engine used another base or squashed the layers; nothing was pushed",
+        )
+
+
+async def publish(
     record: BuildRecord, image: LocalImage, tools: Tools, log: LogSink
 ) -> BuildRecord | CommandFailed:
     """Push under every name, unless every name holds the same content already."""

@@ -96,6 +96,7 @@ def build(
         *secrets,
         *trust,
         *(f"--annotation={name}={value}" for name, value in request.annotations.items()),
+        *request.flags,
     ]
     if request.target is not None:
         flags.append(f"--target={request.target}")
