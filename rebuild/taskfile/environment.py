@@ -10,6 +10,7 @@ from rebuild.command_line import Unclosed, Words, unquote
 from rebuild.taskfile.problem import Problems, shown
 
 VALUE_CHARACTERS_MOST = 128 * 1024 - 1  # Linux takes no longer text in an environment
+_ENTRY_CHARACTERS = 8  # what an entry costs besides its text
 
 Environment = dict[str, str]
 
@@ -46,9 +47,11 @@ def read_environment(
             problems.fault(entry.line, rule, hint="write NAME=VALUE")
             continue
         value = _value(name, raw, entry.line, known, problems)
-        budget.spend(len(value))
         own[name] = known[name] = value
-    return own | {name: value for name, value in inherited.items() if name not in own}
+    merged = own | {name: value for name, value in inherited.items() if name not in own}
+    # What is inherited counts each time: every step gets a copy of it on its command line.
+    budget.spend(sum(len(name) + len(value) + _ENTRY_CHARACTERS for name, value in merged.items()))
+    return merged
 
 
 def plain_environment(entries: Iterable[str]) -> Environment:

@@ -42,6 +42,8 @@ class Fields:
         for key, entry in self._by_key.items():
             if key in names:
                 continue
+            if self._problems.is_full:  # looking for what was meant takes long
+                return
             meant = nearest(key, names)
             hint = (notes or {}).get(key) or (f"did you mean {meant!r}?" if meant else None)
             self._problems.warn(

@@ -63,8 +63,13 @@ class Problems:
 
     def warn(self, line: int, rule: str, *, hint: str | None = None) -> None:
         problem = self._problem(line, rule, hint)
-        if problem not in self.warnings and len(self.warnings) < PROBLEMS_MOST:
+        if problem not in self.warnings and not self.is_full:
             self.warnings.append(problem)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether another warning would not be kept."""
+        return len(self.warnings) >= PROBLEMS_MOST
 
     def stop(self, line: int, rule: str, *, hint: str | None = None) -> TaskFileError:
         """The error to raise where reading on makes no sense."""

@@ -100,6 +100,12 @@ def test_values_that_double_and_double_are_refused() -> None:
     assert "has more than 131,071 characters" in problems[0].rule
 
 
+def test_many_steps_that_inherit_many_variables_are_refused() -> None:
+    text = f"env: [{', '.join(f'A{n}=' for n in range(50_000))}]\nsteps:\n" + "- cmd: a\n" * 900
+
+    assert "expand to more than" in fault(text).rule
+
+
 def test_many_steps_that_repeat_a_long_value_are_refused() -> None:
     text = f"env: [A={'x' * 100_000}]\nsteps:\n" + "- cmd: a $A\n" * 900
 

@@ -147,6 +147,12 @@ def test_a_file_of_nothing_but_faults_is_given_up_early() -> None:
     assert len(refused("steps:\n" + "- {cmd: a, retries: x}\n" * 500)) == 50
 
 
+def test_the_fiftieth_unknown_property_is_the_last_that_is_told() -> None:
+    text = "steps:\n- cmd: a\n" + "".join(f"  unknown{n}: x\n" for n in range(20_000))
+
+    assert len(read(text).warnings) == 50
+
+
 def test_lines_are_those_of_the_file_as_it_was_written() -> None:
     assert fault("steps:\n- cmd: a\n  retries: x\n", original_line=lambda line: line + 10).line == 13
 
