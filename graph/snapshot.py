@@ -9,6 +9,7 @@ from datetime import datetime
 
 from graph.database import consistent, numbers
 from graph.drift import read_moved
+from graph.model import Role
 from graph.order import reversed_edges
 from graph.staleness import Attempt, BaseMoved, Snapshot
 
@@ -30,6 +31,8 @@ class TaskStates:
     busy: Set[int] = frozenset()
     paused: Set[int] = frozenset()
     failed: Mapping[int, Attempt] | None = None
+    off: Set[int] = frozenset()  # tasks that follow no base
+    runtime_only: Set[int] = frozenset()  # tasks that follow runtime bases alone
 
 
 def read_snapshot(connection: sqlite3.Connection, states: TaskStates) -> Snapshot:
@@ -44,14 +47,16 @@ def read_snapshot(connection: sqlite3.Connection, states: TaskStates) -> Snapsho
             busy=states.busy,
             paused=states.paused,
             failed=states.failed or {},
+            ignored=_ignored(connection, region, states),
             above=region.above,
         )
 
 
 def if_moved(
-    connection: sqlite3.Connection, image_id: int, at: datetime, paused: Set[int] = frozenset()
+    connection: sqlite3.Connection, image_id: int, at: datetime, states: TaskStates | None = None
 ) -> Snapshot:
     """What there would be if that image alone had moved at that time, and nothing else were the matter."""
+    states = states or TaskStates()
     with consistent(connection):
         direct = connection.execute(
             "SELECT image_id, digest_id FROM edges WHERE base_id = ? AND followed = 1", (image_id,)
@@ -63,7 +68,8 @@ def if_moved(
             },
             bases=reversed_edges(region.above),
             tasks={**_tasks_of(connection, [image_id]), **region.tasks},
-            paused=paused,
+            paused=states.paused,
+            ignored=_ignored(connection, region, states),
             above=region.above,
         )
 
@@ -112,6 +118,27 @@ def _read_upwards(connection: sqlite3.Connection, image_ids: Iterable[int]) -> _
                 tasks[image_id] = task_id
         layer = found - above.keys()
     return _Region(above, tasks)
+
+
+def _ignored(
+    connection: sqlite3.Connection, region: _Region, states: TaskStates
+) -> dict[int, frozenset[int]]:
+    """For the images of tasks that do not follow every base: the bases that they leave alone."""
+    reluctant = [
+        image_id
+        for image_id, task_id in region.tasks.items()
+        if task_id in states.off or task_id in states.runtime_only
+    ]
+    rows = connection.execute(
+        "SELECT e.image_id, e.base_id, e.role FROM json_each(?) s"
+        " CROSS JOIN edges e ON e.image_id = s.value WHERE e.followed = 1",
+        (numbers(reluctant),),
+    )
+    ignored: dict[int, set[int]] = {}
+    for image_id, base_id, role in rows:
+        if region.tasks[image_id] in states.off or role != Role.RUNTIME:
+            ignored.setdefault(image_id, set()).add(base_id)
+    return {image_id: frozenset(bases) for image_id, bases in ignored.items()}
 
 
 def _made_by(connection: sqlite3.Connection, task_ids: Set[int]) -> list[int]:

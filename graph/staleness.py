@@ -34,6 +34,7 @@ class Reason(StrEnum):
     SETTLING = "settling"  # the base moved a moment ago and may move again
     NO_TASK = "no-task"  # nobody said how to build it
     PAUSED = "paused"  # its task is disabled
+    UNFOLLOWED = "unfollowed"  # its task does not follow the bases that moved
     PLATFORM_GONE = "platform-gone"  # the base no longer has a platform of the image
 
 
@@ -69,6 +70,7 @@ class Snapshot:
     busy: Set[int] = frozenset()  # tasks with a run that is queued or under way
     paused: Set[int] = frozenset()
     failed: Mapping[int, Attempt] = field(default_factory=dict)  # task → its failed last attempt
+    ignored: Mapping[int, Set[int]] = field(default_factory=dict)  # image → bases that its task leaves alone
     above: Mapping[int, Sequence[int]] | None = None  # `bases` the other way, where the reader had it at hand
 
     @property
@@ -137,6 +139,9 @@ class _Judge:
         if task_id is not None and task_id in snapshot.busy:
             return Decision(image_id, Verdict.WAIT, Reason.RUNNING, evidence)
         pending = tuple(filter(self._pending.__contains__, snapshot.bases[image_id]))
+        ignored = snapshot.ignored.get(image_id)
+        if ignored:
+            pending = tuple(base for base in pending if base not in ignored)
         if not evidence and not pending:
             return Decision(image_id, Verdict.KEEP, Reason.FRESH)
         if task_id is None:
@@ -146,18 +151,24 @@ class _Judge:
         if pending:
             reason = Reason.BASE_PENDING if self._failed.isdisjoint(pending) else Reason.BASE_FAILED
             return Decision(image_id, Verdict.WAIT, reason, evidence, waits_for=pending)
-        return self._verdict_on_stale(image_id, evidence, task_id)
+        counting = tuple(moved for moved in evidence if not ignored or moved.base_id not in ignored)
+        if not counting:
+            return _held_for_good(image_id, Reason.UNFOLLOWED, evidence)
+        return self._verdict_on_stale(image_id, evidence, counting, task_id)
 
-    def _verdict_on_stale(self, image_id: int, evidence: tuple[BaseMoved, ...], task_id: int) -> Decision:
+    def _verdict_on_stale(
+        self, image_id: int, evidence: tuple[BaseMoved, ...], counting: Sequence[BaseMoved], task_id: int
+    ) -> Decision:
+        """`counting` is the evidence that asks for a rebuild, which then takes all that moved."""
         if any(moved.observed_id is None for moved in evidence):
             return Decision(image_id, Verdict.BLOCKED, Reason.PLATFORM_GONE, evidence)
         attempt = self._snapshot.failed.get(task_id)
-        if attempt is not None and all(moved.moved_at <= attempt.started_at for moved in evidence):
+        if attempt is not None and all(moved.moved_at <= attempt.started_at for moved in counting):
             until = attempt.finished_at + timedelta(seconds=self._limits.retry_delay_s(attempt.count))
             if until > self._now:
                 wait, why = Verdict.WAIT, Reason.RETRY_LATER
                 return Decision(image_id, wait, why, evidence, until=until, run_id=attempt.run_id)
-        settled_at = max(self._settled_at(moved) for moved in evidence)
+        settled_at = max(self._settled_at(moved) for moved in counting)
         if settled_at > self._now:
             return Decision(image_id, Verdict.WAIT, Reason.SETTLING, evidence, until=settled_at)
         return Decision(image_id, Verdict.REBUILD, Reason.BASE_MOVED, evidence)

@@ -70,8 +70,10 @@ class Schedule:
             raise WrongUse(
                 f"schedule {text[:80]!r} has {len(words)} fields, and a schedule has five", hint=_HINT
             )
-        sets = [_numbers(field, word, text) for field, word in zip(_FIELDS, words, strict=True)]
-        schedule = cls(*sets, text=" ".join(words))
+        minutes, hours, days, months, weekdays = (
+            _numbers(field, word, text) for field, word in zip(_FIELDS, words, strict=True)
+        )
+        schedule = cls(minutes, hours, days, months, weekdays, " ".join(words))
         if not any(min(schedule.days) <= _LONGEST[month - 1] for month in schedule.months):
             raise WrongUse(
                 f"schedule {text!r} never comes: no month of it has a day {min(schedule.days)}",

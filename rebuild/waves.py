@@ -14,6 +14,7 @@ from graph.snapshot import TaskStates, read_snapshot
 from graph.staleness import BaseMoved, Decision, Limits, Snapshot, decide, select
 from rebuild.runs import Cause, Run, Runs
 from rebuild.task import Tasks
+from rebuild.triggers import Triggers
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,13 @@ class Enqueued:
 
 def task_states(connection: sqlite3.Connection) -> TaskStates:
     """What the runs say of the tasks, for the snapshot."""
-    runs = Runs(connection)
+    runs, reluctant = Runs(connection), Triggers(connection).reluctant()
     return TaskStates(
-        busy=runs.busy_tasks(), paused=Tasks(connection).paused(), failed=runs.failed_attempts()
+        busy=runs.busy_tasks(),
+        paused=Tasks(connection).paused(),
+        failed=runs.failed_attempts(),
+        off=reluctant.off,
+        runtime_only=reluctant.runtime_only,
     )
 
 

@@ -15,6 +15,7 @@ _REASONS: Mapping[Reason, str] = {
     Reason.RUNNING: "its rebuild is queued or under way",
     Reason.NO_TASK: "no task builds it",
     Reason.PAUSED: "its task is disabled",
+    Reason.UNFOLLOWED: "its task does not follow the bases that moved",
     Reason.PLATFORM_GONE: "a base no longer has a platform that it is built for",
 }
 
@@ -42,6 +43,8 @@ def way_out(reason: Reason) -> str | None:
             return "save one: tracker build CONTEXT -t NAME --task TASK"
         case Reason.PAUSED:
             return "enable the task, or build the image by hand"
+        case Reason.UNFOLLOWED:
+            return "run the task, or see 'tracker task update --help' on base-image triggers"
         case Reason.PLATFORM_GONE:
             return "choose another base, or build without that platform"
         case Reason.RETRY_LATER | Reason.BASE_FAILED:

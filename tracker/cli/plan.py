@@ -78,7 +78,7 @@ def _situation(look: Look, image: str | None) -> tuple[str | None, Snapshot, dic
     if image is None:
         return None, *decide_all(look)
     image_id, name = look.image(image)
-    snapshot = if_moved(look.sql, image_id, look.now, task_states(look.sql).paused)
+    snapshot = if_moved(look.sql, image_id, look.now, task_states(look.sql))
     return name, snapshot, decide(snapshot, look.now, Limits())
 
 
