@@ -21,6 +21,7 @@ class Equipment:
     tools: Tools
     secrets: Mapping[str, Secret] = field(default_factory=dict)  # by the id that `RUN --mount` names
     hidden: tuple[Secret, ...] = ()  # besides those
+    values: Mapping[str, Secret] = field(default_factory=dict)  # `.Values.NAME` of templates
 
 
 class Equip(Protocol):
@@ -51,7 +52,7 @@ class Discretion:
     def learn(self, equipment: Equipment) -> None:
         """Hide these; say of those that cannot be hidden that they are not."""
         self.finish()
-        self._secrets = (*equipment.secrets.values(), *equipment.hidden)
+        self._secrets = (*equipment.secrets.values(), *equipment.hidden, *equipment.values.values())
         self._masker = Masker(self._secrets)
         for name in (name for name, secret in equipment.secrets.items() if not is_maskable(secret)):
             self._hear(

@@ -41,13 +41,18 @@ _SUMMARY = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended. `record` is None where nothing was built."""
+    """How a run ended, and what it built."""
 
     status: Status
     error: str | None = None
     hint: str | None = None
-    record: BuildRecord | None = None
+    records: tuple[BuildRecord, ...] = ()
     layers: Mapping[Digest, tuple[Digest, ...]] = field(default_factory=dict)  # of bases, as looked up
+
+    @property
+    def record(self) -> BuildRecord | None:
+        """What a run of one Dockerfile built."""
+        return self.records[0] if self.records else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class Workplace:
     now: Callable[[], datetime]
     listen: Callable[[bytes], None] = lambda piece: None  # hears the log as it grows
     equip: Equip | None = None  # None: the tools serve every run, and no run has secrets
+    uploads: Path | None = None  # contexts that were sent here
 
 
 async def carry_out(run: Run, place: Workplace) -> Outcome:
@@ -145,7 +151,7 @@ async def _build(
     step = run.definition.step
     if not isinstance(step, DockerStep):
         raise WrongUse("this run has a task file, which only the service carries out")
-    context = await prepare(run.definition, folder, hear)
+    context = await prepare(run.definition, folder, hear, place.uploads)
     return await build_image(
         image_build(run.definition, step, context),
         equipment.tools,
@@ -178,7 +184,7 @@ def _without_secrets(outcome: Outcome, discreet: Discretion) -> Outcome:
 def _judge(finished: Finished | CommandFailed) -> Outcome:
     match finished:
         case Finished(record=record, layers=layers):
-            return Outcome(Status.SUCCEEDED, record=record, layers=layers)
+            return Outcome(Status.SUCCEEDED, records=(record,), layers=layers)
         case CommandFailed(timed_out=True):
             hint = "raise it with --timeout"
             return Outcome(Status.TIMEOUT, "the build took longer than its timeout", hint)
@@ -194,17 +200,24 @@ def _blame(error: TrackerError) -> Status:
 
 def write_down(connection: sqlite3.Connection, run: Run, outcome: Outcome, at: datetime) -> None:
     """How the run ended, with what it recorded. Belongs inside `immediate()`: all of it or nothing."""
-    record, store = outcome.record, GraphStore(connection)
-    outputs = []
-    if record is not None:
+    store = GraphStore(connection)
+    for record in outcome.records:
         images = tuple(image for image in record.images if _tells_of(image, run, record, store))
         store.record(replace(record, images=images, run_id=run.run_id, task_id=run.task_id))
-        if record.manifests is not None:
-            digest = str(record.manifests.digest)
-            outputs = [{"reference": str(image), "digest": digest} for image in record.images]
     for manifest, diff_ids in outcome.layers.items():
         store.remember_layers(manifest, diff_ids)
+    outputs = outputs_of(outcome)
     Runs(connection).finish(run, outcome.status, at, error=outcome.error, outputs=outputs)
+
+
+def outputs_of(outcome: Outcome) -> list[dict[str, str]]:
+    """The images that the run leaves in registries, each with its digest."""
+    return [
+        {"reference": str(image), "digest": str(record.manifests.digest)}
+        for record in outcome.records
+        if record.manifests is not None
+        for image in record.images
+    ]
 
 
 def _tells_of(image: ImageRef, run: Run, record: BuildRecord, store: GraphStore) -> bool:

@@ -57,7 +57,8 @@ def _credential(login: RegistryLogin) -> Credential:
 class Outfitter:
     """`rebuild.equipment.Equip` out of the tables: for a run of a task what is kept with it.
 
-    `typed` are secrets that somebody gave for this one build; they come before those of the task.
+    `typed` are secrets that somebody gave for this one build, `typed_values` secret values of templates;
+    both come before those of the task.
     """
 
     credentials: RegistryCredentials
@@ -68,20 +69,28 @@ class Outfitter:
     user_file: Path | None
     new_client: NewClient
     typed: Mapping[str, Source]
+    typed_values: Mapping[str, Secret] = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
     async def __call__(self, run: Run, folder: Path) -> AsyncIterator[Equipment]:
         logins, secrets, git = await self._fetched(run)
+        values = await self._values(run)
         hidden = (*(login.password for login in logins), *git.values())
         if not logins:
-            yield Equipment(self.tools, secrets, hidden)
+            yield Equipment(self.tools, secrets, hidden, values)
             return
         engine = self.tools.engine.name
         auth_file = write_auth_file(folder / "auth", logins, user_file=self.user_file, engine=engine)
         async with self.new_client(TaskCredentials.of(logins, self.users)) as client:
             registry = client.with_patience(BUILDING)
             tools = replace(self.tools, registry=registry, engine=self.tools.engine.with_auth(auth_file))
-            yield Equipment(tools, secrets, hidden)
+            yield Equipment(tools, secrets, hidden, values)
+
+    async def _values(self, run: Run) -> dict[str, Secret]:
+        if run.task_id is None:
+            return dict(self.typed_values)
+        kept = await read_secrets(self.secrets.sources(run.task_id, SecretUse.VALUE), self.places)
+        return {**kept, **self.typed_values}
 
     async def _fetched(
         self, run: Run

@@ -147,7 +147,7 @@ class Rebuilder:
             status=outcome.status,
             seconds=round(duration_s, 3),
             error=outcome.error,
-            pushed=outcome.record.pushed if outcome.record else None,
+            pushed=[str(image) for record in outcome.records if record.pushed for image in record.images],
         )
 
     def _note(self, enqueued: Enqueued) -> None:

@@ -22,6 +22,7 @@ from rebuild.engine_choice import Choice, find_engine
 from rebuild.image_build import Tools
 from rebuild.memory import GraphMemory
 from rebuild.run import Workplace
+from rebuild.secret import Secret
 from rebuild.secret_reader import Places
 from rebuild.secret_source import Source, read_keyvaults
 from rebuild.surroundings import Surroundings
@@ -58,9 +59,11 @@ class Workshop:
         listen: Callable[[bytes], None] = _unheard,
         transport: Transport = few_questions,
         typed: Mapping[str, Source] | None = None,
+        typed_values: Mapping[str, Secret] | None = None,
         serving: bool = False,
     ) -> None:
-        """`typed` are secrets for this command's builds; `serving` keeps from tasks what is tracker's own."""
+        """`typed` are secrets for this command's builds, `typed_values` for its templates; `serving` keeps
+        from tasks what is tracker's own."""
         self.settings = settings
         self.state = state
         self._listen = listen
@@ -70,6 +73,7 @@ class Workshop:
         self.cipher = cipher_of(state.folder, os.environ)
         self._vault = VaultOfEnvironment(os.environ)
         self.typed = typed or {}
+        self._typed_values = typed_values or {}
         self._serving = serving
 
     async def __aenter__(self) -> Self:
@@ -114,6 +118,7 @@ class Workshop:
             user_file=user_auth_file(),
             new_client=lambda credentials: self.new_client(credentials=credentials),
             typed=self.typed,
+            typed_values=self._typed_values,
         )
 
 

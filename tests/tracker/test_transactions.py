@@ -115,7 +115,7 @@ def test_a_finished_run_is_written_with_what_it_recorded_or_not_at_all(folder: P
 
     def finish(connection: sqlite3.Connection) -> None:
         with immediate(connection):
-            outcome = Outcome(Status.SUCCEEDED, record=record, layers={debian.digest: (built.digest,)})
+            outcome = Outcome(Status.SUCCEEDED, records=(record,), layers={debian.digest: (built.digest,)})
             write_down(connection, run, outcome, sample.at)
 
     seen = set()

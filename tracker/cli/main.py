@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("tracker.cli.plan:plan", "What would be rebuilt, in which order, how long it takes."),
     "rdeps": ("tracker.cli.deps:rdeps", "What stands on an image."),
     "render": ("tracker.cli.render:render", "A task file with its templates and aliases filled in."),
+    "run": ("tracker.cli.run:run", "Carry out a task file or one command, once."),
     "runs": ("tracker.cli.runs:runs", "The runs, newest first."),
     "scan": ("tracker.cli.scan:command", "The bases that a Dockerfile names."),
     "serve": ("tracker.cli.serve:serve", "Run the service: watch, decide, rebuild."),

@@ -1,0 +1,121 @@
+"""`tracker run --dry-run`: what each step would be, without an engine and without a vault."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tracker.cli.conftest import Tracker
+
+TASK = """\
+version: v1.1.0
+steps:
+  - id: build
+    build: -t $Registry/app:$ID .
+  - id: test
+    cmd: $Registry/app:$ID sh -c 'echo {{.Values.who}}'
+    when: [build]
+    timeout: 30
+    retries: 2
+    env: ["MODE=test"]
+  - push: ["$Registry/app:$ID"]
+"""
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Path:
+    folder = tmp_path / "context"
+    folder.mkdir()
+    (folder / "acb.yaml").write_text(TASK)
+    (folder / "Dockerfile").write_text("FROM scratch\n")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+
+
+def steps(tracker: Tracker, *words: str) -> list[dict[str, Any]]:
+    plan = tracker("run", *words, "--dry-run", "--json").json
+    assert list(plan) == ["steps"]
+    return list(plan["steps"])
+
+
+def test_a_plan_tells_of_every_step_what_the_engine_would_be_called_with(
+    tracker: Tracker, context: Path
+) -> None:
+    build, test, push = steps(tracker, str(context), "--set", "who=you")
+
+    assert [step["kind"] for step in (build, test, push)] == ["build", "cmd", "push"]
+    assert test["argv"][-3:] == ["sh", "-c", "echo you"]
+    assert (test["depends_on"], test["when"]) == (["build"], ["build"])
+    assert (test["timeout"], test["retries"], test["env"]) == (30, 2, ["MODE=test"])
+    assert push["argv"][:2] == ["podman", "push"]
+
+
+def test_a_plan_names_the_properties_that_scripts_rely_on(tracker: Tracker, context: Path) -> None:
+    step = steps(tracker, str(context))[0]
+
+    assert {"id", "kind", "depends_on", "when", "timeout", "retries", "env", "argv"} <= set(step)
+
+
+def test_a_secret_value_is_not_shown(tracker: Tracker, context: Path) -> None:
+    done = tracker("run", str(context), "--set-secret", "who=t0psecret", "--dry-run", "--json")
+
+    assert "t0psecret" not in done.out + done.err
+    assert "echo ***" in done.json["steps"][1]["argv"][-1]
+
+
+def test_a_secret_of_a_vault_is_not_asked_for(tracker: Tracker, tmp_path: Path) -> None:
+    file = tmp_path / "task.yaml"
+    file.write_text(
+        "version: v1.1.0\nsecrets: [{id: key, keyvault: 'https://v.example.com/secrets/a'}]\n"
+        "steps: [{cmd: 'bash -c true', env: ['K={{.Secrets.key}}']}]\n"
+    )
+
+    assert steps(tracker, "/dev/null", "-f", str(file))[0]["env"] == ["K=***"]
+
+
+def test_one_command_is_a_step_whatever_characters_it_has(tracker: Tracker) -> None:
+    step = steps(tracker, "--cmd", "alpine:3 echo 'a: b' # c")[0]
+
+    assert step["argv"][-4:] == ["echo", "a: b", "#", "c"]
+
+
+def test_a_task_file_may_come_by_standard_input(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("steps: [{cmd: 'alpine true'}]"))
+
+    assert [step["kind"] for step in steps(tracker, "-f", "-")] == ["cmd"]
+
+
+def test_an_unknown_key_is_warned_of_and_refused_where_asked(tracker: Tracker, context: Path) -> None:
+    (context / "acb.yaml").write_text("steps:\n  - cmd: alpine true\n    colour: red\n")
+
+    assert "acb.yaml:3:" in tracker("run", str(context), "--dry-run").err
+    refused = tracker("run", str(context), "--dry-run", "--strict")
+    assert (refused.status, refused.out) == (2, "")
+
+
+def test_a_task_file_that_is_not_there_is_named(tracker: Tracker, context: Path) -> None:
+    refused = tracker("run", str(context), "-f", "other.yaml", "--dry-run")
+
+    assert refused.status == 2
+    assert "the context has no file 'other.yaml'" in refused.err
+
+
+def test_a_task_file_outside_of_the_context_is_refused(tracker: Tracker, context: Path) -> None:
+    (context.parent / "acb.yaml").write_text(TASK)
+
+    refused = tracker("run", str(context), "-f", "../acb.yaml", "--dry-run")
+
+    assert refused.status == 2
+    assert "leads out of the context" in refused.err
+
+
+def test_a_command_and_a_file_exclude_each_other(tracker: Tracker) -> None:
+    assert tracker("run", "--cmd", "alpine", "-f", "x.yaml", "--dry-run").status == 2
