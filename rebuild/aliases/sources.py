@@ -78,6 +78,8 @@ def fetch_source(url: str, *, timeout_s: float = 2.0) -> bytes:
     body = bytearray()
     try:
         with httpx.stream("GET", url, timeout=timeout_s, follow_redirects=False) as response:
+            if not response.is_success:
+                raise WrongUse(f"alias source {url!r} cannot be fetched: status {response.status_code}")
             for part in response.iter_bytes():
                 body += part
                 if monotonic() > deadline:
@@ -86,6 +88,4 @@ def fetch_source(url: str, *, timeout_s: float = 2.0) -> bytes:
                     raise WrongUse(f"alias source {url!r} has more than {BYTES_MOST:,} bytes")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise WrongUse(f"alias source {url!r} cannot be fetched: {error or type(error).__name__}") from None
-    if not response.is_success:
-        raise WrongUse(f"alias source {url!r} cannot be fetched: status {response.status_code}")
     return bytes(body)
