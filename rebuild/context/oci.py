@@ -67,13 +67,13 @@ def pull(reference: ImageRef, into: Path, access: RegistryAccess, meter: Meter) 
         retry=tenacity.retry_if_exception_type(_Passing),
         reraise=True,
     )
-    artifact = _Artifact(reference, access, meter)
-    digest, manifest = retry(artifact.manifest)
-    layers = [_Layer.of(reference, layer) for layer in _layers(reference, manifest)]
-    for layer in layers:
-        with tempfile.TemporaryFile(dir=into.parent) as file:
-            retry(artifact.download, layer, file)
-            _place(layer, file, into, meter)
+    with contextlib.closing(_Artifact(reference, access, meter)) as artifact:
+        digest, manifest = retry(artifact.manifest)
+        layers = [_Layer.of(reference, layer) for layer in _layers(reference, manifest)]
+        for layer in layers:
+            with tempfile.TemporaryFile(dir=into.parent) as file:
+                retry(artifact.download, layer, file)
+                _place(layer, file, into, meter)
     return digest
 
 
@@ -115,6 +115,9 @@ class _Artifact:
         self._meter = meter
         self._client = _Client(access, meter.limits.idle_s)
         self._container = _container(reference)
+
+    def close(self) -> None:
+        self._client.session.close()
 
     def manifest(self) -> tuple[Digest, dict[str, Any]]:
         url = f"{self._client.prefix}://{self._container.manifest_url()}"
@@ -220,6 +223,7 @@ class _Auth(TokenAuth):  # type: ignore[misc]  # oras has no types
     def authenticate_request(
         self, original: requests.Response, headers: dict[str, str], refresh: bool = False
     ) -> tuple[dict[str, str], bool]:
+        original.close()
         challenge = original.headers.get("Www-Authenticate", "")
         if challenge.lower().startswith("basic"):
             if self._login is None:
@@ -262,8 +266,11 @@ def _layers(reference: ImageRef, manifest: Any) -> list[dict[str, Any]]:
             f"context oci://{reference} is an index of several platforms", hint="name an artifact"
         )
     layers = manifest.get("layers") if isinstance(manifest, dict) else None
-    if not isinstance(layers, list) or not all(isinstance(layer, dict) for layer in layers):
-        raise ContextError(f"context oci://{reference} has a manifest without layers")
+    if not isinstance(layers, list) or not layers or not all(isinstance(layer, dict) for layer in layers):
+        raise ContextError(
+            f"context oci://{reference} holds no files",
+            hint="push it with 'oras push', which names files; an image is no context",
+        )
     return layers
 
 
