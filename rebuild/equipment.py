@@ -22,6 +22,7 @@ class Equipment:
     secrets: Mapping[str, Secret] = field(default_factory=dict)  # by the id that `RUN --mount` names
     hidden: tuple[Secret, ...] = ()  # besides those
     values: Mapping[str, Secret] = field(default_factory=dict)  # `.Values.NAME` of templates
+    git_token: Secret | None = None  # fetches the context
 
 
 class Equip(Protocol):

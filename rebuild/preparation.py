@@ -8,9 +8,11 @@ from pathlib import Path
 
 from graph.errors import WrongUse
 from graph.reference import ImageRef
-from rebuild.context.where import Folder, Source
+from rebuild.context.where import TOKEN_USER, Folder, Source
 from rebuild.definition import Definition, DockerStep
 from rebuild.image_build import ImageBuild
+from rebuild.login import Login
+from rebuild.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +26,18 @@ class Prepared:
 
 
 async def prepare(
-    definition: Definition, scratch: Path, log: Callable[[bytes], None], uploads: Path | None = None
+    definition: Definition,
+    scratch: Path,
+    log: Callable[[bytes], None],
+    uploads: Path | None = None,
+    *,
+    git_token: Secret | None = None,
+    in_place: bool = True,
 ) -> Prepared:
-    """Bring the context here; a folder of this machine is used where it is. `uploads` holds those sent."""
+    """Bring the context here. A folder of this machine is used where it is unless `in_place` is off;
+    `uploads` holds those that callers sent."""
     source = Source.parse(definition.context)
-    if isinstance(source.place, Folder):
+    if isinstance(source.place, Folder) and in_place:
         if not source.place.path.is_dir():
             raise WrongUse(
                 f"context {definition.context!r} is not a folder",
@@ -38,7 +47,9 @@ async def prepare(
     # A build from a folder needs neither HTTP nor git: it should not wait for their import.
     from rebuild.context.fetch import Access, fetch
 
-    fetched = await fetch(source, scratch / "context", log=log, access=Access(uploads=uploads))
+    git = Login(TOKEN_USER, git_token) if git_token else None
+    access = Access(git=git, uploads=uploads)
+    fetched = await fetch(source, scratch / "context", log=log, access=access, in_place=in_place)
     return Prepared(fetched.folder, fetched.commit, fetched.branch)
 
 

@@ -151,7 +151,7 @@ async def _build(
     step = run.definition.step
     if not isinstance(step, DockerStep):
         raise WrongUse("this run has a task file, which only the service carries out")
-    context = await prepare(run.definition, folder, hear, place.uploads)
+    context = await prepare(run.definition, folder, hear, place.uploads, git_token=equipment.git_token)
     return await build_image(
         image_build(run.definition, step, context),
         equipment.tools,

@@ -77,14 +77,14 @@ class Outfitter:
         values = await self._values(run)
         hidden = (*(login.password for login in logins), *git.values())
         if not logins:
-            yield Equipment(self.tools, secrets, hidden, values)
+            yield Equipment(self.tools, secrets, hidden, values, git.get(""))
             return
         engine = self.tools.engine.name
         auth_file = write_auth_file(folder / "auth", logins, user_file=self.user_file, engine=engine)
         async with self.new_client(TaskCredentials.of(logins, self.users)) as client:
             registry = client.with_patience(BUILDING)
             tools = replace(self.tools, registry=registry, engine=self.tools.engine.with_auth(auth_file))
-            yield Equipment(tools, secrets, hidden, values)
+            yield Equipment(tools, secrets, hidden, values, git.get(""))
 
     async def _values(self, run: Run) -> dict[str, Secret]:
         if run.task_id is None:
