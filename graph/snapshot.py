@@ -31,6 +31,7 @@ class TaskStates:
     busy: Set[int] = frozenset()
     paused: Set[int] = frozenset()
     failed: Mapping[int, Attempt] | None = None
+    canceled: Mapping[int, datetime] | None = None
     off: Set[int] = frozenset()  # tasks that follow no base
     runtime_only: Set[int] = frozenset()  # tasks that follow runtime bases alone
 
@@ -47,6 +48,7 @@ def read_snapshot(connection: sqlite3.Connection, states: TaskStates) -> Snapsho
             busy=states.busy,
             paused=states.paused,
             failed=states.failed or {},
+            canceled=states.canceled or {},
             ignored=_ignored(connection, region, states),
             above=region.above,
         )

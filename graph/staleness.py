@@ -35,6 +35,7 @@ class Reason(StrEnum):
     NO_TASK = "no-task"  # nobody said how to build it
     PAUSED = "paused"  # its task is disabled
     UNFOLLOWED = "unfollowed"  # its task does not follow the bases that moved
+    CANCELED = "canceled"  # somebody canceled its rebuild, and nothing has moved since
     PLATFORM_GONE = "platform-gone"  # the base no longer has a platform of the image
 
 
@@ -70,6 +71,7 @@ class Snapshot:
     busy: Set[int] = frozenset()  # tasks with a run that is queued or under way
     paused: Set[int] = frozenset()
     failed: Mapping[int, Attempt] = field(default_factory=dict)  # task → its failed last attempt
+    canceled: Mapping[int, datetime] = field(default_factory=dict)  # task → when its last run was canceled
     ignored: Mapping[int, Set[int]] = field(default_factory=dict)  # image → bases that its task leaves alone
     above: Mapping[int, Sequence[int]] | None = None  # `bases` the other way, where the reader had it at hand
 
@@ -162,6 +164,9 @@ class _Judge:
         """`counting` is the evidence that asks for a rebuild, which then takes all that moved."""
         if any(moved.observed_id is None for moved in evidence):
             return Decision(image_id, Verdict.BLOCKED, Reason.PLATFORM_GONE, evidence)
+        canceled_at = self._snapshot.canceled.get(task_id)
+        if canceled_at is not None and all(moved.moved_at <= canceled_at for moved in counting):
+            return Decision(image_id, Verdict.BLOCKED, Reason.CANCELED, evidence)
         attempt = self._snapshot.failed.get(task_id)
         if attempt is not None and all(moved.moved_at <= attempt.started_at for moved in counting):
             until = attempt.finished_at + timedelta(seconds=self._limits.retry_delay_s(attempt.count))

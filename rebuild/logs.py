@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -59,9 +60,10 @@ def log_path(folder: Path, run_id: str) -> Path:
     return folder / f"{run_id}.log"
 
 
-def expire(folder: Path, *, before: datetime) -> int:
-    """Delete logs last written before that moment; answers how many."""
-    old = [path for path in folder.glob("*.log") if path.stat().st_mtime < before.timestamp()]
+def expire(folder: Path, *, before: datetime, kept: Set[str] = frozenset()) -> int:
+    """Delete logs last written before that moment, but for those of the runs `kept`; answers how many."""
+    logs = (path for path in folder.glob("*.log") if path.stem not in kept)
+    old = [path for path in logs if path.stat().st_mtime < before.timestamp()]
     for path in old:
         path.unlink(missing_ok=True)
     return len(old)

@@ -130,8 +130,7 @@ def triggers_timers_and_canceling(db: Database) -> None:
         ALTER TABLE runs ADD COLUMN cancel_requested_at TEXT;
         ALTER TABLE runs ADD COLUMN archived INTEGER NOT NULL DEFAULT 0;
         CREATE INDEX runs_archived ON runs(id) WHERE archived;
-        CREATE INDEX runs_to_cancel ON runs(number)
-          WHERE cancel_requested_at IS NOT NULL AND finished_at IS NULL;
+        CREATE INDEX runs_canceled ON runs(task_id) WHERE cancel_requested_at IS NOT NULL;
         """,
     )
 

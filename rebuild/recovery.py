@@ -29,7 +29,9 @@ def recover(
     orphans = [run for run, owner in runs.unfinished() if run.number in lost or not alive(owner)]
     asked = runs.asked_of_service()
     for run in orphans:
-        if run.task_id is None and run.cause is Cause.QUICK and run.number not in asked:
+        if runs.is_unwanted(run):
+            runs.finish(run, Status.CANCELED, now, error="canceled; the process that carried it out ended")
+        elif run.task_id is None and run.cause is Cause.QUICK and run.number not in asked:
             runs.finish(run, Status.ERROR, now, error="the process that carried it out ended")
         elif run.attempt >= ATTEMPTS_MOST:
             runs.finish(run, Status.ERROR, now, error=f"its process ended {run.attempt} times")

@@ -193,6 +193,28 @@ class Runs:
         )
         return {row[0]: Attempt(row[1], from_text(row[2]), from_text(row[3]), row[4]) for row in rows}
 
+    def is_unwanted(self, run: Run) -> bool:
+        """Whether somebody asked for the end of it."""
+        asked = "SELECT 1 FROM runs WHERE number = ? AND cancel_requested_at IS NOT NULL"
+        return self._sql.execute(asked, (run.number,)).fetchone() is not None
+
+    def canceled_tasks(self) -> dict[int, datetime]:
+        """Tasks whose last run somebody canceled, with when it ended."""
+        rows = self._sql.execute(
+            "SELECT r.task_id, r.finished_at FROM runs r INDEXED BY runs_canceled"
+            " WHERE r.cancel_requested_at IS NOT NULL AND r.status = 'Canceled' AND r.number = ("
+            "  SELECT max(n.number) FROM runs n WHERE n.task_id = r.task_id AND n.finished_at IS NOT NULL)"
+        )
+        return {task_id: from_text(finished_at) for task_id, finished_at in rows}
+
+    def set_archived(self, run: Run, *, archived: bool) -> None:
+        """Whether its log stays when those of its age go."""
+        self._sql.execute("UPDATE runs SET archived = ? WHERE number = ?", (archived, run.number))
+
+    def archived(self) -> frozenset[str]:
+        """The ids of runs whose logs stay."""
+        return frozenset(row[0] for row in self._sql.execute("SELECT id FROM runs WHERE archived"))
+
     def durations_s(self) -> dict[int, float]:
         """How long the last successful run of each task took."""
         rows = self._sql.execute(

@@ -42,6 +42,7 @@ def task_states(connection: sqlite3.Connection) -> TaskStates:
         busy=runs.busy_tasks(),
         paused=Tasks(connection).paused(),
         failed=runs.failed_attempts(),
+        canceled=runs.canceled_tasks(),
         off=reluctant.off,
         runtime_only=reluctant.runtime_only,
     )

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from graph.clock import now
 from graph.database import immediate
 from graph.errors import TrackerError
+from rebuild.cancel import carry_out_unless_canceled
 from rebuild.definition import Definition
 from rebuild.image_build import Tools
 from rebuild.owner import this_process
 from rebuild.recovery import recover
-from rebuild.run import Outcome, carry_out
+from rebuild.run import Outcome
 from rebuild.runs import Cause, Run, Runs, Status
 from rebuild.task import Tasks
 from rebuild.task_secrets import SecretUse, TaskSecrets
@@ -31,12 +32,19 @@ async def carry_out_here(
 
     Interrupted, the run is recorded as canceled, and the interruption goes on to the caller.
     """
+    return await carry_out_claimed(workshop, lambda: _claimed(workshop, definition, task_name), check=check)
+
+
+async def carry_out_claimed(
+    workshop: Workshop, claim: Callable[[], Run], *, check: Callable[[Tools], None] = lambda tools: None
+) -> tuple[Run, Outcome]:
+    """Carry out the run that `claim` takes, once everything that it needs is there."""
     async with workshop:
         place = await workshop.workplace()
         check(place.tools)
-        run = _claimed(workshop, definition, task_name)
+        run = claim()
         try:
-            return run, await carry_out(run, place)
+            return run, await carry_out_unless_canceled(run, place)
         except asyncio.CancelledError:  # Ctrl-C
             with immediate(workshop.connection):
                 Runs(workshop.connection).finish(run, Status.CANCELED, now(), error="interrupted")

@@ -16,6 +16,7 @@ _REASONS: Mapping[Reason, str] = {
     Reason.NO_TASK: "no task builds it",
     Reason.PAUSED: "its task is disabled",
     Reason.UNFOLLOWED: "its task does not follow the bases that moved",
+    Reason.CANCELED: "somebody canceled its last run, and nothing has moved since",
     Reason.PLATFORM_GONE: "a base no longer has a platform that it is built for",
 }
 
@@ -45,6 +46,8 @@ def way_out(reason: Reason) -> str | None:
             return "enable the task, or build the image by hand"
         case Reason.UNFOLLOWED:
             return "run the task, or see 'tracker task update --help' on base-image triggers"
+        case Reason.CANCELED:
+            return "start it again: tracker task run TASK"
         case Reason.PLATFORM_GONE:
             return "choose another base, or build without that platform"
         case Reason.RETRY_LATER | Reason.BASE_FAILED:

@@ -13,9 +13,10 @@ import structlog
 from graph.database import immediate
 from graph.errors import StoreBusy
 from graph.staleness import Limits
+from rebuild.cancel import carry_out_unless_canceled
 from rebuild.owner import this_process
 from rebuild.recovery import hand_back, recover
-from rebuild.run import Outcome, Workplace, carry_out
+from rebuild.run import Outcome, Workplace
 from rebuild.runs import Run, Runs, Status
 from rebuild.scratch import sweep
 from rebuild.waves import Enqueued, enqueue_due
@@ -117,7 +118,7 @@ class Rebuilder:
             if run is None:
                 return
             log.info("run started", run=run.run_id, task=run.task_id, cause=run.cause, wave=run.wave_id)
-            task = asyncio.create_task(carry_out(run, self._place), name=f"run {run.run_id}")
+            task = asyncio.create_task(carry_out_unless_canceled(run, self._place), name=f"run {run.run_id}")
             self._active[task] = run
             task.add_done_callback(self._ended)
 

@@ -16,6 +16,7 @@ from graph.errors import StoreBusy, StoreError
 from graph.store import GraphStore
 from rebuild.engine import EngineError, Pruned
 from rebuild.logs import expire
+from rebuild.runs import Runs
 from tracker.ancestry import Ancestry
 from tracker.metrics import StateRead
 from tracker.pulse import Pulse, Stuck
@@ -91,12 +92,12 @@ class Upkeep:
             with immediate(self._sql):
                 store = GraphStore(self._sql)
                 forgotten, builds = store.forget_unused(), store.prune_builds(BUILDS_KEPT)
-                history = store.prune_history()
+                history, kept = store.prune_history(), Runs(self._sql).archived()
         except StoreBusy as error:
             log.warning("cannot tidy now", error=error.message)
             return
         before = self._now() - timedelta(seconds=self._keep_logs_s)
-        logs = await asyncio.to_thread(expire, self._logs, before=before)
+        logs = await asyncio.to_thread(expire, self._logs, before=before, kept=kept)
         log.info("tidied", unwatched=forgotten, builds=builds, observations=history, logs=logs)
         if self._storage is not None:
             await self._storage.clear()
