@@ -155,9 +155,9 @@ def test_help_and_errors_load_neither_the_service_nor_a_web_client(folder: Path)
         "print(sorted({'httpx', 'fastapi', 're2', 'sqlite_utils'} & sys.modules.keys()), file=sys.stderr)"
     )
 
-    environment = {"PYTHONPATH": str(Path(__file__).parents[3])}
+    place = {"PYTHONPATH": str(Path(__file__).parents[3])}
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=folder, env=environment
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=folder, env=place
     )
 
     assert done.stderr == "[]\n"
