@@ -1,4 +1,4 @@
-"""`python -m bench [checks|events|builds|graphs]…`: prints the table; everything lives in a temporary folder."""
+"""`python -m bench [PART]…` (the names in `PARTS`): prints the table; works in a temporary folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import builds, checks, events, graphs
+from bench import builds, checks, contexts, events, graphs
 from bench.folders import remove
 from bench.table import Row, print_rows
 
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "events": events.rows,
     "builds": builds.rows,
     "graphs": graphs.rows,
+    "contexts": contexts.rows,
 }
 
 
