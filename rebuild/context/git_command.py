@@ -104,7 +104,8 @@ class GitCommand:
         if re.search(r"File too large|died of signal 25", text):
             most = self.meter.limits.transfer_bytes
             return TooLarge(f"context {self.source.url} has more than {most} bytes to transfer")
-        words = next((line for line in text.splitlines() if _TELLING.match(line)), text.strip()[-300:])
+        lines = text.strip().splitlines() or ["nothing"]
+        words = next((line for line in lines if _TELLING.match(line)), lines[0])[:300]
         hint = next((hint for pattern, hint in _HINTS if re.search(pattern, text, re.IGNORECASE)), None)
         return ContextError(f"context {self.source.url}: git says: {words}", hint=hint)
 

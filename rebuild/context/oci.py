@@ -158,7 +158,10 @@ class _Artifact:
                     raise self._refusal(answer)
                 yield answer
         except (requests.RequestException, ValueError) as error:  # ValueError: how oras says no
-            raise _Passing(f"context oci://{self._reference}: {masked(str(error))[:300]}") from None
+            reason = (
+                masked(str(error)).rpartition(": ")[2].strip("'\")")[:300]
+            )  # requests tells the cause last
+            raise _Passing(f"context oci://{self._reference} cannot be had: {reason}") from None
 
     def _refusal(self, answer: requests.Response) -> ContextError:
         status = answer.status_code
