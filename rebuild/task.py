@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
-from graph.clock import to_text
+from graph.clock import from_text, to_text
 from graph.errors import TrackerError, WrongUse
 from graph.store import GraphStore
 from rebuild.definition import Definition
@@ -57,6 +57,27 @@ class Tasks:
         GraphStore(self._sql).claim_images(row[0], definition.images)
         return Task(row[0], name, definition, bool(row[1]))
 
+    def exists(self, name: str) -> bool:
+        return self._sql.execute("SELECT 1 FROM tasks WHERE name = ?", (name,)).fetchone() is not None
+
+    def set_enabled(self, task_id: int, *, enabled: bool) -> None:
+        """A task that is disabled runs only when somebody asks for it."""
+        self._sql.execute("UPDATE tasks SET enabled = ? WHERE id = ?", (enabled, task_id))
+
+    def delete(self, task_id: int) -> None:
+        """Remove the row, and what belongs to it alone. Its runs stay, and know no task from now on."""
+        self._sql.execute("UPDATE runs SET task_id = NULL WHERE task_id = ?", (task_id,))
+        # The number may be given to another task.
+        self._sql.execute("UPDATE builds SET task_id = NULL WHERE task_id = ?", (task_id,))
+        self._sql.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
+
+    def times(self, task_id: int) -> tuple[datetime, datetime]:
+        """When it was first saved, and last."""
+        row = self._sql.execute(
+            "SELECT created_at, updated_at FROM tasks WHERE id = ?", (task_id,)
+        ).fetchone()
+        return from_text(row[0]), from_text(row[1])
+
     def get(self, task_id: int) -> Task:
         return self._one("id = ?", task_id)
 
@@ -76,7 +97,8 @@ class Tasks:
         ).fetchone()
         if row is None:
             raise UnknownTask(
-                f"there is no task {value}", hint="save one with 'tracker build CONTEXT -t NAME --task TASK'"
+                f"there is no task {value}",
+                hint="'tracker task list' shows those that there are, 'tracker task create' makes one",
             )
         return _task(row)
 

@@ -73,9 +73,13 @@ class Triggers:
         return BaseImageTrigger(row[0], bool(row[1]), Bases(row[2]), row[3], Payload(row[4]))
 
     def set_base_image(self, task_id: int, trigger: BaseImageTrigger) -> None:
+        """The usual one needs no row, so that the rows are few."""
         check_base_image(trigger)
+        self._sql.execute("DELETE FROM base_image_triggers WHERE task_id = ?", (task_id,))
+        if trigger == BaseImageTrigger():
+            return
         self._sql.execute(
-            "INSERT OR REPLACE INTO base_image_triggers VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO base_image_triggers VALUES (?, ?, ?, ?, ?, ?)",
             (
                 task_id,
                 trigger.name,

@@ -1,0 +1,143 @@
+"""A task with all that belongs to it, as one value: read, written, deleted, described. Carries nothing out."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from graph.errors import TrackerError, WrongUse
+from graph.expecting import Expectations
+from graph.store import GraphStore
+from rebuild.cancel import cancel_run
+from rebuild.definition import Definition
+from rebuild.kept_source import FindCipher
+from rebuild.runs import Runs
+from rebuild.secret_source import Source
+from rebuild.task import Task, Tasks
+from rebuild.task_secrets import SecretUse, TaskSecrets
+from rebuild.timers import Timer, Timers
+from rebuild.triggers import BaseImageTrigger, SourceTrigger, Triggers
+
+Secrets = Mapping[SecretUse, Mapping[str, Source]]  # the uses that are said; each as a whole
+
+
+@dataclass(frozen=True, slots=True)
+class WholeTask:
+    """What a person says of a task, its secrets aside."""
+
+    name: str
+    definition: Definition
+    enabled: bool = True
+    base_images: BaseImageTrigger = field(default_factory=BaseImageTrigger)
+    source: SourceTrigger | None = None
+    timers: tuple[Timer, ...] = ()
+
+
+class StoredTasks:
+    """The tables of tasks, triggers and timers together. Writing methods belong inside `immediate()`."""
+
+    def __init__(self, connection: sqlite3.Connection, cipher: FindCipher) -> None:
+        self._sql = connection
+        self._tasks = Tasks(connection)
+        self._triggers = Triggers(connection)
+        self._timers = Timers(connection)
+        self._secrets = TaskSecrets(connection, cipher)
+
+    def whole(self, task: Task) -> WholeTask:
+        return WholeTask(
+            task.name,
+            task.definition,
+            task.enabled,
+            self._triggers.base_image(task.task_id),
+            self._triggers.source(task.task_id),
+            self._timers.of_task(task.task_id),
+        )
+
+    def create(self, wanted: WholeTask, secrets: Secrets, at: datetime) -> Task:
+        """Raises `WrongUse` where there is a task of that name."""
+        if self._tasks.exists(wanted.name):
+            raise WrongUse(
+                f"there is a task {wanted.name} already",
+                hint="'tracker task update' changes it, 'tracker task delete' removes it",
+            )
+        return self.save(wanted, secrets, at)
+
+    def save(self, wanted: WholeTask, secrets: Secrets, at: datetime) -> Task:
+        """Make the task so, whether it is there or not. Secrets of uses that are not said stay."""
+        task = self._tasks.save(wanted.name, wanted.definition, at)
+        self._tasks.set_enabled(task.task_id, enabled=wanted.enabled)
+        self._triggers.set_base_image(task.task_id, wanted.base_images)
+        self._triggers.set_source(task.task_id, wanted.source)
+        self._timers.replace(task.task_id, wanted.timers)
+        for use, sources in secrets.items():
+            self._secrets.replace(task.task_id, use, sources, at)
+        return Task(task.task_id, task.name, task.definition, wanted.enabled)
+
+    def delete(self, name: str, at: datetime) -> None:
+        """Remove the task with its triggers, timers, credentials and secrets. What it built, its runs and
+        their logs stay. Raises `TrackerError` while a run of it is under way."""
+        task = self._tasks.named(name)
+        for run, _ in Runs(self._sql).unfinished():
+            if run.task_id == task.task_id:
+                raise TrackerError(
+                    f"task {name} is being carried out: run {run.run_id}",
+                    hint=f"wait for it, or 'tracker task cancel-run --run-id {run.run_id}'",
+                )
+        queued = Runs(self._sql).queued_for(task.task_id)
+        if queued is not None:
+            cancel_run(self._sql, queued.run_id, at)
+        Expectations(self._sql).forget(task.task_id)
+        GraphStore(self._sql).claim_images(task.task_id, ())
+        self._tasks.delete(task.task_id)
+
+
+def described(
+    task: WholeTask, secrets: Iterable[tuple[SecretUse, str, str]] = (), credentials: Iterable[Any] = ()
+) -> dict[str, Any]:
+    """The task in plain values, as JSON has them; `secrets` are use, name and source, never a value."""
+    base, source = task.base_images, task.source
+    return {
+        "name": task.name,
+        "status": "Enabled" if task.enabled else "Disabled",
+        **json.loads(task.definition.to_json()),
+        "base_image_trigger": {
+            "name": base.name,
+            "enabled": base.enabled,
+            "type": str(base.bases),
+            "update_endpoint": base.endpoint,
+            "update_payload": str(base.payload),
+        },
+        "source_trigger": source
+        and {
+            "name": source.name,
+            "enabled": source.enabled,
+            "commit": source.commits,
+            "pull_request": source.pull_requests,
+            "branch": source.branch,
+        },
+        "timers": [
+            {
+                "name": timer.name,
+                "schedule": str(timer.schedule),
+                "enabled": timer.enabled,
+                "time_zone": timer.time_zone,
+            }
+            for timer in sorted(task.timers, key=lambda timer: timer.name)
+        ],
+        "secrets": [{"use": str(use), "name": name, "source": told} for use, name, told in sorted(secrets)],
+        "credentials": list(credentials),
+    }
+
+
+def kinds_of_triggers(task: WholeTask) -> str:
+    """What makes the task run by itself, as a list of the kinds that are switched on."""
+    on = {
+        "BASE_IMAGE": task.base_images.enabled,
+        "SOURCE": task.source is not None and task.source.enabled,
+        "TIMER": any(timer.enabled for timer in task.timers),
+    }
+    return ", ".join(kind for kind, is_on in on.items() if is_on)

@@ -1,0 +1,144 @@
+"""Finds the bases of a task before its first run, in its files. Builds nothing and asks no registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from random import Random
+
+from graph.dockerfile import scan
+from graph.expecting import ExpectedBase
+from graph.reference import Platform
+from rebuild.context.fault import ContextError
+from rebuild.definition import Definition, DockerStep, FileStep, InlineStep
+from rebuild.image_build import find_dockerfile, read_dockerfile
+from rebuild.preparation import Prepared, image_build, prepare
+from rebuild.resolve import taken
+from rebuild.run_variables import RunVariables
+from rebuild.secret import HIDDEN, Secret
+from rebuild.task_bases import DockerfileAt, TaskBase, bases_of_task
+from rebuild.task_work import finish_work, prepare_work, read_written
+from rebuild.template import Surroundings
+
+_RUN = "scan"  # no run has this id
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """The bases that a task will take, and what could not be looked into, as sentences."""
+
+    bases: tuple[ExpectedBase, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scanning:
+    """What a scan goes by. `secret_values` are names of values: what they hold is not needed."""
+
+    scratch: Path  # empty, for a context that has to be fetched
+    build_platform: Platform
+    registry: str
+    now: datetime
+    log: Callable[[bytes], None] = lambda piece: None
+    git_token: Secret | None = None
+    secret_values: frozenset[str] = frozenset()
+
+
+async def scan_task(task_name: str, definition: Definition, scanning: Scanning) -> Scanned:
+    """Read the files of a task. A context that cannot be had now makes the bases unknown.
+
+    Raises `WrongUse` for a Dockerfile or task file that no run could use either.
+    """
+    try:
+        context = await prepare(definition, scanning.scratch, scanning.log, git_token=scanning.git_token)
+    except ContextError as error:
+        return Scanned(unknown=(f"the context cannot be had now: {error.message}",))
+    match definition.step:
+        case DockerStep() as step:
+            return _of_dockerfile(definition, step, context, scanning)
+        case FileStep() | InlineStep() as step:
+            return _of_task_file(task_name, definition, step, context, scanning)
+
+
+def _of_dockerfile(
+    definition: Definition, step: DockerStep, context: Prepared, scanning: Scanning
+) -> Scanned:
+    wanted = image_build(definition, replace(step, images=()), context)  # names may hold templates
+    dockerfile = find_dockerfile(wanted)
+    found = scan(
+        read_dockerfile(dockerfile),
+        path=str(dockerfile),
+        platform=definition.platform,
+        build_platform=scanning.build_platform,
+        build_args=step.build_args,
+        target=step.target,
+    )
+    return Scanned(
+        tuple(
+            ExpectedBase(base.reference, base.role, base.via, "", base.line)
+            for base in taken(found, reads_syntax_line=False)
+        )
+    )
+
+
+def _of_task_file(
+    task_name: str,
+    definition: Definition,
+    step: FileStep | InlineStep,
+    context: Prepared,
+    scanning: Scanning,
+) -> Scanned:
+    hidden = Secret(HIDDEN)
+    written = read_written(step, context.folder, dict.fromkeys(scanning.secret_values, hidden))
+    prepared = prepare_work(
+        written,
+        _variables(task_name, definition, context, scanning),
+        Surroundings(scanning.now, Random(0)),
+        context=context.folder,
+    )
+    secrets: Mapping[str, Secret] = {source.id: hidden for source in prepared.wanted}
+    found = bases_of_task(
+        finish_work(prepared, written, secrets).taskfile,
+        lambda place: _dockerfile_at(context.folder, place),
+        platform=definition.platform,
+        build_platform=scanning.build_platform,
+    )
+    return Scanned(
+        tuple(_expected(base) for base in found.bases if base.reachable and base.built_by is None),
+        tuple(f"step {step.step}: {step.reason}" for step in found.unscanned),
+    )
+
+
+def _variables(task_name: str, definition: Definition, context: Prepared, scanning: Scanning) -> RunVariables:
+    here = definition.platform
+    return RunVariables(
+        _RUN,
+        scanning.now,
+        scanning.registry,
+        os=here.os,
+        architecture=here.architecture,
+        commit=context.commit or "",
+        branch=context.branch or "",
+        task_name=task_name,
+    )
+
+
+def _dockerfile_at(folder: Path, place: DockerfileAt) -> bytes | None:
+    """The Dockerfile of a step, if it is in the context of the task; a remote one waits for the run."""
+    if place.context is not None:
+        return None
+    top = folder.resolve()
+    names = (
+        [place.path] if place.path else [f"{place.folder}/{name}" for name in ("Dockerfile", "Containerfile")]
+    )
+    for name in names:
+        path = (top / name.lstrip("/")).resolve()
+        if path.is_relative_to(top) and path.is_file():
+            return read_dockerfile(path)
+    return None
+
+
+def _expected(base: TaskBase) -> ExpectedBase:
+    return ExpectedBase(base.reference, base.role, base.via, base.step, base.line)
