@@ -31,7 +31,9 @@ def rows(folder: Path) -> list[Row]:
     worst_s = percentile(latencies_s, 0.99)
     return [
         Row("push event to run started, p50", f"{median(latencies_s) * 1000:.0f} ms"),
-        Row("push event to run started, p99", f"{worst_s * 1000:.0f} ms", "", None, "< 100 ms", worst_s < 0.1),
+        Row(
+            "push event to run started, p99", f"{worst_s * 1000:.0f} ms", "", None, "< 100 ms", worst_s < 0.1
+        ),
     ]
 
 

@@ -31,7 +31,14 @@ class Workbench:
 
     def podman(self, *arguments: str) -> None:
         """podman on the storage that tracker uses too, with the options that work on this machine."""
-        places = ["--root", f"{self.folder}/storage", "--runroot", f"{self.folder}/storage-run", "--runtime", "runc"]
+        places = [
+            "--root",
+            f"{self.folder}/storage",
+            "--runroot",
+            f"{self.folder}/storage-run",
+            "--runtime",
+            "runc",
+        ]
         subprocess.run(["podman", *places, *arguments], check=True, capture_output=True)
 
     def context(self, name: str, dockerfile: str) -> Path:

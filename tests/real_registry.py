@@ -67,7 +67,10 @@ class RealRegistry:
         base: dict[str, Any] = {
             "version": 0.1,
             "log": {"level": "error", "accesslog": {"disabled": False}},
-            "storage": {"filesystem": {"rootdirectory": str(self.folder / "storage")}, "delete": {"enabled": True}},
+            "storage": {
+                "filesystem": {"rootdirectory": str(self.folder / "storage")},
+                "delete": {"enabled": True},
+            },
             "http": {"addr": f"127.0.0.1:{self.port}"},
         }
         return {**base, **self.extra}
