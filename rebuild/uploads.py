@@ -107,8 +107,7 @@ class Uploads:
         old = [
             path
             for path in self._folder.glob(f"*{_SUFFIX}")
-            if path.name.removesuffix(_SUFFIX) not in in_use
-            and path.stat().st_mtime < before.timestamp()
+            if path.name.removesuffix(_SUFFIX) not in in_use and path.stat().st_mtime < before.timestamp()
         ]
         for path in old:
             self.give_back(path.stat().st_size)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import os
 import signal
 import sqlite3
 from collections.abc import Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
+from msgspec import to_builtins
 
 from graph.clock import now
 from graph.errors import StoreError, TrackerError
@@ -20,9 +23,11 @@ from rebuild.engine import Engine
 from rebuild.run import Workplace
 from rebuild.runs import Runs
 from rebuild.secret import Secret
+from rebuild.uploads import MIB, UploadLimits, Uploads
 from tracker.ancestry import Ancestry, trusted_registries
 from tracker.api.app import Parts, Phase, build_app
-from tracker.http_server import http_server, open_socket
+from tracker.api.v1.desk import Desk, Usual
+from tracker.http_server import http_server, open_socket, unix_socket
 from tracker.intake import Intake
 from tracker.metrics import Metrics
 from tracker.poller import Poller
@@ -35,9 +40,10 @@ from tracker.scrape import Scrape
 from tracker.service import Supervisor
 from tracker.settings import ConfigError, EventSource, Settings
 from tracker.state import State
-from tracker.upkeep import EngineStorage, Report, Upkeep, clock
+from tracker.upkeep import EngineStorage, Report, SentContexts, Upkeep, clock
 from tracker.watch import Asker, Intervals
-from tracker.workshop import Workshop
+from tracker.workshop import Workshop, host_platform
+from tracker.written_settings import Written
 
 log = structlog.get_logger()
 
@@ -62,7 +68,11 @@ class Daemon:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        with open_socket(self._settings.serve.listen) as listening, _exclusive(self._state):
+        with (
+            open_socket(self._settings.serve.listen) as listening,
+            _exclusive(self._state),
+            self._own_socket() as local,
+        ):
             metrics = Metrics()
             async with Workshop(
                 self._settings,
@@ -71,9 +81,11 @@ class Daemon:
                 transport=many_questions,
                 serving=True,
             ) as workshop:
-                await self._serve(workshop, metrics, listening, stop)
+                await self._serve(workshop, metrics, (listening, local), stop)
 
-    async def _serve(self, workshop: Workshop, metrics: Metrics, listening: Any, stop: asyncio.Event) -> None:
+    async def _serve(
+        self, workshop: Workshop, metrics: Metrics, listening: tuple[Any, Any], stop: asyncio.Event
+    ) -> None:
         connection, place, pulse = workshop.connection, await workshop.workplace(), Pulse()
         rebuilder = Rebuilder(place, self._rules(), metrics, now, beat=partial(pulse.beat, Part.REBUILDER))
         intervals = intervals_of(self._settings)
@@ -91,10 +103,11 @@ class Daemon:
             beat=partial(pulse.beat, Part.RECEIVER),
         )
         scrape = Scrape(metrics, connect=self._state.read, budgets=workshop.client.budgets, now=now)
-        server = http_server(build_app(self._parts(connection, metrics, receiver, pulse, scrape)))
+        desk = self._desk(workshop, place, rebuilder)
+        server = http_server(build_app(self._parts(connection, metrics, receiver, pulse, scrape), desk))
         rebuilder.recover()
         jobs = clock(
-            self._upkeep(connection, rebuilder, place.tools.engine),
+            self._upkeep(connection, rebuilder, place.tools.engine, desk.uploads),
             Report(self._supervisor, pulse, scrape),
             self._ancestry(workshop),
             watchdog_s=self._supervisor.watchdog_s,
@@ -106,7 +119,7 @@ class Daemon:
                 group.create_task(poller.work(), name=Part.POLLER),
                 group.create_task(receiver.work(), name=Part.RECEIVER),
             ]
-            serving = group.create_task(server.serve(sockets=[listening]), name="http")
+            serving = group.create_task(server.serve(sockets=[*listening]), name="http")
             await server.answering.wait()
             self._say_ready(place)
             jobs.start()
@@ -176,7 +189,46 @@ class Daemon:
         trusted = trusted_registries(self._settings.registries)
         return Ancestry(workshop.connection, client, connect=self._state.read, trusted=trusted)
 
-    def _upkeep(self, connection: sqlite3.Connection, rebuilder: Rebuilder, engine: Engine) -> Upkeep:
+    def _desk(self, workshop: Workshop, place: Workplace, rebuilder: Rebuilder) -> Desk:
+        section = self._settings.uploads
+        limits = UploadLimits(section.megabytes_most * MIB, section.total_megabytes_most * MIB)
+        return Desk(
+            connection=workshop.connection,
+            state=self._state,
+            written=Written(to_builtins(self._settings, enc_hook=str)),
+            usual=Usual(
+                registry=self._settings.registry,
+                platform=host_platform(),
+                timeout_s=self._settings.rebuild.timeout,
+                reproducible=self._settings.rebuild.reproducible,
+            ),
+            tools=place.tools,
+            cipher=workshop.cipher,
+            uploads=Uploads(self._state.uploads, limits),
+            wake=rebuilder.wake,
+            is_stopping=lambda: self._phase is Phase.STOPPING,
+            now=now,
+        )
+
+    @contextlib.contextmanager
+    def _own_socket(self) -> Iterator[Any]:
+        """The unix socket; the state folder leads to it, so that commands find the service of their state."""
+        at = self._state.socket
+        path = self._settings.serve.socket or usual_socket(os.environ) or at
+        with unix_socket(path) as bound:
+            if path == at:
+                yield bound
+                return
+            at.unlink(missing_ok=True)
+            at.symlink_to(path)
+            try:
+                yield bound
+            finally:
+                at.unlink(missing_ok=True)
+
+    def _upkeep(
+        self, connection: sqlite3.Connection, rebuilder: Rebuilder, engine: Engine, uploads: Uploads
+    ) -> Upkeep:
         own = self._settings.engine_storage is not None
         keep_logs_s = self._settings.rebuild.keep_logs
         return Upkeep(
@@ -185,8 +237,15 @@ class Daemon:
             logs=self._state.logs,
             keep_logs_s=keep_logs_s,
             storage=EngineStorage(engine.prune, now) if own else None,
+            sent=SentContexts(uploads, Runs(connection), keep_s=self._settings.uploads.keep, now=now),
             now=now,
         )
+
+
+def usual_socket(environment: Mapping[str, str]) -> Path | None:
+    """In the folder that systemd made for the service, None where it made none."""
+    folder = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    return Path(folder) / "tracker.sock" if folder else None
 
 
 def intervals_of(settings: Settings) -> Intervals:

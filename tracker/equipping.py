@@ -14,6 +14,7 @@ from rebuild.credentials import RegistryCredentials, RegistryLogin, read_logins
 from rebuild.equipment import Equipment
 from rebuild.image_build import Tools
 from rebuild.kept_source import FindCipher
+from rebuild.run_secrets import RunSecrets
 from rebuild.runs import Run
 from rebuild.secret import Secret
 from rebuild.secret_reader import Places, SecretUnavailable, read_secrets
@@ -57,12 +58,13 @@ def _credential(login: RegistryLogin) -> Credential:
 class Outfitter:
     """`rebuild.equipment.Equip` out of the tables: for a run of a task what is kept with it.
 
-    `typed` are secrets that somebody gave for this one build, `typed_values` secret values of templates;
-    both come before those of the task.
+    What came with the wish for the run comes before what is kept with its task; `typed` are secrets of
+    builds and `typed_values` secret values of templates that somebody gave to this process, before both.
     """
 
     credentials: RegistryCredentials
     secrets: TaskSecrets
+    run_secrets: RunSecrets
     places: Places
     tools: Tools
     users: Credentials
@@ -87,20 +89,22 @@ class Outfitter:
             yield Equipment(tools, secrets, hidden, values, git.get(""))
 
     async def _values(self, run: Run) -> dict[str, Secret]:
-        if run.task_id is None:
-            return dict(self.typed_values)
-        kept = await read_secrets(self.secrets.sources(run.task_id, SecretUse.VALUE), self.places)
+        kept = await read_secrets(self._sources(run, SecretUse.VALUE), self.places)
         return {**kept, **self.typed_values}
+
+    def _sources(self, run: Run, use: SecretUse) -> dict[str, Source]:
+        of_task = self.secrets.sources(run.task_id, use) if run.task_id is not None else {}
+        return {**of_task, **self.run_secrets.sources(run.number, use)}
 
     async def _fetched(
         self, run: Run
     ) -> tuple[tuple[RegistryLogin, ...], dict[str, Secret], dict[str, Secret]]:
+        build = await read_secrets({**self._sources(run, SecretUse.BUILD), **self.typed}, self.places)
         if run.task_id is None:
-            return (), await read_secrets(self.typed, self.places), {}
+            return (), build, {}
         logins = await read_logins(self.credentials.sources(run.task_id), self.places)
-        build = {**self.secrets.sources(run.task_id, SecretUse.BUILD), **self.typed}
         git = await read_secrets(self.secrets.sources(run.task_id, SecretUse.GIT), self.places)
-        return logins, await read_secrets(build, self.places), git
+        return logins, build, git
 
 
 @dataclass(slots=True)

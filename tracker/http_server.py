@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
+import stat
+import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from tracker.api.auth import UNIX
 from tracker.settings import ConfigError
+
+_PEER = struct.Struct("3i")  # pid, uid and gid of the other end: unix(7), SO_PEERCRED
 
 
 def open_socket(listen: str) -> socket.socket:
@@ -31,6 +39,62 @@ def open_socket(listen: str) -> socket.socket:
     return bound
 
 
+@contextlib.contextmanager
+def unix_socket(path: Path) -> Iterator[socket.socket]:
+    """Bind a socket that the user and the group of the service may use; it is gone afterwards.
+
+    What a killed service left there is taken away; whether another one lives there is known before.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(_folder_of(path))
+            bound = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            with contextlib.suppress(FileNotFoundError):
+                if stat.S_ISSOCK(os.stat(path.name, dir_fd=folder, follow_symlinks=False).st_mode):
+                    os.unlink(path.name, dir_fd=folder)
+            # By its folder's descriptor: such an address has 107 bytes, and state folders may be deep.
+            bound.bind(f"/proc/self/fd/{folder}/{path.name}")
+            path.chmod(0o660)
+        except OSError as error:
+            raise ConfigError(
+                f"serve.socket: cannot make the socket {path}: {error.strerror}",
+                hint="name a place in a folder that the service may write",
+            ) from error
+        try:
+            yield bound
+        finally:
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _folder_of(path: Path) -> Iterator[int]:
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+class PeerProtocol(HttpToolsProtocol):
+    """Notes for a connection over a unix socket which user is at its other end."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        uid = _peer_uid(transport)
+        if uid is not None:
+            self.client = (UNIX, uid)
+
+
+def _peer_uid(transport: asyncio.Transport) -> int | None:
+    found = transport.get_extra_info("socket")
+    if found is None or found.family != socket.AF_UNIX:
+        return None
+    with socket.socket(fileno=os.dup(found.fileno())) as copy:
+        credentials = copy.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    uid: int = _PEER.unpack(credentials)[1]
+    return uid
+
+
 class Server(uvicorn.Server):
     """uvicorn that says when it answers, without its signal handlers: the service has its own."""
 
@@ -49,5 +113,12 @@ class Server(uvicorn.Server):
 
 def http_server(app: FastAPI) -> Server:
     return Server(
-        uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
+        uvicorn.Config(
+            app,
+            http=PeerProtocol,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=5,
+        )
     )

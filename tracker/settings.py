@@ -62,6 +62,15 @@ class Serve(Struct, frozen=True):
     """The service's own address."""
 
     listen: Address = Address("127.0.0.1:8484")
+    socket: Path | None = None
+
+
+class UploadSettings(Struct, frozen=True):
+    """Contexts that callers of the API send."""
+
+    megabytes_most: Annotated[int, Meta(ge=1, le=1024 * 1024)] = 2048
+    total_megabytes_most: Annotated[int, Meta(ge=1, le=1024 * 1024 * 1024)] = 20480
+    keep: Seconds = 86400.0
 
 
 class Watch(Struct, frozen=True):
@@ -133,6 +142,7 @@ class Settings(Struct, frozen=True):
     serve: Serve = Serve()
     watch: Watch = Watch()
     rebuild: Rebuild = Rebuild()
+    uploads: UploadSettings = UploadSettings()
     secrets: Secrets = Secrets()
     registries: dict[RegistryHost, RegistrySection] = {}
     events: dict[Literal["distribution"], EventSource] = {}

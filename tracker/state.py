@@ -18,7 +18,7 @@ STEPS = {"graph": SCHEMA, "rebuild": 4}
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The state folder: one database, one log a run, and scratch folders of builds."""
+    """The state folder: one database, one log a run, contexts sent here, scratch folders of builds."""
 
     folder: Path
 
@@ -29,6 +29,15 @@ class State:
     @property
     def logs(self) -> Path:
         return self.folder / "logs"
+
+    @property
+    def uploads(self) -> Path:
+        return self.folder / "uploads"
+
+    @property
+    def socket(self) -> Path:
+        """Where the service of this folder answers: a socket, or a link to it."""
+        return self.folder / "tracker.sock"
 
     @property
     def scratch(self) -> Path:

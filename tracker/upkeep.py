@@ -17,6 +17,7 @@ from graph.store import GraphStore
 from rebuild.engine import EngineError, Pruned
 from rebuild.logs import expire
 from rebuild.runs import Runs
+from rebuild.uploads import Uploads
 from tracker.ancestry import Ancestry
 from tracker.metrics import StateRead
 from tracker.pulse import Pulse, Stuck
@@ -59,6 +60,20 @@ class EngineStorage:
         log.info("cleared the engine's storage", images=done.images)
 
 
+class SentContexts:
+    """The contexts that callers have sent: kept for a while, and as long as a run waits for them."""
+
+    def __init__(self, uploads: Uploads, runs: Runs, *, keep_s: float, now: Callable[[], datetime]) -> None:
+        self._uploads = uploads
+        self._runs = runs
+        self._keep_s = keep_s
+        self._now = now
+
+    async def expire(self) -> int:
+        before, in_use = self._now() - timedelta(seconds=self._keep_s), self._runs.uploads_in_use()
+        return await asyncio.to_thread(self._uploads.expire, before=before, in_use=in_use)
+
+
 class Upkeep:
     """All jobs are coroutines: APScheduler calls plain functions in threads, where the connection is not."""
 
@@ -70,9 +85,11 @@ class Upkeep:
         logs: Path,
         keep_logs_s: float,
         storage: EngineStorage | None,
+        sent: SentContexts | None = None,
         now: Callable[[], datetime],
     ) -> None:
         self._storage = storage
+        self._sent = sent
         self._sql = connection
         self._rebuilder = rebuilder
         self._logs = logs
@@ -99,6 +116,8 @@ class Upkeep:
         before = self._now() - timedelta(seconds=self._keep_logs_s)
         logs = await asyncio.to_thread(expire, self._logs, before=before, kept=kept)
         log.info("tidied", unwatched=forgotten, builds=builds, observations=history, logs=logs)
+        if self._sent is not None:
+            log.info("expired uploaded contexts", contexts=await self._sent.expire())
         if self._storage is not None:
             await self._storage.clear()
 

@@ -22,6 +22,7 @@ from rebuild.engine_choice import Choice, find_engine
 from rebuild.image_build import Tools
 from rebuild.memory import GraphMemory
 from rebuild.run import Workplace
+from rebuild.run_secrets import RunSecrets
 from rebuild.secret import Secret
 from rebuild.secret_reader import Places
 from rebuild.secret_source import Source, read_keyvaults
@@ -96,7 +97,7 @@ class Workshop:
             now=now,
         )
         place = Workplace(self.connection, self.state.logs, self.state.scratch, tools, now, self._listen)
-        return replace(place, equip=self._outfitter(tools))
+        return replace(place, equip=self._outfitter(tools), uploads=self.state.uploads)
 
     def places(self) -> Places:
         """What the sources of secrets may reach."""
@@ -112,6 +113,7 @@ class Workshop:
         return Outfitter(
             credentials=RegistryCredentials(self.connection, self.cipher),
             secrets=TaskSecrets(self.connection, self.cipher),
+            run_secrets=RunSecrets(self.connection, self.cipher),
             places=self.places(),
             tools=tools,
             users=user_credentials(),

@@ -18,6 +18,9 @@ from graph.database import immediate
 from graph.errors import StoreBusy, StoreError, TrackerError
 from rebuild.secret import Secret
 from tracker import __version__
+from tracker.api.auth import UNIX
+from tracker.api.v1.app import PREFIX, build_api
+from tracker.api.v1.desk import Desk
 from tracker.events.distribution import read_envelope
 from tracker.events.push import BadEvent
 from tracker.inbox import Inbox
@@ -50,9 +53,11 @@ class Parts:
     now: Callable[[], datetime]
 
 
-def build_app(parts: Parts) -> FastAPI:
-    """The application; documented at /docs."""
+def build_app(parts: Parts, desk: Desk | None = None) -> FastAPI:
+    """The application; its API, where there is a desk for it, describes itself at /api/v1/openapi.json."""
     app = FastAPI(title="tracker", version=__version__)
+    if desk is not None:
+        app.mount(PREFIX, build_api(desk))
 
     @app.post("/events/distribution", status_code=202, summary="Notifications of the distribution registry")
     async def distribution(request: Request) -> Response:
@@ -120,13 +125,17 @@ async def _receive(source: str, request: Request, parts: Parts) -> Response:
 def _refusal(source: str, request: Request, secret: Secret | None) -> str | None:
     """Why the sender may not; None if it may."""
     if secret is None:
-        if request.client is not None and ipaddress.ip_address(request.client.host).is_loopback:
+        if request.client is not None and _is_of_this_machine(request.client.host):
             return None
         return f"no secret is set for {source}: events are taken from this machine only"
     given = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
     if hmac.compare_digest(given, secret.reveal().encode()):
         return None
     return f"the Authorization header does not hold the secret of {source}"
+
+
+def _is_of_this_machine(host: str) -> bool:
+    return host == UNIX or ipaddress.ip_address(host).is_loopback
 
 
 async def _read(request: Request) -> bytes | None:

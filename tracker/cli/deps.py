@@ -59,7 +59,7 @@ def rdeps(place: Place, image: str, as_json: bool, depth: int | None) -> None:
         image_id, name = look.image(image)
         above = [d for d in dependants_of(look.sql, image_id) if depth is None or d.distance <= depth]
     if as_json:
-        print_json({"reference": name, "dependants": [_dependant_json(d) for d in above]})
+        print_json({"reference": name, "dependants": [dependant_json(d) for d in above]})
     elif above:
         _print_dependants(name, above, look.now)
     else:
@@ -205,7 +205,7 @@ def _why_no_bases(image: Image) -> str:
     return "\nit stands on no other image"
 
 
-def _dependant_json(dependant: Dependant) -> dict[str, Any]:
+def dependant_json(dependant: Dependant) -> dict[str, Any]:
     return {
         "reference": dependant.reference,
         "distance": dependant.distance,

@@ -27,7 +27,7 @@ def images(place: Place, as_json: bool) -> None:
         found = list_images(look.sql)
         tasks = look.task_names({image.task_id for image in found if image.task_id is not None})
     if as_json:
-        print_json([_image_json(image, tasks) for image in found])
+        print_json([image_json(image, tasks) for image in found])
         return
     if not found:
         click.echo("no image has been recorded yet")
@@ -42,7 +42,7 @@ def _row(image: Listed, built: str) -> Row:
     return Row(image.origin, facts)
 
 
-def _image_json(image: Listed, tasks: Mapping[int, str]) -> dict[str, Any]:
+def image_json(image: Listed, tasks: Mapping[int, str]) -> dict[str, Any]:
     return {
         "reference": image.reference,
         "origin": image.origin,

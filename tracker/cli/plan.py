@@ -51,7 +51,7 @@ def plan(place: Place, image: str | None, workers: int | None, as_json: bool) ->
     plan is the most that happens.
     """
     with looking(place) as look:
-        name, preview = _foresee(look, image, workers or workers_of(look.written))
+        name, preview = foresee(look, image, workers or workers_of(look.written))
     if as_json:
         print_json_rows("steps", steps_json(preview), totals_json(preview.wave))
     elif preview.wave.steps:
@@ -66,7 +66,7 @@ def plan(place: Place, image: str | None, workers: int | None, as_json: bool) ->
         _print_left_out(preview, look)
 
 
-def _foresee(look: Look, image: str | None, workers: int) -> tuple[str | None, Preview]:
+def foresee(look: Look, image: str | None, workers: int) -> tuple[str | None, Preview]:
     """What would happen, and the name of the image that is supposed to have moved. Of a large graph, what
     it rests on takes more memory than the answer, and is gone afterwards."""
     name, snapshot, decisions = _situation(look, image)

@@ -30,12 +30,12 @@ def serve(place: Place, listen: str | None) -> None:
     from tracker import log
     from tracker.daemon import Daemon
     from tracker.service import Supervisor
-    from tracker.settings import Serve, load
+    from tracker.settings import load
 
     config = find_config(place.config)
     settings = load(config)
     if listen is not None:
-        settings = replace(settings, serve=Serve(_address(listen)))
+        settings = replace(settings, serve=replace(settings.serve, listen=_address(listen)))
     log.set_up()
     daemon = Daemon(settings, find_state(place.state, config), Supervisor.of())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -9,7 +9,7 @@ from datetime import datetime
 import click
 
 from graph.staleness import BaseMoved, Decision, Verdict
-from tracker.cli.looking import looking
+from tracker.cli.looking import Look, looking
 from tracker.cli.main import Place
 from tracker.cli.table import paragraph, print_json
 from tracker.cli.verdicts import Names, decide_all, decision_json, read_names
@@ -30,8 +30,7 @@ def stale(place: Place, as_json: bool, exit_code: bool) -> int:
     the digest that was recorded and the one that is there now.
     """
     with looking(place) as look:
-        _, decisions = decide_all(look)
-        found = sorted((d for d in decisions.values() if d.evidence), key=_urgency)
+        found, decisions = stale_decisions(look)
         names = read_names(look, found)
     if as_json:
         print_json([decision_json(decision, names, look) for decision in found])
@@ -39,6 +38,12 @@ def stale(place: Place, as_json: bool, exit_code: bool) -> int:
         _print(found, names, look.now)
         _print_summary(found, decisions)
     return 1 if exit_code and found else 0
+
+
+def stale_decisions(look: Look) -> tuple[list[Decision], Mapping[int, Decision]]:
+    """Those about images whose bases have moved, the most urgent first; and all."""
+    _, decisions = decide_all(look)
+    return sorted((d for d in decisions.values() if d.evidence), key=_urgency), decisions
 
 
 def evidence_line(moved: BaseMoved, names: Names, now: datetime) -> str:

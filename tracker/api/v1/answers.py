@@ -1,0 +1,75 @@
+"""What the API tells of runs and tasks, field by field. Reads nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+
+class Output(BaseModel):
+    """An image that a run left in a registry."""
+
+    reference: str
+    digest: str
+
+
+class BaseUsed(BaseModel):
+    """A base that a build of the run took something from, and the digest that it used."""
+
+    reference: str
+    digest: str
+
+
+class RunAnswer(BaseModel):
+    """A run; times are UTC, ISO 8601. `task` is null for a quick one, `log_bytes` is as far as it came."""
+
+    run_id: str
+    task: str | None
+    platform: str
+    status: str
+    cause: str
+    reason: list[dict[str, Any]]
+    images: list[str]
+    outputs: list[Output]
+    error: str | None
+    attempt: int
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    duration_s: float | None
+
+
+class WholeRun(RunAnswer):
+    """The same with what its builds used; `pushed` is false where the registry held the same already."""
+
+    bases: list[BaseUsed]
+    pushed: bool
+    log_bytes: int
+
+
+class ContextAnswer(BaseModel):
+    """An uploaded context; `context` is what a request for a run names it by."""
+
+    context: str
+    bytes: int
+    sha256: str
+
+
+class TaskAnswer(BaseModel):
+    """A saved task. Secrets are told by name and source, never by value."""
+
+    name: str
+    enabled: bool
+    definition: dict[str, Any]
+    secrets: list[dict[str, str]]
+
+
+class ServiceAnswer(BaseModel):
+    """Who answers, and what the caller may."""
+
+    version: str
+    caller: str
+    scopes: list[str]
+    takes_folders: bool
+    upload_bytes_most: int

@@ -1,0 +1,201 @@
+"""What callers may ask for, field by field, and what that means as a definition. Starts nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, StringConstraints, Tag
+
+from graph.errors import WrongUse
+from graph.reference import Platform
+from rebuild.context.where import Folder, Source, StandardInput, Uploaded
+from rebuild.definition import Definition, DockerStep, FileStep, InlineStep, Step, full_name
+from rebuild.secret import Secret
+from rebuild.task_secrets import SecretUse
+from tracker.api.auth import Caller, Forbidden
+from tracker.api.v1.desk import Usual
+
+TIMEOUT_MOST_S = 7 * 86400.0
+
+Text = Annotated[str, StringConstraints(max_length=4096)]
+LongText = Annotated[str, StringConstraints(max_length=1024 * 1024)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Values = Annotated[dict[Name, LongText], Field(max_length=1000)]
+Secrets = Annotated[dict[Name, SecretStr], Field(max_length=100)]
+TimeoutSeconds = Annotated[float, Field(ge=1, le=TIMEOUT_MOST_S)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class DockerAsked(_Strict):
+    """Build one Dockerfile and push the result."""
+
+    kind: Literal["docker"]
+    images: Annotated[list[Name], Field(max_length=1000)] = []
+    dockerfile: Text | None = None
+    build_args: Values = {}
+    target: Name | None = None
+    push: bool = True
+    no_cache: bool = False
+    reproducible: bool | None = None
+
+
+class FileAsked(_Strict):
+    """Carry out a task file of the context."""
+
+    kind: Literal["file"]
+    file: Text
+    values_file: Text | None = None
+    values: Values = {}
+
+
+class InlineAsked(_Strict):
+    """Carry out a task file that comes with the request."""
+
+    kind: Literal["inline"]
+    text: LongText
+    values_text: LongText = ""
+    values: Values = {}
+
+
+StepAsked = Annotated[DockerAsked | FileAsked | InlineAsked, Field(discriminator="kind")]
+
+
+class DefinitionAsked(_Strict):
+    """One piece of work. `secrets` are values by name, for this run alone."""
+
+    context: Annotated[Text, Field(examples=["https://github.com/example/app.git#main"])] = "/dev/null"
+    step: StepAsked
+    platform: Annotated[Name, Field(examples=["linux/arm64"])] | None = None
+    timeout_s: TimeoutSeconds | None = None
+    secrets: Secrets = {}
+
+
+class TaskAsked(_Strict):
+    """A saved task; what is given here counts for this run alone."""
+
+    task: Name
+    context: Text | None = None
+    file: Text | None = None
+    values: Values = {}
+    build_args: Values = {}
+    target: Name | None = None
+    timeout_s: TimeoutSeconds | None = None
+    secrets: Secrets = {}
+
+
+def _kind(body: Any) -> str:
+    is_task = "task" in body if isinstance(body, dict) else isinstance(body, TaskAsked)
+    return "task" if is_task else "definition"
+
+
+RunAsked = Annotated[
+    Annotated[TaskAsked, Tag("task")] | Annotated[DefinitionAsked, Tag("definition")],
+    Discriminator(_kind),
+]
+
+
+def definition_of(asked: DefinitionAsked, usual: Usual, caller: Caller) -> Definition:
+    """Checked, with what is usual where nothing was said. Raises `WrongUse` and `Forbidden`."""
+    return Definition(
+        context=context_of(asked.context, caller),
+        step=_step(asked.step, usual),
+        platform=Platform.parse(asked.platform) if asked.platform else usual.platform,
+        timeout_s=asked.timeout_s or usual.timeout_s,
+    )
+
+
+def context_of(text: str, caller: Caller) -> str:
+    """The text of the source, as it is kept: folders of this machine only for those who may read them."""
+    source = Source.parse(text)
+    if isinstance(source.place, StandardInput):
+        raise WrongUse("context '-' is the input of a command", hint="upload it with PUT /api/v1/contexts")
+    if source.is_local and not caller.is_local:
+        raise Forbidden(
+            f"context {str(source)[:200]!r} is on the machine of the service, which {caller.name} may not"
+            " name",
+            hint="upload the folder with PUT /api/v1/contexts, or name a git repository",
+        )
+    if isinstance(source.place, Folder) and not source.place.path.is_absolute():
+        raise WrongUse(f"context {text[:200]!r} is relative to nothing here", hint="write the whole path")
+    return str(source)
+
+
+def refuse_upload(context: str) -> None:
+    """An upload is gone after a while: no saved task can stand on one."""
+    if isinstance(Source.parse(context).place, Uploaded):
+        raise WrongUse(
+            "the context of a task must be there for every run, and an upload is not",
+            hint="name a git repository, a tarball or an oci:// artifact",
+        )
+
+
+def _step(asked: DockerAsked | FileAsked | InlineAsked, usual: Usual) -> Step:
+    match asked:
+        case DockerAsked():
+            return DockerStep(
+                images=tuple(dict.fromkeys(_image(name, usual.registry) for name in asked.images)),
+                dockerfile=asked.dockerfile,
+                build_args=asked.build_args,
+                target=asked.target,
+                push=asked.push,
+                no_cache=asked.no_cache,
+                reproducible=usual.reproducible if asked.reproducible is None else asked.reproducible,
+            )
+        case FileAsked():
+            return FileStep(asked.file, asked.values_file, asked.values)
+        case InlineAsked():
+            return InlineStep(asked.text, asked.values_text, asked.values)
+
+
+def _image(name: str, registry: str) -> str:
+    if "@" in name:
+        raise WrongUse(f"image name {name!r} has a digest, which only the build can tell", hint="name a tag")
+    return full_name(name, registry)
+
+
+def overridden(definition: Definition, asked: TaskAsked, caller: Caller) -> Definition:
+    """The definition of a task with what was asked for this run. Raises `WrongUse` for what does not fit."""
+    context = context_of(asked.context, caller) if asked.context else definition.context
+    return replace(
+        definition,
+        context=context,
+        step=_overridden_step(definition.step, asked),
+        timeout_s=asked.timeout_s or definition.timeout_s,
+    )
+
+
+def _overridden_step(step: Step, asked: TaskAsked) -> Step:
+    match step:
+        case DockerStep():
+            _fits(asked, "values")
+            return replace(
+                step,
+                dockerfile=asked.file or step.dockerfile,
+                build_args={**step.build_args, **asked.build_args},
+                target=asked.target or step.target,
+            )
+        case FileStep():
+            _fits(asked, "build_args", "target")
+            return replace(step, file=asked.file or step.file, values={**step.values, **asked.values})
+        case InlineStep():
+            _fits(asked, "build_args", "target", "file")
+            return replace(step, values={**step.values, **asked.values})
+
+
+def _fits(asked: TaskAsked, *names: str) -> None:
+    given = [name for name in names if getattr(asked, name)]
+    if given:
+        raise WrongUse(f"{given[0]}: task {asked.task} has no use for it", hint="leave it out")
+
+
+def secrets_of(asked: DefinitionAsked | TaskAsked) -> dict[str, Secret]:
+    return {name: Secret(value.get_secret_value()) for name, value in asked.secrets.items()}
+
+
+def use_of(step: Step) -> SecretUse:
+    """What the secrets of a request are for."""
+    return SecretUse.BUILD if isinstance(step, DockerStep) else SecretUse.VALUE

@@ -1,0 +1,50 @@
+"""What the routes of the API work with, put together by the service."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from graph.reference import Platform
+from rebuild.image_build import Tools
+from rebuild.kept_source import FindCipher
+from rebuild.uploads import Uploads
+from tracker.cli.looking import Look
+from tracker.state import State
+from tracker.written_settings import Written
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What counts where a request does not say."""
+
+    registry: str
+    platform: Platform
+    timeout_s: float
+    reproducible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The state, and whom to tell of work. `connection` belongs to the loop: only `async` routes use it."""
+
+    connection: sqlite3.Connection
+    state: State
+    written: Written
+    usual: Usual
+    tools: Tools
+    cipher: FindCipher
+    uploads: Uploads
+    wake: Callable[[], None]  # there is a new run
+    is_stopping: Callable[[], bool]
+    now: Callable[[], datetime]
+
+    @contextlib.contextmanager
+    def looking(self) -> Iterator[Look]:
+        """One moment of the graph on a connection of its own, for a route that runs in a thread."""
+        with contextlib.closing(self.state.read()) as connection:
+            connection.execute("BEGIN")
+            yield Look(self.state, self.written, connection, self.now())
