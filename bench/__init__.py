@@ -1,1 +1,1 @@
-"""Measurements, run by hand with `make bench`: each figure beside its peer or its limit, from the same run."""
+"""Measurements, run by hand with `make bench`: each figure beside its peer or limit, from the same run."""

@@ -39,8 +39,10 @@ def rows(folder: Path) -> list[Row]:
     return [
         Row("checks of unchanged tags, a second", f"{median(ours):.0f}", f"ab HEAD {median(peer):.0f}",
             ratio, ">= 0.55", ratio >= 0.55),
-        Row("requests for an unchanged tag", f"{each:.2f}", f"skopeo {skopeo_requests:.1f}", None, "1", each == 1),
-        Row("the same against a skopeo loop", f"{median(ours):.0f}", f"skopeo {skopeo:.0f}", median(ours) / skopeo),
+        Row("requests for an unchanged tag", f"{each:.2f}", f"skopeo {skopeo_requests:.1f}",
+            None, "1", each == 1),
+        Row("the same against a skopeo loop", f"{median(ours):.0f}", f"skopeo {skopeo:.0f}",
+            median(ours) / skopeo),
     ]  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def understood(builder: Builder, version: Version) -> frozenset[Feature]:
 
 
 def who_has(feature: Feature) -> str:
-    """The engines that understand it, for people: `podman 4.8 or newer, or docker 23 or newer with BuildKit`."""
+    """The engines that have it, for people: `podman 4.8 or newer, or docker 23 or newer with BuildKit`."""
     engines = []
     if feature in _BUILDAH:
         engines.append(f"podman {_BUILDAH[feature][1]} or newer")
