@@ -36,9 +36,8 @@ from rebuild.process import Captured, Ended, capture, run
 from rebuild.surroundings import (
     Surroundings,
     build_arg_flags,
-    certificates,
-    loopback_registries,
-    registries_conf,
+    podman_registries,
+    podman_trust,
     split_build_args,
 )
 
@@ -93,8 +92,8 @@ class PodmanEngine:
         return None if found is None else _image(found)
 
     async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> CommandFailed | None:
-        variables = {**self._variables, **self._registries(f"{to}")}
-        argv = podman_command.push(self._podman, image.image_id.hex, to, self._trust())
+        variables = {**self._variables, **podman_registries(self._around, str(to))}
+        argv = podman_command.push(self._podman, image.image_id.hex, to, podman_trust(self._around))
         ended = await self._run(argv, variables, log, timeout_s=PUSH_TIMEOUT_S)
         return None if ended.exit_code == 0 else _failed(ended)
 
@@ -130,7 +129,7 @@ class PodmanEngine:
 
     async def _build(self, request: BuildRequest, log: LogSink, *, no_cache: bool) -> _Made | CommandFailed:
         text = await asyncio.to_thread(request.dockerfile.read_text, errors="replace")
-        variables = {**self._variables, **self._registries(text)}
+        variables = {**self._variables, **podman_registries(self._around, text)}
         by_environment, by_command = split_build_args(request.build_args, variables)
         with tempfile.TemporaryDirectory(prefix="tracker-build-", dir=request.scratch) as folder:
             image_id_file = Path(folder) / "id"
@@ -141,7 +140,7 @@ class PodmanEngine:
                 build_args=build_arg_flags(by_environment, by_command),
                 secrets=secret_flags(Path(folder), request.secrets),
                 image_id_file=image_id_file,
-                trust=self._trust(),
+                trust=podman_trust(self._around),
                 no_cache=no_cache,
             )
             ended = await self._run_build(argv, {**by_environment, **variables}, request, log)
@@ -183,18 +182,6 @@ class PodmanEngine:
 
     async def _all_images(self) -> list[dict[str, Any]]:
         return list(json.loads((await self._must("images", "--all", "--format=json")).stdout or "[]"))
-
-    def _registries(self, text: str) -> dict[str, str]:
-        insecure = self._around.insecure_registries | loopback_registries(text)
-        return {"CONTAINERS_REGISTRIES_CONF": str(registries_conf(self._around.folder, insecure))}
-
-    def _trust(self) -> list[str]:
-        flags = []
-        if self._around.auth_file is not None:
-            flags.append(f"--authfile={self._around.auth_file}")
-        if self._around.ca_files:
-            flags.append(f"--cert-dir={certificates(self._around.folder, self._around.ca_files)}")
-        return flags
 
     async def _run_build(
         self, argv: list[str], variables: Mapping[str, str], request: BuildRequest, log: LogSink

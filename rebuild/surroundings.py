@@ -108,6 +108,22 @@ def certificates(folder: Path, ca_files: Iterable[Path]) -> Path:
     return target
 
 
+def podman_registries(around: Surroundings, text: str) -> dict[str, str]:
+    """Variables that tell podman how to reach the registries that a text names."""
+    insecure = around.insecure_registries | loopback_registries(text)
+    return {"CONTAINERS_REGISTRIES_CONF": str(registries_conf(around.folder, insecure))}
+
+
+def podman_trust(around: Surroundings) -> list[str]:
+    """Flags of podman's build, pull and push: logins and certificates."""
+    flags = []
+    if around.auth_file is not None:
+        flags.append(f"--authfile={around.auth_file}")
+    if around.ca_files:
+        flags.append(f"--cert-dir={certificates(around.folder, around.ca_files)}")
+    return flags
+
+
 def docker_config(folder: Path, auth_file: Path) -> Path:
     """The folder for DOCKER_CONFIG so that `auth_file` is read; a private copy if it has another name."""
     text = _read(auth_file, "credentials file")

@@ -1,0 +1,142 @@
+"""One `build` step: one image for each of its platforms, on bases that are resolved, pinned and verified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from graph.errors import TrackerError
+from graph.model import RecordedBase
+from graph.reference import Digest, ImageRef, Platform
+from rebuild.engine import CommandFailed, LogSink
+from rebuild.image_build import Finished, ImageBuild, build_image, find_dockerfile
+from rebuild.secret import Secret
+from rebuild.step_build import PlannedBuild, platform_name
+from rebuild.step_place import RunPlace
+from rebuild.steps.attempts import Attempt, Spotter, Try
+from rebuild.steps.build_context import settled
+from rebuild.steps.images import BuiltImage, Part
+from rebuild.steps.push_step import publish_under
+from rebuild.steps.run_site import Site
+from rebuild.steps.workspace import fresh_folder, inside, secret_file
+from rebuild.taskfile import Step
+
+
+class MovedMeanwhile(TrackerError):
+    """A base pointed to one thing for one platform, and to another for the next."""
+
+
+async def prepare_build(step: Step, site: Site) -> Try:
+    """Have the context here, which is not on the step's time; answers what to try."""
+    build, place = await settled(step, site)
+    wanted = _wanted(step, site, build, place)
+    secrets = _secrets(step, build, place)
+    pushes = build.is_index and len(site.plan(step).calls) > len(build.platforms)
+
+    async def attempt() -> Attempt:
+        site.narrator.say(step.id, f"Building image: {', '.join(build.names) or step.id}")
+        ended = await _build_all(step, site, build, wanted, secrets)
+        if ended.error is None and pushes:
+            return await publish_under(wanted.images, step, site)
+        return ended
+
+    return attempt
+
+
+def _wanted(step: Step, site: Site, build: PlannedBuild, place: RunPlace) -> ImageBuild:
+    """The build for the first platform, with every path checked."""
+    names = tuple(ImageRef.parse(name) for name in build.names)
+    wanted = ImageBuild(
+        context=inside(place, Path(build.context), step, "context"),
+        dockerfile=inside(place, Path(build.dockerfile), step, "Dockerfile") if build.dockerfile else None,
+        images=names,
+        platform=build.platforms[0] if build.platforms else site.platform,
+        build_args=build.build_args,
+        target=build.line.target,
+        push=False,
+        no_cache=build.no_cache,
+        timeout_s=step.timeout_s,
+        flags=_flags(build),
+    )
+    found = find_dockerfile(wanted)
+    own_ignore = found.with_name(f"{found.name}.dockerignore")
+    for path in (found, own_ignore, wanted.context / ".dockerignore"):
+        inside(place, path, step, "file")
+    return replace(wanted, dockerfile=found)
+
+
+def _flags(build: PlannedBuild) -> tuple[str, ...]:
+    labels = (f"--label={name}={value}" for name, value in build.line.labels)
+    network = (f"--network={build.line.network}",) if build.line.network in ("none", "host") else ()
+    return (*labels, *network, *build.line.engine_flags)
+
+
+async def _build_all(
+    step: Step, site: Site, build: PlannedBuild, wanted: ImageBuild, secrets: Mapping[str, Secret]
+) -> Attempt:
+    spotter = Spotter(step.retry_on_errors, site.narrator.output(step))
+    parts: dict[Platform, Part] = {}
+    for platform in build.platforms or (wanted.platform,):
+        one = replace(wanted, platform=platform, at_hand=site.images.at_hand(platform))
+        finished = await _build_one(step, site, build, one, secrets, spotter)
+        if isinstance(finished, CommandFailed):
+            return Attempt(_told(finished, step), finished.exit_code, spotter.seen)
+        assert finished.image is not None
+        parts[platform] = Part(
+            finished.image, replace(finished.record, images=wanted.images), finished.layers
+        )
+    _check_agreement(part.record.bases for part in parts.values())
+    site.built[step.id] = BuiltImage(step.id, parts)
+    site.images.add(wanted.images, site.built[step.id])
+    return Attempt(None, 0)
+
+
+async def _build_one(
+    step: Step,
+    site: Site,
+    build: PlannedBuild,
+    wanted: ImageBuild,
+    secrets: Mapping[str, Secret],
+    log: LogSink,
+) -> Finished | CommandFailed:
+    """Several platforms would take one name from one another in the engine's storage."""
+    name = f"localhost/{site.place.prefix}-{step.id}".lower()
+    if build.is_index:
+        wanted, name = replace(wanted, images=()), platform_name(f"{name}:image", wanted.platform)
+    if not wanted.images:
+        site.local_names.add(name)
+    return await build_image(
+        wanted,
+        site.tools,
+        scratch=fresh_folder(Path(site.place.folder) / "builds", step.id),
+        name=name,
+        log=log,
+        before_push=site.before_push,
+        secrets=secrets,
+    )
+
+
+def _secrets(step: Step, build: PlannedBuild, place: RunPlace) -> dict[str, Secret]:
+    return {
+        secret.id: secret.value or secret_file(place, Path(secret.path or ""), step, secret.id)
+        for secret in build.secrets
+    }
+
+
+def _told(failed: CommandFailed, step: Step) -> str:
+    if failed.timed_out:
+        return f"timed out after {step.timeout_s} seconds"
+    last = failed.log_tail.strip().splitlines()[-1:] or [""]
+    return f"exit status {failed.exit_code}: {last[0]}"[:500]
+
+
+def _check_agreement(of_parts: Iterable[tuple[RecordedBase, ...]]) -> None:
+    """One name, one digest: the platforms of an index stand on the same release of a base."""
+    seen: dict[ImageRef, Digest] = {}
+    for base in (base for bases in of_parts for base in bases):
+        if seen.setdefault(base.reference, base.manifests.digest) != base.manifests.digest:
+            raise MovedMeanwhile(
+                f"base {base.reference} was pushed anew between the builds for two platforms",
+                hint="run it again",
+            )

@@ -1,0 +1,107 @@
+"""One `cmd` step: its image, its container, what it printed, and what it handed on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from graph.reference import ImageRef
+from rebuild.engine import CommandFailed
+from rebuild.step_plan import PlannedStep
+from rebuild.steps.attempts import Attempt, Spotter, Try
+from rebuild.steps.images import NotPulled, Runnable
+from rebuild.steps.run_site import Site
+from rebuild.steps.workspace import forget_outputs, step_outputs, write_environment
+from rebuild.taskfile import Step, UnreadableOutput
+
+ENGINES_OWN_FAULT = 125  # what `podman run` and `docker run` answer where no container came to run
+
+
+async def prepare_cmd(step: Step, site: Site) -> Try:
+    """Have the image here, which is not on the step's time; answers what to try."""
+    planned = site.plan(step)
+    at = _place_of_image(planned.calls[0], len(site.containers.calls.program))
+    runnable = await _with_download_retries(step, site, ImageRef.parse(planned.calls[0][at]))
+    if runnable.base is not None:
+        site.used[step.id] = runnable.base
+    call = (*planned.calls[0][:at], runnable.name, *planned.calls[0][at + 1 :])
+    tries = 0
+
+    async def attempt() -> Attempt:
+        nonlocal tries
+        tries += 1
+        return await _once(step, site, planned, call, is_first=tries == 1)
+
+    return attempt
+
+
+def _place_of_image(call: Sequence[str], program: int) -> int:
+    """Every flag is one word, so the first word after `run` that is none is the image."""
+    return next(at for at in range(program + 1, len(call)) if not call[at].startswith("-"))
+
+
+async def _with_download_retries(step: Step, site: Site, image: ImageRef) -> Runnable:
+    log, say = site.narrator.output(step), site.narrator.saying(step)
+    for left in range(step.download_retries if step.pull else 0, 0, -1):
+        try:
+            return await site.images.runnable(image, step, log)
+        except NotPulled as error:
+            say(f"{error.message}; {left} tries left")
+            await asyncio.sleep(step.download_retry_delay_s)
+    return await site.images.runnable(image, step, log)
+
+
+async def _once(
+    step: Step, site: Site, planned: PlannedStep, call: Sequence[str], *, is_first: bool
+) -> Attempt:
+    name = site.place.container(step)
+    if not is_first:
+        await site.containers.remove(name)  # one that is kept, or detached, has the name
+        forget_outputs(site.place, step)
+    site.narrator.say(step.id, f"Launching container with name: {step.id}")
+    secret_file = write_environment(site.place, step, planned.environment_file) if planned.hidden else None
+    try:
+        attempt = await (_detached if step.detach else _attached)(step, site, call, name)
+    finally:
+        if secret_file is not None:
+            secret_file.unlink(missing_ok=True)
+    if attempt.error is None:
+        site.narrator.say(step.id, f"Successfully executed container: {step.id}")
+    return attempt
+
+
+async def _attached(step: Step, site: Site, call: Sequence[str], name: str) -> Attempt:
+    spotter = Spotter(step.retry_on_errors, site.narrator.output(step))
+    exit_code = await site.containers.run(call, name, spotter, timeout_s=step.timeout_s)
+    if not _is_success(step, exit_code):
+        return Attempt(f"exit status {exit_code}", exit_code, spotter.seen)
+    try:
+        site.outputs[step.id] = step_outputs(site.place, step)
+    except UnreadableOutput as error:
+        return Attempt(f"{error}: write lines of NAME=VALUE to $TRACKER_OUTPUT", exit_code)
+    return Attempt(None, exit_code)
+
+
+def _is_success(step: Step, exit_code: int) -> bool:
+    if exit_code == ENGINES_OWN_FAULT and exit_code not in step.exited_with:
+        return False
+    return step.succeeds_with(exit_code)
+
+
+async def _detached(step: Step, site: Site, call: Sequence[str], name: str) -> Attempt:
+    spotter = Spotter(step.retry_on_errors, site.narrator.output(step))
+    failed = await site.containers.start(call, name)
+    if isinstance(failed, CommandFailed):
+        spotter(failed.log_tail.encode())
+        return Attempt(f"exit status {failed.exit_code}", failed.exit_code, spotter.seen)
+    follower = asyncio.create_task(_follow(step, site, name))
+    site.followers.add(follower)
+    follower.add_done_callback(site.followers.discard)
+    return Attempt()
+
+
+async def _follow(step: Step, site: Site, name: str) -> None:
+    """Tell what a detached container prints, and how it ended if it did so before the run."""
+    exit_code = await site.containers.follow(name, site.narrator.output(step))
+    if not site.is_closing and exit_code is not None:
+        site.narrator.say(step.id, f"Detached container {step.id} ended with exit status {exit_code}")

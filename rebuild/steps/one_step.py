@@ -1,0 +1,113 @@
+"""One step from its delay to its result, whatever it does: time limit, retries, faults, what is told."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from graph.errors import TrackerError, WrongUse
+from rebuild.registry import RegistryRefused
+from rebuild.steps import narration
+from rebuild.steps.attempts import Attempt, Try, persist
+from rebuild.steps.build_step import prepare_build
+from rebuild.steps.cmd_step import prepare_cmd
+from rebuild.steps.push_step import prepare_push
+from rebuild.steps.run_site import Site
+from rebuild.taskfile import Kind, Step, StepOutcome, StepStatus
+
+_NETWORK = "--network="
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """How one step ended. Times are None where it never started."""
+
+    id: str
+    kind: Kind
+    status: StepStatus
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    error: str | None = None  # set, too, where errors are ignored
+    hint: str | None = None
+    is_our_fault: bool = False  # or the machine's, or a registry's: nothing that the task file says
+    outputs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> StepOutcome:
+        """What conditions of later steps see."""
+        return StepOutcome(self.status, self.exit_code, self.outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    attempt: Attempt
+    hint: str | None = None
+    is_our_fault: bool = False
+
+
+async def carry_out(step: Step, site: Site) -> StepResult:
+    """Only a cancellation and defects of tracker escape."""
+    started_at, started_s = site.tools.now(), time.monotonic()
+    say = site.narrator.saying(step)
+    if step.start_delay_s:
+        say(f"Waiting {step.start_delay_s} seconds before step ID: {step.id}")
+        await asyncio.sleep(step.start_delay_s)
+    end = await _without_faults(step, site)
+    error = end.attempt.error
+    if error is not None:
+        say(narration.failed(step, error))
+    if error is None or step.ignore_errors:
+        say(narration.successful(step, time.monotonic() - started_s))
+    return StepResult(
+        step.id,
+        step.kind,
+        StepStatus.SUCCEEDED if error is None or step.ignore_errors else StepStatus.FAILED,
+        started_at,
+        site.tools.now(),
+        end.attempt.exit_code,
+        error,
+        end.hint,
+        end.is_our_fault,
+        site.outputs.get(step.id, {}),
+    )
+
+
+async def _without_faults(step: Step, site: Site) -> _End:
+    """What tools complain of becomes the error of the step."""
+    try:
+        return _End(await _in_time(step, site))
+    except TrackerError as error:
+        is_our_fault = not isinstance(error, WrongUse | RegistryRefused)
+        return _End(Attempt(error.message), error.hint, is_our_fault)
+
+
+async def _in_time(step: Step, site: Site) -> Attempt:
+    """The limit holds for all tries together. Bringing images and contexts here has limits of its own."""
+    say = site.narrator.saying(step)
+    say(narration.executing(step, _network(step, site)))
+    attempt = await _PREPARE[step.kind](step, site)
+    try:
+        async with asyncio.timeout(step.timeout_s) as limit:
+            return await persist(step, attempt, say, what=step.id)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        return Attempt(f"timed out after {step.timeout_s} seconds")
+
+
+def _network(step: Step, site: Site) -> str | None:
+    if step.kind is not Kind.CMD:
+        return None
+    flags = (word for word in site.plan(step).calls[0] if word.startswith(_NETWORK))
+    return next((word.removeprefix(_NETWORK) for word in flags), None)
+
+
+_PREPARE: dict[Kind, Callable[[Step, Site], Awaitable[Try]]] = {
+    Kind.CMD: prepare_cmd,
+    Kind.BUILD: prepare_build,
+    Kind.PUSH: prepare_push,
+}
