@@ -70,7 +70,7 @@ class Containers(Protocol):
         """Remove every container and network of the run that has this folder, running or not."""
 
     async def remove_left(self, is_left: Callable[[Path], bool]) -> frozenset[Path]:
-        """The same for every run whose folder is one that a killed process has left; answers those folders."""
+        """The same for every run whose folder a killed process has left; answers those folders."""
 
     async def push_index(
         self, images: Sequence[LocalImage], to: ImageRef, log: LogSink
