@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Str
 
 from graph.errors import WrongUse
 from graph.reference import Platform
-from rebuild.context.where import Folder, Source, StandardInput, Uploaded
+from rebuild.context.where import Folder, StandardInput, Uploaded
+from rebuild.context.where import Source as ContextSource
 from rebuild.definition import Definition, DockerStep, FileStep, InlineStep, Step, full_name
 from rebuild.secret import Secret
+from rebuild.secret_source import Opaque, Source, parse_source
 from rebuild.task_secrets import SecretUse
 from tracker.api.auth import Caller, Forbidden
 from tracker.api.v1.desk import Usual
@@ -74,6 +76,12 @@ class DefinitionAsked(_Strict):
     secrets: Secrets = {}
 
 
+class SavedAsked(DefinitionAsked):
+    """A task. Its secrets are values, or sources such as `vault:PATH#KEY` that the service reads itself."""
+
+    secret_sources: Values = {}
+
+
 class TaskAsked(_Strict):
     """A saved task; what is given here counts for this run alone."""
 
@@ -110,7 +118,7 @@ def definition_of(asked: DefinitionAsked, usual: Usual, caller: Caller) -> Defin
 
 def context_of(text: str, caller: Caller) -> str:
     """The text of the source, as it is kept: folders of this machine only for those who may read them."""
-    source = Source.parse(text)
+    source = ContextSource.parse(text)
     if isinstance(source.place, StandardInput):
         raise WrongUse("context '-' is the input of a command", hint="upload it with PUT /api/v1/contexts")
     if source.is_local and not caller.is_local:
@@ -126,7 +134,7 @@ def context_of(text: str, caller: Caller) -> str:
 
 def refuse_upload(context: str) -> None:
     """An upload is gone after a while: no saved task can stand on one."""
-    if isinstance(Source.parse(context).place, Uploaded):
+    if isinstance(ContextSource.parse(context).place, Uploaded):
         raise WrongUse(
             "the context of a task must be there for every run, and an upload is not",
             hint="name a git repository, a tarball or an oci:// artifact",
@@ -194,6 +202,17 @@ def _fits(asked: TaskAsked, *names: str) -> None:
 
 def secrets_of(asked: DefinitionAsked | TaskAsked) -> dict[str, Secret]:
     return {name: Secret(value.get_secret_value()) for name, value in asked.secrets.items()}
+
+
+def sources_of(asked: SavedAsked) -> dict[str, Source]:
+    """Values and sources of a task. Raises `WrongUse` for a value among the sources, without showing it."""
+    named = {name: parse_source(text) for name, text in asked.secret_sources.items()}
+    if opaque := [name for name, source in named.items() if isinstance(source, Opaque)]:
+        raise WrongUse(
+            f"secret_sources.{opaque[0]} is no source",
+            hint="write values into secrets, here vault:PATH#KEY",
+        )
+    return {**named, **{name: Opaque(secret) for name, secret in secrets_of(asked).items()}}
 
 
 def use_of(step: Step) -> SecretUse:

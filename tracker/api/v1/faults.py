@@ -75,7 +75,10 @@ def status_of(error: TrackerError) -> int:
 
 async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, TrackerError)
-    return _answer(status_of(error), error.message, error.hint)
+    answer = _answer(status_of(error), error.message, error.hint)
+    if isinstance(error, UploadRefused):  # nobody reads what is still to come
+        answer.headers["Connection"] = "close"
+    return answer
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

@@ -7,12 +7,11 @@ import json
 from fastapi import APIRouter
 
 from graph.database import immediate
-from rebuild.secret_source import Opaque
 from rebuild.task import Task, Tasks, check_name
 from rebuild.task_secrets import TaskSecrets
 from tracker.api.auth import Reader, Writer
 from tracker.api.v1.answers import TaskAnswer
-from tracker.api.v1.asked import DefinitionAsked, definition_of, refuse_upload, secrets_of, use_of
+from tracker.api.v1.asked import SavedAsked, definition_of, refuse_upload, sources_of, use_of
 from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import FAULTS, NOT_FOUND
 from tracker.api.v1.runs import check_context
@@ -31,13 +30,13 @@ def task_routes(desk: Desk) -> APIRouter:
         return _answer(Tasks(desk.connection).named(name), desk)
 
     @router.put("/{name}", summary="Save a task, or give one another definition", responses=FAULTS)
-    async def save(name: str, asked: DefinitionAsked, caller: Writer) -> TaskAnswer:
+    async def save(name: str, asked: SavedAsked, caller: Writer) -> TaskAnswer:
         """Its secrets become those given here."""
         check_name(name)
         refuse_upload(asked.context)
         definition = definition_of(asked, desk.usual, caller)
         check_context(definition, desk)
-        secrets = {key: Opaque(secret) for key, secret in secrets_of(asked).items()}
+        secrets = sources_of(asked)
         with immediate(desk.connection):
             saved = Tasks(desk.connection).save(name, definition, desk.now())
             kept = TaskSecrets(desk.connection, desk.cipher)

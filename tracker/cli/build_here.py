@@ -1,0 +1,101 @@
+"""An image built in this process, recorded as it was built: `tracker build` where no service does it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from graph.reference import Platform
+from rebuild.context.where import Folder
+from rebuild.context.where import Source as ContextSource
+from rebuild.definition import Definition, DockerStep, full_name
+from rebuild.image_build import Tools, examine
+from rebuild.preparation import Prepared, image_build
+from rebuild.run import Outcome
+from rebuild.runs import Run, Status
+from rebuild.secret_source import Source
+from tracker.carrying import carry_out_here, to_terminal
+from tracker.cli.build_typed import BuildTyped
+from tracker.cli.main import Place, report
+from tracker.settings import Settings, load
+from tracker.state import find_config, find_state
+from tracker.workshop import Workshop, host_platform
+
+
+def build_here(
+    place: Place, typed: BuildTyped, secrets: Mapping[str, Source], *, task_name: str | None, as_json: bool
+) -> int:
+    """Carry it out; answers the exit status."""
+    config = find_config(place.config)
+    settings = load(config)
+    definition = definition_of(settings, typed)
+    workshop = Workshop(settings, find_state(place.state, config), listen=to_terminal, typed=secrets)
+    check = functools.partial(_examine, definition)
+    run, outcome = asyncio.run(carry_out_here(workshop, definition, task_name, check=check))
+    _print(run, outcome, as_json)
+    return 0 if outcome.status is Status.SUCCEEDED else 1
+
+
+def definition_of(settings: Settings, typed: BuildTyped) -> Definition:
+    """What was typed, checked and made absolute, with the settings for what was not."""
+    place = ContextSource.parse(typed.context).place
+    is_local = isinstance(place, Folder)
+    dockerfile = typed.dockerfile
+    step = DockerStep(
+        images=tuple(dict.fromkeys(full_name(name, settings.registry) for name in typed.names)),
+        # As `az acr build` and docker have it: of a folder here it is a path of the shell's.
+        dockerfile=str(Path(dockerfile).absolute()) if dockerfile and is_local else dockerfile,
+        build_args=typed.build_args,
+        target=typed.target,
+        push=typed.push,
+        no_cache=typed.no_cache,
+        reproducible=settings.rebuild.reproducible if typed.reproducible is None else typed.reproducible,
+    )
+    return Definition(
+        context=typed.absolute_context,
+        step=step,
+        platform=Platform.parse(typed.platform) if typed.platform else host_platform(),
+        timeout_s=typed.timeout_s or settings.rebuild.timeout,
+    )
+
+
+def _examine(definition: Definition, tools: Tools) -> None:
+    """A mistake in a Dockerfile of this machine changes nothing: no run, no task."""
+    source, step = ContextSource.parse(definition.context), definition.step
+    if isinstance(source.place, Folder) and isinstance(step, DockerStep):
+        examine(image_build(definition, step, Prepared(source.place.path, is_local=True)), tools)
+
+
+def _print(run: Run, outcome: Outcome, as_json: bool) -> None:
+    if outcome.error is not None:
+        report(outcome.error, outcome.hint)
+    record = outcome.record
+    digest = str(record.manifests.digest) if record and record.manifests else None
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "run_id": run.run_id,
+                    "status": outcome.status,
+                    "error": outcome.error,
+                    "images": [str(image) for image in run.definition.images],
+                    "digest": digest,
+                    "pushed": record.pushed if record else False,
+                    "bases": [
+                        {"reference": str(base.reference), "digest": str(base.manifests.digest)}
+                        for base in (record.bases if record else ())
+                    ],
+                },
+                indent=2,
+            )
+        )
+        return
+    for image in run.definition.images:
+        if digest is not None:
+            click.echo(f"{image}@{digest}")
+    click.echo(f"Run ID: {run.run_id} {outcome.status.lower()}", err=True)

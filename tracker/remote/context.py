@@ -1,0 +1,71 @@
+"""How a folder of this machine becomes a context that a service can have: by its path, or uploaded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from graph.errors import WrongUse
+from rebuild.context.where import Folder, Source, StandardInput
+from tracker.remote.attend import say
+from tracker.remote.client import Client
+
+_NAMES = ("Dockerfile", "Containerfile")
+_CLEAR = "\r\x1b[K"
+
+
+@dataclass(frozen=True, slots=True)
+class ContextThere:
+    """What a request says of its context."""
+
+    context: str
+    dockerfile: str | None
+
+
+def context_there(client: Client, typed: str, dockerfile: str | None, about: dict[str, Any]) -> ContextThere:
+    """Bring a folder to the service, where it does not see it itself. `about` is its own `/service`."""
+    source = Source.parse(typed)
+    if isinstance(source.place, StandardInput):
+        raise WrongUse("context - is the standard input, which no service reads", hint="name a folder")
+    if not isinstance(source.place, Folder):
+        return ContextThere(str(source), dockerfile)
+    folder = source.place.path.resolve()
+    # As `az acr build` and docker have it: of a folder here it is a path of the shell's.
+    path = Path(dockerfile).absolute() if dockerfile else None
+    if about["takes_folders"]:
+        return ContextThere(str(folder), str(path) if path else None)
+    return _uploaded(client, folder, path or _default(folder), int(about["upload_bytes_most"]))
+
+
+def _default(folder: Path) -> Path:
+    """Raises `WrongUse` before anything is sent."""
+    if not folder.is_dir():
+        raise WrongUse(
+            f"context {str(folder)!r} is not a folder", hint="name the folder that the Dockerfile copies from"
+        )
+    for name in _NAMES:
+        if (folder / name).is_file():
+            return folder / name
+    raise WrongUse(f"there is no Dockerfile at {folder / _NAMES[0]}", hint="name it with --file")
+
+
+def _uploaded(client: Client, folder: Path, dockerfile: Path | None, bytes_most: int) -> ContextThere:
+    from tracker.remote.upload import MIB, Progress, send_folder
+
+    say("Packing source code into tar to upload...")
+    progress: Callable[[int, int], None] = lambda done, total: None  # noqa: E731
+    is_drawn = sys.stderr.isatty()
+    if is_drawn:
+        progress = Progress(lambda line: click.echo(f"{_CLEAR}{line}", nl=False, err=True))
+    sent = send_folder(client, folder, dockerfile, progress, bytes_most=bytes_most)
+    if is_drawn:
+        click.echo(_CLEAR, nl=False, err=True)
+    for path in sent.packed.left_out:
+        say(f"warning: {path} is no file, folder or link: left out")
+    say(f"Sent {sent.packed.files} files as {sent.size / MIB:.3f} MiB to {client.address}")
+    return ContextThere(sent.context, sent.dockerfile)

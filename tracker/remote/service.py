@@ -1,0 +1,125 @@
+"""Which service a command speaks with, if any: the one that was named, or that of the state folder."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from graph.errors import WrongUse
+from tracker.cli.main import Place
+from tracker.remote.address import HERE, UnixAddress, answering, parse_address
+from tracker.state import find_config, find_state
+
+if TYPE_CHECKING:  # HTTP is loaded only where there is a service to speak with
+    from tracker.remote.client import Client
+
+SERVER_VARIABLE = "TRACKER_SERVER"
+CA_VARIABLE = "TRACKER_CA_FILE"
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class Wait(Enum):
+    """What a command does once its run is in the queue of a service."""
+
+    LOG = "log"
+    OUTCOME = "outcome"  # no log
+    NOT = "not"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAsked:
+    """What the options say."""
+
+    server: str | None = None
+    token_file: Path | None = None
+    ca_file: Path | None = None
+
+    def named(self) -> Client | None:
+        """The service that was named; None where none was. Raises `WrongUse`."""
+        text = self.server or os.environ.get(SERVER_VARIABLE)
+        if not text or text == HERE:
+            return None
+        address = parse_address(text)
+        from tracker.remote.client import Client
+        from tracker.remote.tokens import find_token
+
+        token = find_token(str(address), self.token_file, os.environ)
+        ca_file = self.ca_file or _path(os.environ.get(CA_VARIABLE))
+        return Client(address, token, ca_file)
+
+    def for_work(self, place: Place) -> Client | None:
+        """The service that does the work: the named one, or that of this state folder if it runs."""
+        named = self.named()
+        if named is not None or (self.server or os.environ.get(SERVER_VARIABLE)) == HERE:
+            return named
+        socket = find_state(place.state, find_config(place.config)).socket
+        if not answering(socket):
+            return None
+        from tracker.remote.client import Client
+
+        return Client(UnixAddress(socket))
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def server_options(command: _Command) -> _Command:
+    """Gives a command `--server` and what belongs to it, as the one argument `server`."""
+
+    @functools.wraps(command)
+    def with_server(
+        *arguments: Any, server: str | None, token_file: Path | None, ca_file: Path | None, **more: Any
+    ) -> Any:
+        return command(*arguments, server=ServerAsked(server, token_file, ca_file), **more)
+
+    options = (
+        click.option(
+            "--server",
+            metavar="URL",
+            help=f"The service to ask: https://HOST, unix:/PATH, or {HERE} for this process. "
+            f"Default: ${SERVER_VARIABLE}.",
+        ),
+        click.option(
+            "--token-file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="Holds the token for it. Default: $TRACKER_TOKEN, ~/.config/tracker/tokens.",
+        ),
+        click.option(
+            "--ca-file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help=f"Certificate authorities to trust besides the system's. Default: ${CA_VARIABLE}.",
+        ),
+    )
+    for option in reversed(options):
+        with_server = option(with_server)
+    return with_server  # type: ignore[return-value]
+
+
+def wait_options(command: _Command) -> _Command:
+    """Gives a command `--no-logs` and `--no-wait`, as the one argument `wait`."""
+
+    @functools.wraps(command)
+    def with_wait(*arguments: Any, no_logs: bool, no_wait: bool, **more: Any) -> Any:
+        wait = Wait.NOT if no_wait else Wait.OUTCOME if no_logs else Wait.LOG
+        return command(*arguments, wait=wait, **more)
+
+    no_logs = click.option("--no-logs", is_flag=True, help="Wait for the outcome and print no log.")
+    no_wait = click.option("--no-wait", is_flag=True, help="Queue the run at the service, and end.")
+    return no_logs(no_wait(with_wait))  # type: ignore[return-value]
+
+
+def refuse_to_detach(wait: Wait) -> None:
+    """Without a service, nobody carries the run out once the command has ended."""
+    if wait is Wait.NOT:
+        raise WrongUse(
+            "--no-wait needs a service, and none runs here",
+            hint="start 'tracker serve', or name one",
+        )
