@@ -1,4 +1,4 @@
-"""A task with all that belongs to it, as one value: read, written, deleted, described. Carries nothing out."""
+"""A task with all that belongs to it, as one value: read, written, deleted, described. Runs nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from graph.errors import TrackerError, WrongUse
 from graph.expecting import Expectations
@@ -37,6 +37,11 @@ class WholeTask:
     timers: tuple[Timer, ...] = ()
 
 
+def no_cipher() -> NoReturn:
+    """The cipher of those who read no value."""
+    raise AssertionError("a value of a secret was asked for by someone who only looks")
+
+
 class StoredTasks:
     """The tables of tasks, triggers and timers together. Writing methods belong inside `immediate()`."""
 
@@ -46,6 +51,11 @@ class StoredTasks:
         self._triggers = Triggers(connection)
         self._timers = Timers(connection)
         self._secrets = TaskSecrets(connection, cipher)
+
+    @classmethod
+    def of_reader(cls, connection: sqlite3.Connection) -> StoredTasks:
+        """For looking only."""
+        return cls(connection, no_cipher)
 
     def whole(self, task: Task) -> WholeTask:
         return WholeTask(

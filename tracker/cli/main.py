@@ -7,9 +7,11 @@ import importlib
 import io
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import click
 from click.exceptions import NoSuchCommand
@@ -36,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "scan": ("tracker.cli.scan:command", "The bases that a Dockerfile names."),
     "serve": ("tracker.cli.serve:serve", "Run the service: watch, decide, rebuild."),
     "stale": ("tracker.cli.stale:stale", "The images whose bases have moved."),
+    "task": ("tracker.cli.task:task", "Saved tasks: create, change, run, watch, remove them."),
     "token": ("tracker.cli.tokens:token", "Tokens with which other programs use the API."),
     "why": ("tracker.cli.why:why", "Why an image is, or is not, about to be rebuilt."),
 }
@@ -52,13 +55,18 @@ class Place:
 class LazyGroup(click.Group):
     """Imports a sub-command when it is called, so that the others cost nothing."""
 
+    def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]] = COMMANDS, **kept: Any) -> None:
+        """`table` is name → (module:attribute, help)."""
+        super().__init__(*args, **kept)
+        self.table = table
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
+        return sorted(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.table:
             return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        module, _, attribute = self.table[cmd_name][0].partition(":")
         command = getattr(_imported(module), attribute)
         assert isinstance(command, click.Command)
         return command
@@ -66,13 +74,13 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx)
+        if args[0] not in self.table and not args[0].startswith("-"):
+            raise NoSuchCommand(args[0], possibilities=self.table, ctx=ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
+            formatter.write_dl([(name, self.table[name][1]) for name in sorted(self.table)])
 
 
 def _imported(module: str) -> ModuleType:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, assert_never
@@ -36,14 +36,7 @@ def runs(place: Place, task: str | None, status: str | None, top: int, as_json: 
         if task is not None:
             check_task(look.sql, task)
         found = newest_runs(look.sql, task=task, status=status, most=top)
-    if as_json:
-        print_json([run_json(run, look.now) for run in found])
-    elif found:
-        heads = Row("RUN ID", ("TASK", "PLATFORM", "STATUS", "TRIGGER", "STARTED", "DURATION"))
-        print_rows(heads, [_row(run, look.now) for run in found])
-    else:
-        wanted = " like that" if task or status else ""
-        click.echo(f"there are no runs{wanted}")
+    print_runs(found, look.now, as_json=as_json, narrowed=bool(task or status))
 
 
 @click.command()
@@ -70,10 +63,21 @@ def logs(place: Place, run: str | None, task: str | None, image: str | None, fol
             return run_named(later.sql, found.run_id)
 
     if follow:
-        found = _follow(path, found, again, lambda: time.sleep(_PAUSE_S))
+        found = follow_log(path, found, again, sys.stdout.buffer)
     else:
         _print_log(path, found)
     _say_status(found, look.now)
+
+
+def print_runs(found: Sequence[RunRow], now: datetime, *, as_json: bool, narrowed: bool) -> None:
+    """The list; `narrowed` where there may be others that were not asked for."""
+    if as_json:
+        print_json([run_json(run, now) for run in found])
+    elif found:
+        heads = Row("RUN ID", ("TASK", "PLATFORM", "STATUS", "TRIGGER", "STARTED", "DURATION"))
+        print_rows(heads, [_row(run, now) for run in found])
+    else:
+        click.echo(f"there are no runs{' like that' if narrowed else ''}")
 
 
 def run_json(run: RunRow, now: datetime) -> dict[str, Any]:
@@ -130,7 +134,7 @@ def _wanted(look: Look, run: str | None, task: str | None, image: str | None) ->
 def _print_log(path: Path, run: RunRow) -> None:
     try:
         with path.open("rb") as log:
-            _write(_pieces(log))
+            _write(_pieces(log), sys.stdout.buffer)
     except FileNotFoundError:
         raise _no_log(path, run) from None
 
@@ -146,7 +150,13 @@ def _no_log(path: Path, run: RunRow) -> TrackerError:
     )
 
 
-def _follow(path: Path, run: RunRow, again: Callable[[], RunRow], pause: Callable[[], None]) -> RunRow:
+def follow_log(
+    path: Path,
+    run: RunRow,
+    again: Callable[[], RunRow],
+    out: BinaryIO,
+    pause: Callable[[], None] = lambda: time.sleep(_PAUSE_S),
+) -> RunRow:
     """Print the log as it grows. The run is asked first and the file read after, so that no end is lost."""
     while not path.exists():
         if run.status.finished:
@@ -156,7 +166,7 @@ def _follow(path: Path, run: RunRow, again: Callable[[], RunRow], pause: Callabl
     with path.open("rb") as log:
         while True:
             run = again()
-            _write(_pieces(log))
+            _write(_pieces(log), out)
             if run.status.finished:
                 return run
             pause()
@@ -167,10 +177,10 @@ def _pieces(log: BinaryIO) -> Iterator[bytes]:
         yield piece
 
 
-def _write(pieces: Iterator[bytes]) -> None:
+def _write(pieces: Iterator[bytes], out: BinaryIO) -> None:
     for piece in pieces:
-        sys.stdout.buffer.write(piece)
-    sys.stdout.buffer.flush()
+        out.write(piece)
+    out.flush()
 
 
 def _say_status(run: RunRow, now: datetime) -> None:

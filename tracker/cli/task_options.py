@@ -1,0 +1,240 @@
+"""The options that say what a task is, and what was typed with them as values. Reads what they name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from graph.errors import WrongUse
+from graph.reference import Platform
+from rebuild.context.where import Nothing, Source
+from rebuild.secret import Secret
+from rebuild.secret_source import Opaque, parse_source
+from rebuild.secret_source import Source as SecretSource
+from rebuild.stored_task import Secrets
+from rebuild.task_edit import INLINE_BYTES_MOST, NO_CONTEXT, Asked
+from rebuild.task_secrets import SecretUse, check_secret_name
+from rebuild.task_work import command_file
+from rebuild.values import parse_assignments
+from tracker.written_settings import duration_s
+
+STDIN = "-"
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+NAME = click.option("-n", "--name", required=True, metavar="NAME", help="The task.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def seconds(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """A time: a number of seconds, or `90s`, `30m`, `2h`."""
+    if text is None:
+        return None
+    try:
+        return float(str(duration_s(int(text) if text.isdigit() else text)))
+    except (ValueError, OverflowError):
+        raise click.BadParameter(
+            f"{text[:40]!r} is no time: write 3600, 30m or 2h", ctx=context, param=option
+        ) from None
+
+
+_OVERRIDES = (
+    click.option("-c", "--context", metavar="SOURCE", help="A folder, git URL, tarball, oci://…, /dev/null."),
+    click.option(
+        "-f", "--file", metavar="PATH",
+        help="In the context. Its name tells: .yaml, .yml and .json are task files, all else Dockerfiles.",
+    ),
+    click.option("--arg", "args", multiple=True, metavar="K[=V]", help="A build argument of the Dockerfile."),
+    click.option("--set", "assignments", multiple=True, metavar="K=V", help="A value of the task file."),
+    click.option("--target", metavar="STAGE", help="The stage of the Dockerfile to build."),
+)  # fmt: skip
+
+_DEFINITION = (
+    *_OVERRIDES,
+    click.option("--cmd", "command", metavar="COMMAND", help="IMAGE ARGUMENTS, in the place of a file."),
+    click.option(
+        "-t", "--image", "images", multiple=True, metavar="REF", help="May hold {{.Run.ID}}; repeat for more."
+    ),
+    click.option("--values", "values_file", metavar="PATH", help="Values of the task file, in the context."),
+    click.option("--no-push/--push", default=None, help="Leave the image in the engine's storage."),
+    click.option("--no-cache/--cache", default=None, help="Take no layer from an earlier build."),
+    click.option("--platform", metavar="OS/ARCH", help="Default: that of this machine."),
+    click.option("--timeout", "timeout_s", callback=seconds, metavar="TIME", help="Of a run: 3600, 30m, 2h."),
+    click.option(
+        "--secret-arg", "secret_args", multiple=True, metavar="NAME[=SOURCE]",
+        help="A secret of the build: env:V, file:PATH, vault:PATH#KEY. Without SOURCE: from the environment.",
+    ),
+    click.option(
+        "--set-secret", "secret_values", multiple=True, metavar="NAME[=SOURCE]",
+        help="The same as a value of the task file.",
+    ),
+    click.option(
+        "--git-access-token", "git_token", metavar="SOURCE",
+        help="Fetches the context: env:V, file:PATH, vault:PATH#KEY, or '-' for standard input.",
+    ),
+    click.option(
+        "--status", type=click.Choice(["Enabled", "Disabled"], case_sensitive=False),
+        help="Disabled: it runs only when asked. Default: Enabled.",
+    ),
+)  # fmt: skip
+
+_TRIGGERS = (
+    click.option("--base-image-trigger-enabled", type=bool, help="Default: true."),
+    click.option(
+        "--base-image-trigger-type", type=click.Choice(["All", "Runtime"], case_sensitive=False),
+        help="All bases count, or only that of the final stage. Default: All.",
+    ),
+    click.option("--base-image-trigger-name", metavar="NAME"),
+    click.option("--update-trigger-endpoint", metavar="URL", help="Kept; nobody is told yet."),
+    click.option(
+        "--update-trigger-payload-type", type=click.Choice(["Default", "Token"], case_sensitive=False)
+    ),
+    click.option("--commit-trigger-enabled", type=bool, help="Kept; no commit is heard of yet."),
+    click.option("--pull-request-trigger-enabled", type=bool, help="Kept; none is heard of yet."),
+    click.option("--source-trigger-name", metavar="NAME"),
+)  # fmt: skip
+
+_WITHOUT_EFFECT = (
+    click.option("--cpu", type=click.IntRange(min=1), help="Taken, without effect."),
+    click.option("--log-template", metavar="REF", help="Taken, without effect."),
+    click.option("--auth-mode", type=click.Choice(["Default", "None"]), help="Taken, without effect."),
+    click.option("--agent-pool", metavar="NAME", help="Taken, without effect."),
+)
+_INSTEAD = {
+    "cpu": "the engine shares the processors among runs",
+    "log_template": "logs are kept by tracker: 'tracker task logs'",
+    "auth_mode": "who a task is to registries says 'tracker task credential'",
+    "agent_pool": "all runs are carried out on this machine",
+}
+
+
+def with_options(*groups: Iterable[Callable[[_Command], _Command]]) -> Callable[[_Command], _Command]:
+    """The command with all options of these groups, first ones first in its help."""
+
+    def add(command: _Command) -> _Command:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return add
+
+
+OVERRIDES, DEFINITION = with_options(_OVERRIDES), with_options(_DEFINITION, _TRIGGERS, _WITHOUT_EFFECT)
+
+
+def asked_of(typed: Mapping[str, Any], environment: Mapping[str, str], *, context: str = "") -> Asked:
+    """What was typed, of a definition. `context` is that of the task, where it has one."""
+    contextless = isinstance(Source.parse(typed["context"] or context or NO_CONTEXT).place, Nothing)
+    file, values_file = typed["file"], typed.get("values_file")
+    inline, command = None, typed.get("command")
+    if command is not None:
+        inline = command_file(command, typed.get("timeout_s"))
+    elif file is not None and (file == STDIN or contextless):
+        inline, file = _text_of(file), None
+    beside = values_file if inline is not None else None
+    no_push = typed.get("no_push")
+    return Asked(
+        context=typed["context"],
+        file=file,
+        inline=inline,
+        images=_or_none(typed.get("images")),
+        build_args=_arguments(typed["args"], environment) if typed["args"] else None,
+        target=typed["target"],
+        push=None if no_push is None else not no_push,
+        no_cache=typed.get("no_cache"),
+        values=parse_assignments(typed["assignments"], option="--set") if typed["assignments"] else None,
+        values_file=None if beside else values_file,
+        values_text=_text_of(beside) if beside else None,
+        platform=Platform.parse(typed["platform"]) if typed.get("platform") else None,
+        timeout_s=typed.get("timeout_s"),
+    )
+
+
+def secrets_of(typed: Mapping[str, Any], environment: Mapping[str, str]) -> Secrets:
+    """The secrets that were typed, by use; a use of which nothing was typed is not there."""
+    found: dict[SecretUse, dict[str, SecretSource]] = {}
+    for use, option, key in (
+        (SecretUse.BUILD, "--secret-arg", "secret_args"),
+        (SecretUse.VALUE, "--set-secret", "secret_values"),
+    ):
+        if typed[key]:
+            found[use] = dict(_secret(text, option, use, environment) for text in typed[key])
+    token = typed["git_token"]
+    if token is not None:
+        found[SecretUse.GIT] = {"": source_of(token, "--git-access-token")} if token else {}
+    return found
+
+
+def source_of(text: str, option: str) -> SecretSource:
+    """A source as it was typed; `-` is the first line of standard input. A plain value earns a warning."""
+    if text == STDIN:
+        return Opaque(line_of_stdin(option))
+    source = parse_source(text)
+    if isinstance(source, Opaque):
+        click.echo(
+            f"warning: {option}: other users of this machine see a value on a command line;"
+            " give env:NAME, file:PATH or vault:PATH#KEY",
+            err=True,
+        )
+    return source
+
+
+def line_of_stdin(option: str) -> Secret:
+    line = sys.stdin.readline(1 << 16).rstrip("\r\n")
+    if not line:
+        raise WrongUse(f"{option}: standard input is empty", hint="pipe the value into the command")
+    return Secret(line)
+
+
+def warn_of_what_has_no_effect(typed: Mapping[str, Any]) -> None:
+    for name, instead in _INSTEAD.items():
+        if typed[name] not in (None, "Default"):
+            click.echo(f"warning: --{name.replace('_', '-')} has no effect: {instead}", err=True)
+
+
+def _or_none(texts: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Repeated options that were not given at all say nothing; one that is empty clears."""
+    return tuple(filter(None, texts)) if texts else None
+
+
+def _arguments(texts: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:
+    complete = [text if "=" in text else f"{text}={environment.get(text, '')}" for text in texts if text]
+    return parse_assignments(complete, option="--arg")
+
+
+def _secret(
+    text: str, option: str, use: SecretUse, environment: Mapping[str, str]
+) -> tuple[str, SecretSource]:
+    name, given, value = text.partition("=")
+    check_secret_name(use, name)
+    if given:
+        return name, source_of(value, f"{option} {name}")
+    if name not in environment:
+        raise WrongUse(
+            f"{option} {name}: there is no variable of that name",
+            hint=f"export it first, or write {option} {name}=SOURCE",
+        )
+    return name, Opaque(Secret(environment[name]))
+
+
+def _text_of(name: str) -> str:
+    """A file of this machine, or standard input: it goes into the task as it is now."""
+    try:
+        if name == STDIN:
+            content = sys.stdin.buffer.read(INLINE_BYTES_MOST + 1)
+        else:
+            with Path(name).open("rb") as file:
+                content = file.read(INLINE_BYTES_MOST + 1)
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise WrongUse(
+            f"{name!r} cannot be read: {error.strerror}", hint="name a file here, or '-'"
+        ) from None
+    except ValueError:
+        raise WrongUse(f"{name!r} is not UTF-8", hint="a task file is YAML in UTF-8") from None
+    if len(content) > INLINE_BYTES_MOST:
+        raise WrongUse(f"{name!r} has more than {INLINE_BYTES_MOST:,} bytes, which no task file has")
+    return text

@@ -1,0 +1,136 @@
+"""The runs of tasks by the names of `az acr task`: list, show, print, cancel, keep. Starts none."""
+
+from __future__ import annotations
+
+import click
+
+from rebuild.cancel import cancel_run
+from rebuild.runs import Runs, Status
+from tracker.cli.changing import changing
+from tracker.cli.looking import looking
+from tracker.cli.main import Place
+from tracker.cli.run_rows import check_task, newest_runs, run_named, runs_of_image
+from tracker.cli.runs import logs as logs_of_run
+from tracker.cli.runs import print_runs, run_json
+from tracker.cli.table import paragraph, print_json
+from tracker.cli.task_options import JSON
+from tracker.wording import clock_text, printable
+
+_RUN = click.option("--run-id", required=True, metavar="ID", help="The run.")
+
+
+@click.command("list-runs")
+@click.option("-n", "--name", metavar="NAME", help="Only the runs of this task.")
+@click.option("--run-status", type=click.Choice([str(status) for status in Status], case_sensitive=False))
+@click.option("--image", metavar="IMAGE", help="Only runs that were to make this image.")
+@click.option("--top", type=click.IntRange(min=1), default=15, show_default=True, help="At most so many.")
+@JSON
+@click.pass_obj
+def list_runs(
+    place: Place, name: str | None, run_status: str | None, image: str | None, top: int, as_json: bool
+) -> None:
+    """List the runs, newest first."""
+    with looking(place) as look:
+        if name is not None:
+            check_task(look.sql, name)
+        if image is None:
+            found = newest_runs(look.sql, task=name, status=run_status, most=top)
+        else:
+            of_image = runs_of_image(look.sql, look.image(image)[0], most=1000)
+            fitting = [
+                run for run in of_image if name in (None, run.task) and run_status in (None, run.status)
+            ]
+            found = fitting[:top]
+    print_runs(found, look.now, as_json=as_json, narrowed=bool(name or run_status or image))
+
+
+@click.command("show-run")
+@_RUN
+@JSON
+@click.pass_obj
+def show_run(place: Place, run_id: str, as_json: bool) -> None:
+    """Show all about one run."""
+    with looking(place) as look:
+        run = run_named(look.sql, run_id)
+        archived = run.run_id in Runs(look.sql).archived()
+    plain = {**run_json(run, look.now), "archived": archived}
+    if as_json:
+        print_json(plain)
+        return
+    lines = [
+        ("task", run.task or "-"),
+        ("status", f"{run.status}{', its log is kept' if archived else ''}"),
+        ("cause", run.cause),
+        ("platform", run.platform),
+        ("context", printable(str(run.definition["context"]))),
+        *(("image", image) for image in run.images),
+        *(("output", f"{output['reference']}@{output['digest']}") for output in run.outputs),
+        *(
+            ("because", f"{moved['base']} {moved['platform']} moved")
+            for moved in run.reason
+            if "base" in moved
+        ),
+        ("error", printable(run.error) if run.error else ""),
+        ("asked for", _moment(run.created_at)),
+        ("started", _moment(run.started_at)),
+        ("finished", _moment(run.finished_at)),
+        ("duration", clock_text(run.duration_s(look.now))),
+    ]
+    click.echo(click.style(run.run_id, bold=True))
+    for label, text in lines:
+        if text:
+            click.echo(paragraph(f"{label:12}{text}", "  "))
+
+
+@click.command("logs")
+@click.option("--run-id", metavar="ID", help="This run.")
+@click.option("-n", "--name", metavar="NAME", help="The newest run of this task.")
+@click.option("--image", metavar="IMAGE", help="The newest run that was to make this image.")
+@click.option("--follow", "-f", is_flag=True, help="Print what is added until the run has finished.")
+@click.option("--no-format", is_flag=True, help="Taken: logs are printed byte for byte anyway.")
+@click.pass_context
+def logs(
+    context: click.Context,
+    run_id: str | None,
+    name: str | None,
+    image: str | None,
+    follow: bool,
+    no_format: bool,
+) -> None:
+    """Print a log. The exit status is that of the printing, not of the run."""
+    context.invoke(logs_of_run, run=run_id, task=name, image=image, follow=follow)
+
+
+@click.command("cancel-run")
+@_RUN
+@click.pass_obj
+def cancel_run_command(place: Place, run_id: str) -> None:
+    """End a run: at once while it is queued, else within a second or so, with all its containers.
+
+    Its images are left as they are until a base moves again, or somebody runs the task.
+    """
+    with changing(place) as change:
+        status = cancel_run(change.sql, run_id, change.at)
+    if status is Status.CANCELED:
+        click.echo(f"run {run_id} is canceled", err=True)
+    else:
+        click.echo(
+            f"run {run_id} is asked to stop; 'tracker task show-run --run-id {run_id}' tells", err=True
+        )
+
+
+@click.command("update-run")
+@_RUN
+@click.option("--no-archive", type=bool, required=True, help="false: its log outlives the others.")
+@click.pass_obj
+def update_run(place: Place, run_id: str, no_archive: bool) -> None:
+    """Say whether the log of a run stays when those of its age are deleted."""
+    with changing(place) as change:
+        runs = Runs(change.sql)
+        runs.set_archived(runs.get(run_id), archived=not no_archive)
+    what = "goes with its time" if no_archive else "is kept"
+    click.echo(f"the log of run {run_id} {what}", err=True)
+
+
+def _moment(text: str | None) -> str:
+    return text[:19].replace("T", " ") if text else ""

@@ -1,0 +1,202 @@
+"""`tracker task show` and `list`: what is saved, for people and for programs. Changes nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from graph.clock import to_text
+from graph.expecting import Expectations
+from rebuild.credentials import RegistryCredentials
+from rebuild.definition import DockerStep, FileStep, InlineStep
+from rebuild.stored_task import StoredTasks, WholeTask, described, kinds_of_triggers, no_cipher
+from rebuild.task import Task, Tasks
+from rebuild.task_secrets import TaskSecrets
+from tracker.cli.looking import looking
+from tracker.cli.main import Place
+from tracker.cli.run_rows import newest_runs
+from tracker.cli.table import Row, paragraph, print_json, print_rows, terminal_width, visible
+from tracker.cli.task_options import JSON, NAME
+from tracker.wording import ago, clock_text, familiar, printable
+
+_NOT_YET = "kept; nothing acts on it yet"
+_LABEL = 14
+
+
+@click.command("show")
+@NAME
+@JSON
+@click.pass_obj
+def show(place: Place, name: str, as_json: bool) -> None:
+    """Show all about the task NAME; of secrets only where they come from."""
+    with looking(place) as look:
+        task = Tasks(look.sql).named(name)
+        plain = task_json(look.sql, task)
+        if as_json:
+            print_json(plain)
+            return
+        whole = StoredTasks.of_reader(look.sql).whole(task)
+        click.echo(click.style(name, bold=True))
+        for label, text in _lines(whole, plain):
+            click.echo(paragraph(f"{label:{_LABEL}}{text}", "  "))
+        for run in newest_runs(look.sql, task=name, most=1):
+            click.echo(f"  {'last run':{_LABEL}}{run.run_id} {run.status}, {ago(run.created_at, look.now)}")
+
+
+@click.command("list")
+@JSON
+@click.pass_obj
+def list_tasks(place: Place, as_json: bool) -> None:
+    """List the tasks by name. TRIGGERS has the kinds that are switched on."""
+    with looking(place) as look:
+        tasks, stored = Tasks(look.sql).all(), StoredTasks.of_reader(look.sql)
+        if as_json:
+            print_json([task_json(look.sql, task) for task in tasks])
+        elif tasks:
+            _print_table([stored.whole(task) for task in tasks])
+        else:
+            click.echo("there are no tasks; 'tracker task create' makes one", err=True)
+
+
+def task_json(connection: sqlite3.Connection, task: Task) -> dict[str, Any]:
+    """All that may be shown of a task."""
+    credentials = RegistryCredentials(connection, no_cipher).list(task.task_id)
+    secrets = TaskSecrets(connection, no_cipher).list(task.task_id)
+    created_at, updated_at = Tasks(connection).times(task.task_id)
+    return {
+        **described(
+            StoredTasks.of_reader(connection).whole(task),
+            [(one.use, one.name, one.source) for one in secrets],
+            [
+                {"registry": one.registry, "username": one.username, "password": one.password}
+                for one in credentials
+            ],
+        ),
+        "bases": [*_recorded(connection, task.task_id), *_expected(connection, task.task_id)],
+        "created_at": to_text(created_at),
+        "updated_at": to_text(updated_at),
+    }
+
+
+def _recorded(connection: sqlite3.Connection, task_id: int) -> Iterator[dict[str, Any]]:
+    rows = connection.execute(
+        "SELECT b.name, min(e.role = 'buildtime'), e.via, e.line FROM images i"
+        " JOIN edges e ON e.image_id = i.id JOIN images b ON b.id = e.base_id"
+        " WHERE i.task_id = ? GROUP BY b.id ORDER BY b.name",
+        (task_id,),
+    )
+    for name, is_buildtime, via, line in rows:
+        role = "buildtime" if is_buildtime else "runtime"
+        yield {"reference": name, "role": role, "via": via, "step": "", "line": line, "expected": False}
+
+
+def _expected(connection: sqlite3.Connection, task_id: int) -> Iterator[dict[str, Any]]:
+    for base in Expectations(connection).of_task(task_id):
+        yield {
+            "reference": str(base.reference),
+            "role": str(base.role),
+            "via": str(base.via),
+            "step": base.place,
+            "line": base.line,
+            "expected": True,
+        }
+
+
+def _lines(task: WholeTask, plain: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Labels and texts, most telling first."""
+    yield "status", str(plain["status"])
+    yield "context", printable(task.definition.context)
+    yield from _step_lines(task)
+    yield "platform", str(plain["platform"])
+    yield "timeout", clock_text(task.definition.timeout_s)
+    yield from _trigger_lines(task)
+    for secret in plain["secrets"]:
+        name = f"{secret['use']} {secret['name']}".strip()
+        yield "secret", f"{name}: {printable(secret['source'])}"
+    for credential in plain["credentials"]:
+        user = f"user {printable(credential['username'])}, " if credential["username"] else ""
+        yield "credential", f"{credential['registry']}: {user}password {printable(credential['password'])}"
+    for base in plain["bases"]:
+        step = f", step {base['step']}" if base["step"] else ""
+        unbuilt = "; expected" if base["expected"] else ""
+        what = f"{base['role']}, {base['via']}, line {base['line']}{step}{unbuilt}"
+        yield "base", f"{familiar(base['reference'])} ({what})"
+    yield "saved", plain["updated_at"][:19].replace("T", " ")
+
+
+def _step_lines(task: WholeTask) -> Iterator[tuple[str, str]]:
+    match task.definition.step:
+        case DockerStep() as step:
+            switches = [("" if step.push else ", not pushed"), (", no cache" if step.no_cache else "")]
+            target = f", target {step.target}" if step.target else ""
+            yield "builds", f"{step.dockerfile or 'its Dockerfile'}{target}{''.join(switches)}"
+            yield from (("image", image) for image in step.images)
+            yield from (
+                ("argument", f"{key}={printable(value)}") for key, value in sorted(step.build_args.items())
+            )
+        case FileStep() as step:
+            beside = f", values {step.values_file}" if step.values_file else ""
+            yield "task file", f"{step.file}{beside}"
+            yield from _values(step.values)
+        case InlineStep() as step:
+            lines = step.text.count("\n") + 1
+            yield "task file", f"of its own, {lines} {'line' if lines == 1 else 'lines'}: --json shows it"
+            yield from _values(step.values)
+
+
+def _values(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for key, value in sorted(values.items()):
+        yield "value", f"{key}={printable(value)}"
+
+
+def _trigger_lines(task: WholeTask) -> Iterator[tuple[str, str]]:
+    base, source = task.base_images, task.source
+    if not base.enabled:
+        yield "base images", "off: a base that moves starts no run"
+    else:
+        which = "any base" if base.bases == "All" else "a base of the final stage"
+        yield "base images", f"{base.bases}: it runs when {which} moves"
+    if base.endpoint:
+        yield "", f"endpoint {base.endpoint}: {_NOT_YET}"
+    if source is not None:
+        kinds = [
+            *(["commits"] if source.commits else []),
+            *(["pull requests"] if source.pull_requests else []),
+        ]
+        yield "source", f"{' and '.join(kinds)} on {source.branch or 'the default branch'} ({_NOT_YET})"
+    for timer in task.timers:
+        off = "" if timer.enabled else ", off"
+        yield "timer", f"{timer.name}: {timer.schedule} {timer.time_zone}{off} ({_NOT_YET})"
+
+
+def _print_table(tasks: Sequence[WholeTask]) -> None:
+    """The source has a column where the terminal is wide enough, else a line of its own."""
+    rows = [(task, _source(task), kinds_of_triggers(task) or "-") for task in tasks]
+    status = {task.name: "Enabled" if task.enabled else "Disabled" for task, _, _ in rows}
+    table = [
+        (task.name, str(task.definition.platform), status[task.name], source, triggers)
+        for task, source, triggers in rows
+    ]
+    heads = ("NAME", "PLATFORM", "STATUS", "SOURCE REPOSITORY", "TRIGGERS")
+    widths = [max(visible(row[place]) for row in (heads, *table)) for place in range(len(heads))]
+    if sum(widths) + 2 * (len(widths) - 1) <= terminal_width():
+        print_rows(Row(heads[0], heads[1:]), [Row(row[0], row[1:]) for row in table])
+        return
+    shorter = [
+        Row(name, (platform, state, on), "", (f"  {source}",)) for name, platform, state, source, on in table
+    ]
+    print_rows(Row(heads[0], (heads[1], heads[2], heads[4]), "", ("  SOURCE REPOSITORY",)), shorter)
+
+
+def _source(task: WholeTask) -> str:
+    """The context without what all of its kind have."""
+    text = printable(task.definition.context)
+    parts = urlsplit(text)
+    if parts.scheme in ("http", "https"):
+        shown = text.removeprefix(f"{parts.scheme}://")
+        return shown.replace(".git#", "#").removesuffix(".git")
+    return "-" if text == "/dev/null" else text

@@ -1,0 +1,329 @@
+"""Tasks as a person declares them in YAML: to whole tasks, with every fault at once. Saves nothing."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from graph.errors import WrongUse
+from graph.reference import Platform
+from rebuild.context.where import Folder, Source
+from rebuild.credentials import registry_of
+from rebuild.schedule import Schedule
+from rebuild.secret_source import Opaque, parse_source
+from rebuild.secret_source import Source as SecretSource
+from rebuild.stored_task import Secrets, WholeTask
+from rebuild.task import check_name
+from rebuild.task_edit import Asked, Usual, definition_of
+from rebuild.task_secrets import SecretUse, check_secret_name
+from rebuild.task_work import command_file
+from rebuild.taskfile import Problem, TaskFileError
+from rebuild.taskfile.environment import Written
+from rebuild.taskfile.fields import Fields
+from rebuild.taskfile.problem import Problems
+from rebuild.taskfile.yaml_nodes import Mapping as YamlMapping
+from rebuild.taskfile.yaml_nodes import read_nodes
+from rebuild.timers import UTC, Timer, check_timers
+from rebuild.trigger_edit import BaseImageAsked, SourceAsked, base_image_trigger, source_trigger
+from rebuild.triggers import BaseImageTrigger, Bases, Payload
+from tracker.written_settings import duration_s
+
+FILES_MOST = 1000
+BYTES_MOST = 1 << 20
+
+_NEW_DOCUMENT = re.compile(r"---(\s|$)")
+_KEYS = (
+    "name", "context", "file", "cmd", "task_file", "images", "args", "target", "push", "no_cache",
+    "values", "values_file", "platform", "timeout", "status", "timers", "base_image_trigger",
+    "source_trigger", "secret_args", "secret_values", "git_access_token", "credentials",
+)  # fmt: skip
+_Member = TypeVar("_Member", bound=StrEnum)
+_Done = TypeVar("_Done")
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredCredential:
+    """Who a task is to one registry."""
+
+    registry: str
+    username: SecretSource | None
+    password: SecretSource
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredTask:
+    """One task and where it stands. Secrets and credentials that are not said are left as they are."""
+
+    place: str  # file:line
+    task: WholeTask
+    secrets: Secrets
+    credentials: tuple[DeclaredCredential, ...] | None
+
+
+def read_declared(path: Path, usual: Usual) -> tuple[DeclaredTask, ...]:
+    """The tasks of a file, or of every YAML file of a folder. Raises `WrongUse` with all faults."""
+    faults: list[Problem] = []
+    declared: dict[str, DeclaredTask] = {}
+    for file in _files(path):
+        for text in _documents(_text(file)):
+            problems = Problems(str(file))
+            try:
+                found = _document(text, file.parent, usual, problems)
+                problems.settle(strict=True)
+            except TaskFileError as error:
+                faults += error.problems
+                continue
+            if found is None:
+                continue
+            first = declared.setdefault(found.task.name, found)
+            if first is not found:
+                line = int(found.place.rpartition(":")[2])
+                rule = f"task {found.task.name} is declared twice; it is at {first.place} already"
+                faults.append(Problem(str(file), line, rule))
+    if faults:
+        raise TaskFileError(faults)
+    return tuple(declared.values())
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml") and file.is_file())
+    if not files or len(files) > FILES_MOST:
+        raise WrongUse(
+            f"folder {path} has {len(files)} files of tasks, which is none or more than {FILES_MOST}",
+            hint="name a folder with files that end in .yaml or .yml",
+        )
+    return files
+
+
+def _text(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(BYTES_MOST + 1)
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise WrongUse(f"{file} cannot be read: {error.strerror}", hint="name a file or a folder") from None
+    except UnicodeDecodeError:
+        raise WrongUse(f"{file} is not UTF-8", hint="tasks are declared in YAML, in UTF-8") from None
+    if len(content) > BYTES_MOST:
+        raise WrongUse(f"{file} has more than {BYTES_MOST:,} bytes", hint="put the tasks in several files")
+    return text
+
+
+def _documents(text: str) -> Iterator[str]:
+    """Each document with as many empty lines before it as keep the numbers of its lines."""
+    begun, lines = 0, text.split("\n")
+    for number, line in enumerate([*lines, "---"]):
+        if _NEW_DOCUMENT.match(line):
+            yield "\n" * begun + "\n".join(lines[begun:number])
+            begun = number + 1
+
+
+def _document(text: str, folder: Path, usual: Usual, problems: Problems) -> DeclaredTask | None:
+    node = read_nodes(text, problems)
+    if node is None:
+        return None
+    if not isinstance(node, YamlMapping):
+        raise problems.stop(node.line, "a task is a map of properties", hint="begin with name: NAME")
+    return _Reading(Fields(node, "the task", problems), folder, usual, problems).task()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One document; what breaks a rule is noted with its line, and reading goes on."""
+
+    fields: Fields
+    folder: Path
+    usual: Usual
+    problems: Problems
+
+    def task(self) -> DeclaredTask | None:
+        self.fields.check_keys(_KEYS)
+        name = self._checked("name", lambda: check_name(self.fields.text("name")))
+        asked = self._asked()
+        definition = self._checked("context", lambda: definition_of(asked, self.usual))
+        timers = self._timers()
+        base = self._checked("base_image_trigger", self._base_image)
+        secrets, credentials = self._secrets(), self._credentials()
+        if name is None or definition is None or base is None or self.problems.faults:
+            return None
+        source = self._checked(
+            "source_trigger", lambda: source_trigger(definition.context, self._source(), None)
+        )
+        task = WholeTask(name, definition, self._enabled(), base, source, timers)
+        return DeclaredTask(f"{self.problems.path}:{self.fields.line}", task, secrets, credentials)
+
+    def _asked(self) -> Asked:
+        fields = self.fields
+        timeout_s = self._checked("timeout", self._timeout_s) if fields.has("timeout") else None
+        inline = fields.text("task_file") if fields.has("task_file") else None
+        if fields.has("cmd"):
+            inline = command_file(fields.text("cmd"), timeout_s)
+        return Asked(
+            context=self._context(),
+            file=fields.optional_text("file"),
+            inline=inline,
+            images=fields.texts("images") or None,
+            build_args=_texts(fields.map_of_texts("args")) or None,
+            target=fields.optional_text("target"),
+            push=fields.switch("push") if fields.has("push") else None,
+            no_cache=fields.switch("no_cache") if fields.has("no_cache") else None,
+            values=_texts(fields.map_of_texts("values")) or None,
+            values_file=fields.optional_text("values_file"),
+            platform=self._checked("platform", self._platform),
+            timeout_s=timeout_s,
+        )
+
+    def _context(self) -> str | None:
+        """A folder is found from where the file is."""
+        text = self.fields.optional_text("context")
+        source = self._checked("context", lambda: Source.parse(text)) if text else None
+        if source and isinstance(source.place, Folder):
+            return str(self.folder.resolve() / source.place.path.expanduser())
+        return text
+
+    def _timeout_s(self) -> float:
+        text = self.fields.text("timeout")
+        try:
+            return float(str(duration_s(int(text) if text.isdigit() else text)))
+        except (ValueError, OverflowError):
+            raise WrongUse(f"timeout {text[:40]!r} is no time", hint="write 3600, 30m or 2h") from None
+
+    def _platform(self) -> Platform | None:
+        text = self.fields.optional_text("platform")
+        return Platform.parse(text) if text else None
+
+    def _enabled(self) -> bool:
+        return self.fields.text("status", "Enabled").lower() != "disabled"
+
+    def _timers(self) -> tuple[Timer, ...]:
+        timers = [
+            self._checked("schedule", functools.partial(_timer, timer, place), timer)
+            for place, timer in enumerate(self.fields.maps("timers", "a timer"), 1)
+        ]
+        known = tuple(timer for timer in timers if timer is not None)
+        self._checked("timers", lambda: check_timers(known))
+        return known
+
+    def _base_image(self) -> BaseImageTrigger:
+        given = self._section(
+            "base_image_trigger", ("name", "enabled", "type", "update_endpoint", "update_payload")
+        )
+        asked = BaseImageAsked(
+            name=given.get("name"),
+            enabled=_switch(given, "enabled"),
+            bases=_member(Bases, given, "type"),
+            endpoint=given.get("update_endpoint"),
+            payload=_member(Payload, given, "update_payload"),
+        )
+        return base_image_trigger(asked, BaseImageTrigger())
+
+    def _source(self) -> SourceAsked:
+        given = self._section("source_trigger", ("name", "commit", "pull_request"))
+        return SourceAsked(
+            name=given.get("name"),
+            commits=_switch(given, "commit"),
+            pull_requests=_switch(given, "pull_request"),
+        )
+
+    def _section(self, key: str, known: Iterable[str]) -> dict[str, str]:
+        given = _texts(self.fields.map_of_texts(key))
+        unknown = sorted(given.keys() - set(known))
+        if unknown:
+            self.fields.fault(key, f"{key} has no {unknown[0]!r}", hint=f"it has {', '.join(known)}")
+        return given
+
+    def _secrets(self) -> Secrets:
+        found: dict[SecretUse, dict[str, SecretSource]] = {}
+        for key, use in (("secret_args", SecretUse.BUILD), ("secret_values", SecretUse.VALUE)):
+            if self.fields.has(key):
+                found[use] = {
+                    name: source
+                    for name, text in _texts(self.fields.map_of_texts(key)).items()
+                    if (source := self._checked(key, functools.partial(_secret, use, name, text))) is not None
+                }
+        if self.fields.has("git_access_token"):
+            token = self._checked(
+                "git_access_token", lambda: _secret(SecretUse.GIT, "", self.fields.text("git_access_token"))
+            )
+            found[SecretUse.GIT] = {"": token} if token else {}
+        return found
+
+    def _credentials(self) -> tuple[DeclaredCredential, ...] | None:
+        if not self.fields.has("credentials"):
+            return None
+        found = [
+            self._checked("registry", functools.partial(_credential, fields), fields)
+            for fields in self.fields.maps("credentials", "a credential")
+        ]
+        return tuple(one for one in found if one is not None)
+
+    def _checked(self, key: str, make: Callable[[], _Done], fields: Fields | None = None) -> _Done | None:
+        """What is made, or None where that breaks a rule, which is then a fault of the field."""
+        try:
+            return make()
+        except WrongUse as error:
+            (fields or self.fields).fault(key, error.message, hint=error.hint)
+            return None
+
+
+def _timer(fields: Fields, place: int) -> Timer:
+    fields.check_keys(("name", "schedule", "enabled", "time_zone"))
+    return Timer(
+        fields.text("name", f"t{place}"),
+        Schedule.parse(fields.text("schedule")),
+        not fields.has("enabled") or fields.switch("enabled"),
+        fields.text("time_zone", UTC),
+    )
+
+
+def _credential(fields: Fields) -> DeclaredCredential:
+    fields.check_keys(("registry", "username", "password"))
+    user = fields.optional_text("username")
+    return DeclaredCredential(
+        registry_of(fields.text("registry")),
+        parse_source(user) if user else None,
+        _no_value("password", fields.text("password")),
+    )
+
+
+def _secret(use: SecretUse, name: str, text: str) -> SecretSource:
+    check_secret_name(use, name)
+    return _no_value(name or str(use), text)
+
+
+def _no_value(name: str, text: str) -> SecretSource:
+    source = parse_source(text)
+    if isinstance(source, Opaque):
+        raise WrongUse(
+            f"{name} is a value, and a file of tasks is no place for secrets",
+            hint="write where it comes from: env:NAME, file:/PATH, credential:NAME or vault:PATH#KEY",
+        )
+    return source
+
+
+def _texts(written: Mapping[str, Written]) -> dict[str, str]:
+    return {name: entry.text for name, entry in written.items()}
+
+
+def _switch(given: Mapping[str, str], key: str) -> bool | None:
+    text = given.get(key)
+    if text is None or text.lower() in ("true", "false"):
+        return None if text is None else text.lower() == "true"
+    raise WrongUse(f"{key} {text[:40]!r} is neither true nor false")
+
+
+def _member(kind: type[_Member], given: Mapping[str, str], key: str) -> _Member | None:
+    text = given.get(key)
+    if text is None:
+        return None
+    for member in kind:
+        if member.lower() == text.lower():
+            return member
+    raise WrongUse(f"{key} {text[:40]!r} is none of {', '.join(kind)}")
