@@ -34,6 +34,8 @@ from rebuild.values import parse_assignments
 from tracker.carrying import carry_out_here, to_terminal
 from tracker.cli.main import Place, report
 from tracker.cli.table import print_json
+from tracker.remote.request import RunTyped
+from tracker.remote.service import ServerAsked, Wait, refuse_to_detach, server_options, wait_options
 from tracker.settings import Settings, load
 from tracker.state import State, find_config, find_state
 from tracker.workshop import Workshop, host_platform
@@ -80,12 +82,16 @@ class Asked:
 @click.option(
     "--timeout", "timeout_s", type=click.FloatRange(min=1), metavar="SECONDS", help="Limit of the run."
 )
+@wait_options
+@server_options
 @click.option("--strict", is_flag=True, help="Refuse what would only be warned of, such as unknown keys.")
 @click.option("--dry-run", is_flag=True, help="Print the engine calls of each step instead; needs no engine.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; the log goes to standard error.")
 @click.pass_obj
 def run(
     place: Place,
+    server: ServerAsked,
+    wait: Wait,
     context: str,
     file: str | None,
     command: str | None,
@@ -114,6 +120,15 @@ def run(
         timeout_s=timeout_s,
         strict=strict,
     )
+    if strict and not dry_run and server.named() is not None:
+        raise WrongUse("--strict is for runs of this process", hint="try it with --dry-run first")
+    service = None if dry_run or strict else server.for_work(place)
+    if service is not None:
+        from tracker.remote.run import run_there
+
+        typed = RunTyped(context, platform, timeout_s, step_of(asked, Source.parse(context)))
+        return run_there(service, typed, asked.secret_values, wait=wait, as_json=as_json)
+    refuse_to_detach(wait)
     config = find_config(place.config)
     settings, state = load(config), find_state(place.state, config)
     definition = definition_of(asked, settings)
@@ -128,13 +143,13 @@ def definition_of(asked: Asked, settings: Settings) -> Definition:
     source = Source.parse(asked.context)
     return Definition(
         context=str(source.place.path.resolve()) if isinstance(source.place, Folder) else str(source),
-        step=_step(asked, source),
+        step=step_of(asked, source),
         platform=Platform.parse(asked.platform) if asked.platform else host_platform(),
         timeout_s=asked.timeout_s or settings.rebuild.timeout,
     )
 
 
-def _step(asked: Asked, source: Source) -> FileStep | InlineStep:
+def step_of(asked: Asked, source: Source) -> FileStep | InlineStep:
     if asked.command is not None:
         if asked.file is not None:
             raise WrongUse("--cmd and --file exclude each other", hint="give one of them")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,34 +27,49 @@ class ContextThere:
     dockerfile: str | None
 
 
-def context_there(client: Client, typed: str, dockerfile: str | None, about: dict[str, Any]) -> ContextThere:
-    """Bring a folder to the service, where it does not see it itself. `about` is its own `/service`."""
-    source = Source.parse(typed)
-    if isinstance(source.place, StandardInput):
-        raise WrongUse("context - is the standard input, which no service reads", hint="name a folder")
-    if not isinstance(source.place, Folder):
-        return ContextThere(str(source), dockerfile)
-    folder = source.place.path.resolve()
+def build_context(client: Client, typed: str, dockerfile: str | None) -> ContextThere:
+    """Of a build: its Dockerfile comes along, wherever it lies, and no ignore rule hides it."""
+    folder, about = _folder(typed), client.get("/service")
+    if folder is None:
+        return ContextThere(str(Source.parse(typed)), dockerfile)
     # As `az acr build` and docker have it: of a folder here it is a path of the shell's.
     path = Path(dockerfile).absolute() if dockerfile else None
     if about["takes_folders"]:
         return ContextThere(str(folder), str(path) if path else None)
-    return _uploaded(client, folder, path or _default(folder), int(about["upload_bytes_most"]))
+    return _uploaded(client, folder, path or _default(folder), about)
+
+
+def run_context(client: Client, typed: str) -> str:
+    """Of a task file: the folder as it is, but for what its ignore rules leave out."""
+    folder, about = _folder(typed), client.get("/service")
+    if folder is None:
+        return str(Source.parse(typed))
+    return str(folder) if about["takes_folders"] else _uploaded(client, folder, None, about).context
+
+
+def _folder(typed: str) -> Path | None:
+    """The folder of this machine that is meant; None for every other place. Raises `WrongUse`."""
+    source = Source.parse(typed)
+    if isinstance(source.place, StandardInput):
+        raise WrongUse("context - is the standard input, which no service reads", hint="name a folder")
+    if not isinstance(source.place, Folder):
+        return None
+    if not source.place.path.is_dir():
+        raise WrongUse(f"context {typed!r} is not a folder", hint="name the folder whose files are needed")
+    return source.place.path.resolve()
 
 
 def _default(folder: Path) -> Path:
     """Raises `WrongUse` before anything is sent."""
-    if not folder.is_dir():
-        raise WrongUse(
-            f"context {str(folder)!r} is not a folder", hint="name the folder that the Dockerfile copies from"
-        )
     for name in _NAMES:
         if (folder / name).is_file():
             return folder / name
     raise WrongUse(f"there is no Dockerfile at {folder / _NAMES[0]}", hint="name it with --file")
 
 
-def _uploaded(client: Client, folder: Path, dockerfile: Path | None, bytes_most: int) -> ContextThere:
+def _uploaded(
+    client: Client, folder: Path, dockerfile: Path | None, about: Mapping[str, Any]
+) -> ContextThere:
     from tracker.remote.upload import MIB, Progress, send_folder
 
     say("Packing source code into tar to upload...")
@@ -62,7 +77,7 @@ def _uploaded(client: Client, folder: Path, dockerfile: Path | None, bytes_most:
     is_drawn = sys.stderr.isatty()
     if is_drawn:
         progress = Progress(lambda line: click.echo(f"{_CLEAR}{line}", nl=False, err=True))
-    sent = send_folder(client, folder, dockerfile, progress, bytes_most=bytes_most)
+    sent = send_folder(client, folder, dockerfile, progress, bytes_most=int(about["upload_bytes_most"]))
     if is_drawn:
         click.echo(_CLEAR, nl=False, err=True)
     for path in sent.packed.left_out:

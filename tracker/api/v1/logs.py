@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
-from fastapi.responses import FileResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
 from graph.errors import WrongUse
 from rebuild.logs import log_path
 from tracker.api.auth import Reader
+from tracker.api.v1.byte_range import file_answer
 from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import FAULTS, NOT_FOUND, Conflict, Fault, NotFound
 from tracker.api.v1.log_stream import Standing, log_events
@@ -43,12 +44,14 @@ def log_routes(desk: Desk) -> APIRouter:
         response_class=Response,
         responses=FAULTS | NOT_FOUND | _RANGES,
     )
-    async def log(run_id: str, caller: Reader) -> FileResponse:
+    async def log(
+        run_id: str, caller: Reader, wanted: Annotated[str | None, Header(alias="Range")] = None
+    ) -> Response:
         run = find_run(desk.connection, run_id)
         path = log_path(desk.state.logs, run.run_id)
         if not path.is_file():
             raise _no_log(run)
-        return FileResponse(path, media_type="text/plain; charset=utf-8", headers=_PLAIN)
+        return file_answer(path, wanted, media_type="text/plain; charset=utf-8", headers=_PLAIN)
 
     @router.get(
         "/stream",

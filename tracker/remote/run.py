@@ -1,0 +1,26 @@
+"""`tracker run` by a service: send what it needs, ask for the run, stay with it. Runs nothing here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rebuild.secret import Secret
+from tracker.remote.attend import attend, say
+from tracker.remote.client import Client
+from tracker.remote.context import run_context
+from tracker.remote.outcome import exit_status, print_run
+from tracker.remote.request import RunTyped, run_json
+from tracker.remote.service import Wait
+
+
+def run_there(
+    client: Client, typed: RunTyped, secrets: Mapping[str, Secret], *, wait: Wait, as_json: bool
+) -> int:
+    """Answers the exit status: that of the run where somebody waits for it."""
+    definition = run_json(typed, run_context(client, typed.context))
+    values = {name: secret.reveal() for name, secret in secrets.items()}
+    run = client.post("/runs", {**definition, "secrets": values})
+    say(f"Queued a run with ID: {run['run_id']}")
+    run = attend(client, run["run_id"], wait)
+    print_run(run, as_json=as_json)
+    return exit_status(run, wait)
