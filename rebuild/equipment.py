@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rebuild.image_build import Tools
 from rebuild.mask import CHARACTERS_LEAST, Masker, is_maskable, masked
 from rebuild.runs import Run
 from rebuild.secret import Secret
+from rebuild.secret_reader import SecretUnavailable
+
+if TYPE_CHECKING:  # a build of one Dockerfile starts no containers and should not wait for the import
+    from rebuild.container import Containers
+
+ReadKeyvaults = Callable[[Mapping[str, str]], Awaitable[Mapping[str, Secret]]]
+
+
+async def _no_vault(wanted: Mapping[str, str]) -> Mapping[str, Secret]:
+    raise SecretUnavailable(f"no vault is at hand for {', '.join(wanted)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,8 @@ class Equipment:
     hidden: tuple[Secret, ...] = ()  # besides those
     values: Mapping[str, Secret] = field(default_factory=dict)  # `.Values.NAME` of templates
     git_token: Secret | None = None  # fetches the context
+    containers: Containers | None = None  # what steps run in; None where a run has none
+    read_keyvaults: ReadKeyvaults = _no_vault  # values of a task file's `secrets:`, by id
 
 
 class Equip(Protocol):

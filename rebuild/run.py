@@ -9,16 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import assert_never
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from graph.database import immediate
 from graph.errors import StoreBusy, TrackerError, WrongUse
 from graph.model import BuildRecord
-from graph.reference import Digest, ImageRef
+from graph.reference import DEFAULT_REGISTRY, Digest, ImageRef
 from graph.store import GraphStore
 from rebuild import intent
-from rebuild.definition import DockerStep
+from rebuild.definition import DockerStep, FileStep, InlineStep
 from rebuild.engine import CommandFailed
 from rebuild.equipment import Discretion, Equip, Equipment, same_for_all
 from rebuild.image_build import Finished, Tools, build_image, held_already
@@ -27,6 +28,7 @@ from rebuild.preparation import image_build, prepare
 from rebuild.registry import RegistryRefused
 from rebuild.runs import Run, Runs, Status
 from rebuild.scratch import scratch_folder
+from rebuild.task import Tasks
 
 BUSY_MOST_S = 600.0  # how long somebody else may hold the database before a run is given up
 
@@ -67,6 +69,7 @@ class Workplace:
     listen: Callable[[bytes], None] = lambda piece: None  # hears the log as it grows
     equip: Equip | None = None  # None: the tools serve every run, and no run has secrets
     uploads: Path | None = None  # contexts that were sent here
+    registry: str = DEFAULT_REGISTRY  # where names without a registry belong
 
 
 async def carry_out(run: Run, place: Workplace) -> Outcome:
@@ -105,7 +108,7 @@ async def _outcome(run: Run, place: Workplace, log: RunLog, hear: Discretion) ->
     try:
         log.say(f"Run ID: {run.run_id}, attempt {run.attempt}, cause {run.cause}")
         with scratch_folder(place.scratch, run.run_id) as folder:
-            return _judge(await _equipped(run, place, folder, hear))
+            return await _equipped(run, place, folder, hear)
     except TrackerError as error:
         return Outcome(_blame(error), error.message, error.hint)
     except Exception as error:  # a defect of ours: the run ends, the service does not
@@ -126,21 +129,57 @@ async def _when_free(connection: sqlite3.Connection, write: Callable[[], None]) 
             write()
 
 
-async def _equipped(run: Run, place: Workplace, folder: Path, hear: Discretion) -> Finished | CommandFailed:
-    """Fetch what the run needs, and build if it is not built."""
+async def _equipped(run: Run, place: Workplace, folder: Path, hear: Discretion) -> Outcome:
+    """Fetch what the run needs, and do what it was asked to do."""
     equip = place.equip or same_for_all(place.tools)
     async with equip(run, folder) as equipment:
         hear.learn(equipment)
-        finished = await _finished_before(run, equipment.tools, hear) or await _build(
-            run, place, equipment, folder, hear
-        )
+        match run.definition.step:
+            case DockerStep() as step:
+                return await _build_once(run, step, place, equipment, folder, hear)
+            case FileStep() | InlineStep() as step:
+                return await _steps(run, step, place, equipment, folder, hear)
+            case _:
+                assert_never(run.definition.step)
+
+
+async def _steps(
+    run: Run,
+    step: FileStep | InlineStep,
+    place: Workplace,
+    equipment: Equipment,
+    folder: Path,
+    hear: Discretion,
+) -> Outcome:
+    # Task files bring templates, YAML and containers with them: a plain build should not wait for those.
+    from rebuild.task_file_run import TaskPlace, run_task_file
+
+    name = Tasks(place.connection).get(run.task_id).name if run.task_id is not None else ""
+    done = await run_task_file(
+        run, step, TaskPlace(folder, place.uploads, place.registry, name), equipment, hear
+    )
+    return Outcome(done.status, done.error, done.hint, done.records, done.layers)
+
+
+async def _build_once(
+    run: Run, step: DockerStep, place: Workplace, equipment: Equipment, folder: Path, hear: Discretion
+) -> Outcome:
+    """Build if it is not built."""
+    finished = await _finished_before(run, equipment.tools, hear) or await _build(
+        run, step, place, equipment, folder, hear
+    )
     if isinstance(finished, CommandFailed):  # before a part of it is cut out, perhaps in a secret
-        return replace(finished, log_tail=hear.hidden(finished.log_tail))
-    return finished
+        finished = replace(finished, log_tail=hear.hidden(finished.log_tail))
+    return _judge(finished)
 
 
 async def _build(
-    run: Run, place: Workplace, equipment: Equipment, folder: Path, hear: Callable[[bytes], None]
+    run: Run,
+    step: DockerStep,
+    place: Workplace,
+    equipment: Equipment,
+    folder: Path,
+    hear: Callable[[bytes], None],
 ) -> Finished | CommandFailed:
     def note_intent(record: BuildRecord) -> None:
         with immediate(place.connection):
@@ -148,9 +187,6 @@ async def _build(
 
     workshop = folder / "build"
     workshop.mkdir()
-    step = run.definition.step
-    if not isinstance(step, DockerStep):
-        raise WrongUse("this run has a task file, which only the service carries out")
     context = await prepare(run.definition, folder, hear, place.uploads, git_token=equipment.git_token)
     return await build_image(
         image_build(run.definition, step, context),

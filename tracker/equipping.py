@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from rebuild.auth_file import write_auth_file
 from rebuild.credentials import RegistryCredentials, RegistryLogin, read_logins
+from rebuild.definition import DockerStep
+from rebuild.engine import Engine
 from rebuild.equipment import Equipment
 from rebuild.image_build import Tools
 from rebuild.kept_source import FindCipher
@@ -18,12 +20,13 @@ from rebuild.run_secrets import RunSecrets
 from rebuild.runs import Run
 from rebuild.secret import Secret
 from rebuild.secret_reader import Places, SecretUnavailable, read_secrets
-from rebuild.secret_source import Source
+from rebuild.secret_source import Source, parse_keyvault
 from rebuild.task_secrets import SecretUse, TaskSecrets
 from tracker.registry import BUILDING, Credential, Credentials, IdentityToken, Login, RegistryClient
 
 if TYPE_CHECKING:  # loaded only where a run has need of them
     from rebuild.cipher import Cipher
+    from rebuild.container import Containers
     from tracker.vault import VaultClient
 
 
@@ -71,22 +74,35 @@ class Outfitter:
     user_file: Path | None
     new_client: NewClient
     typed: Mapping[str, Source]
+    new_containers: Callable[[Engine], Containers]
     typed_values: Mapping[str, Secret] = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
     async def __call__(self, run: Run, folder: Path) -> AsyncIterator[Equipment]:
         logins, secrets, git = await self._fetched(run)
-        values = await self._values(run)
-        hidden = (*(login.password for login in logins), *git.values())
+        has_steps = not isinstance(run.definition.step, DockerStep)
+        equipment = Equipment(
+            self.tools,
+            secrets,
+            hidden=(*(login.password for login in logins), *git.values()),
+            values=await self._values(run),
+            git_token=git.get(""),
+            containers=self.new_containers(self.tools.engine) if has_steps else None,
+            read_keyvaults=self._read_keyvaults,
+        )
         if not logins:
-            yield Equipment(self.tools, secrets, hidden, values, git.get(""))
+            yield equipment
             return
-        engine = self.tools.engine.name
-        auth_file = write_auth_file(folder / "auth", logins, user_file=self.user_file, engine=engine)
+        engine = self.tools.engine
+        auth_file = write_auth_file(folder / "auth", logins, user_file=self.user_file, engine=engine.name)
         async with self.new_client(TaskCredentials.of(logins, self.users)) as client:
             registry = client.with_patience(BUILDING)
-            tools = replace(self.tools, registry=registry, engine=self.tools.engine.with_auth(auth_file))
-            yield Equipment(tools, secrets, hidden, values, git.get(""))
+            tools = replace(self.tools, registry=registry, engine=engine.with_auth(auth_file))
+            containers = equipment.containers and equipment.containers.with_auth(auth_file)
+            yield replace(equipment, tools=tools, containers=containers)
+
+    async def _read_keyvaults(self, wanted: Mapping[str, str]) -> Mapping[str, Secret]:
+        return await read_secrets({name: parse_keyvault(url) for name, url in wanted.items()}, self.places)
 
     async def _values(self, run: Run) -> dict[str, Secret]:
         kept = await read_secrets(self._sources(run, SecretUse.VALUE), self.places)

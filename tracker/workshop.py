@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from graph.clock import now
 from graph.reference import Platform
@@ -40,6 +40,9 @@ from tracker.registry import (
 from tracker.registry.transport import Transport, few_questions
 from tracker.settings import RegistrySection, Settings
 from tracker.state import State
+
+if TYPE_CHECKING:
+    from rebuild.container import Containers
 
 LENT_PREFIX = "TRACKER_SECRET_"  # of the service's variables that tasks may name
 
@@ -97,7 +100,12 @@ class Workshop:
             now=now,
         )
         place = Workplace(self.connection, self.state.logs, self.state.scratch, tools, now, self._listen)
-        return replace(place, equip=self._outfitter(tools), uploads=self.state.uploads)
+        return replace(
+            place,
+            equip=self._outfitter(tools),
+            uploads=self.state.uploads,
+            registry=self.settings.registry,
+        )
 
     def places(self) -> Places:
         """What the sources of secrets may reach."""
@@ -120,6 +128,7 @@ class Workshop:
             user_file=user_auth_file(),
             new_client=lambda credentials: self.new_client(credentials=credentials),
             typed=self.typed,
+            new_containers=partial(containers_of, surroundings(self.settings, self.state)),
             typed_values=self._typed_values,
         )
 
@@ -168,6 +177,14 @@ def registry_settings(section: RegistrySection) -> RegistrySettings:
         connect_timeout_s=section.connect_timeout,
         read_timeout_s=section.read_timeout,
     )
+
+
+def containers_of(around: Surroundings, engine: Engine) -> Containers:
+    """What steps run in: containers of the engine that builds."""
+    # Most runs are builds of one Dockerfile and start none.
+    from rebuild.container_choice import containers_for
+
+    return containers_for(engine, around)
 
 
 async def engine_of(settings: Settings, state: State, *, afresh: bool = False) -> Engine:
