@@ -29,10 +29,12 @@ from rebuild.run import Workplace
 from tests.real_engine import clear_storage
 from tests.real_service import RealService, real_service
 from tracker import log
+from tracker.ancestry import Ancestry
 from tracker.api.app import Parts, Phase, build_app
 from tracker.metrics import Metrics, StateRead
 from tracker.pulse import SILENT_MOST_S, Part, Pulse, Stuck
 from tracker.rebuilder import Rebuilder, Rules
+from tracker.registry import RegistryClient
 from tracker.scrape import Scrape
 from tracker.service import Supervisor
 from tracker.state import State
@@ -244,7 +246,10 @@ class TestTheLoop:
         )
         report = Report(Supervisor(), Pulse(), _scrape(State(tmp_path).read))
 
-        jobs = clock(upkeep, report, watchdog_s=60.0, now=NOW).get_jobs()
+        read = State(tmp_path).read
+        ancestry = Ancestry(rebuilder._sql, RegistryClient(), connect=read, trusted=frozenset())
+
+        jobs = clock(upkeep, report, ancestry, watchdog_s=60.0, now=NOW).get_jobs()
 
         assert jobs
         assert [job.name for job in jobs if not inspect.iscoroutinefunction(job.func)] == []
