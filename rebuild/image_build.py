@@ -105,6 +105,7 @@ async def build_image(
     built = await tools.engine.build(replace(request, secrets=secrets or {}, scratch=scratch), log)
     if isinstance(built, CommandFailed):
         return built
+    _check_platform(built.image, wanted.platform)
     _check_layers(built.image, lowest_layers(here, wanted.at_hand), "what was built before it")
     layers = await _verify(built.image, resolved, tools)
     record = BuildRecord(
@@ -217,6 +218,15 @@ async def _verify(image: LocalImage, resolved: Resolved, tools: Tools) -> dict[D
         layers = layers_of(await tools.registry.image_config(base.reference, manifest))
     _check_layers(image, layers, f"{base.reference}: {manifest}")
     return {manifest: layers}
+
+
+def _check_platform(image: LocalImage, wanted: Platform) -> None:
+    """An engine whose cache takes no notice of platforms would hand out another one's image."""
+    if (image.platform.os, image.platform.architecture) != (wanted.os, wanted.architecture):
+        raise NotWhatWasPinned(
+            f"the engine made an image for {image.platform}, not for {wanted}; nothing was pushed",
+            hint="build it without the cache (--no-cache)",
+        )
 
 
 def _check_layers(image: LocalImage, layers: tuple[Digest, ...], base: str) -> None:

@@ -78,8 +78,8 @@ class PodmanEngine:
             made = await self._build(request, log, no_cache=no_cache)
             if isinstance(made, CommandFailed):
                 return made
-            if not request.annotations.items() <= made.annotations.items():
-                log(b"the cached image carries other annotations: building again without the cache\n")
+            if (fault := _fault_of_cache(made, request)) is not None:
+                log(f"the cached image {fault}: building again without the cache\n".encode())
                 left = replace(request, timeout_s=max(1.0, deadline - time.monotonic()))
                 made = await self._build(left, log, no_cache=True)
         return made if isinstance(made, CommandFailed) else Built(_with_variant(made.image, request.platform))
@@ -105,9 +105,8 @@ class PodmanEngine:
             await self._must("rmi", "--ignore", "--no-prune", *names)
             return
         known = [name for name in names if await self._look(name) is not None]
-        named = [name for name in known if not _is_id(name)]
-        if named:
-            await self._must("untag", *named)
+        for name in (name for name in known if not _is_id(name)):
+            await self._must("untag", name, name)  # the image, and which of its names; without, all would go
         if identities := [name for name in known if _is_id(name)]:
             await self._must("rmi", "--ignore", "--no-prune", *identities)
 
@@ -272,10 +271,22 @@ def _image(found: Mapping[str, Any]) -> LocalImage:
     )
 
 
+def _fault_of_cache(made: _Made, request: BuildRequest) -> str | None:
+    """The cache of layers takes no notice of annotations, nor of the platform where no base has one."""
+    if not _is_same_kind(made.image.platform, request.platform):
+        return f"is for {made.image.platform}"
+    if not request.annotations.items() <= made.annotations.items():
+        return "carries other annotations"
+    return None
+
+
 def _with_variant(image: LocalImage, asked: Platform) -> LocalImage:
     """podman does not tell an image's variant; it built the one that was asked for."""
-    same = (image.platform.os, image.platform.architecture) == (asked.os, asked.architecture)
-    return replace(image, platform=asked) if same else image
+    return replace(image, platform=asked) if _is_same_kind(image.platform, asked) else image
+
+
+def _is_same_kind(one: Platform, other: Platform) -> bool:
+    return (one.os, one.architecture) == (other.os, other.architecture)
 
 
 def _is_id(name: str) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from graph.errors import TrackerError
 from graph.model import BuildRecord, RecordedBase
 from graph.reference import Digest, Platform
 from rebuild.container import Containers
@@ -121,18 +122,27 @@ async def _prepare(site: Site) -> None:
 
 
 async def _clear_up(site: Site) -> None:
-    """First the containers: those that tell of them end by it, and give their last words."""
+    """What cannot be removed is told, and left for `remove_left`: it does not undo what the run has done."""
     site.is_closing = True
+    for removal in (_remove_containers(site), site.tools.engine.remove(*sorted(site.local_names))):
+        try:
+            await removal
+        except TrackerError as error:
+            site.narrator.say(narration.RUN, f"warning: not cleared up: {error.message}")
+
+
+async def _remove_containers(site: Site) -> None:
+    """Those that tell of detached containers end by it, and give their last words."""
     try:
         if any(step.kind is Kind.CMD for step in site.taskfile.steps):
             await site.containers.remove_all(Path(site.place.folder))
         if site.followers:
             await asyncio.wait(site.followers, timeout=_LAST_WORDS_S)
     finally:
-        for follower in site.followers:
+        followers = list(site.followers)
+        for follower in followers:
             follower.cancel()
-        await asyncio.gather(*site.followers, return_exceptions=True)
-    await site.tools.engine.remove(*sorted(site.local_names))
+        await asyncio.gather(*followers, return_exceptions=True)
 
 
 def _outcome(request: TaskRequest, site: Site, course: Course, pace: Pace) -> TaskOutcome:

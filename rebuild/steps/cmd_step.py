@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from graph.errors import TrackerError
 from graph.reference import ImageRef
 from rebuild.engine import CommandFailed
 from rebuild.step_plan import PlannedStep
@@ -96,12 +97,15 @@ async def _detached(step: Step, site: Site, call: Sequence[str], name: str) -> A
         return Attempt(f"exit status {failed.exit_code}", failed.exit_code, spotter.seen)
     follower = asyncio.create_task(_follow(step, site, name))
     site.followers.add(follower)
-    follower.add_done_callback(site.followers.discard)
     return Attempt()
 
 
 async def _follow(step: Step, site: Site, name: str) -> None:
     """Tell what a detached container prints, and how it ended if it did so before the run."""
-    exit_code = await site.containers.follow(name, site.narrator.output(step))
+    try:
+        exit_code = await site.containers.follow(name, site.narrator.output(step))
+    except TrackerError as error:
+        site.narrator.say(step.id, f"warning: what {step.id} prints is not to be had: {error.message}")
+        return
     if not site.is_closing and exit_code is not None:
         site.narrator.say(step.id, f"Detached container {step.id} ended with exit status {exit_code}")

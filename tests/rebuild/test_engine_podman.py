@@ -305,6 +305,27 @@ async def test_a_registry_that_is_away_fails_the_push_with_its_reason(
 
 
 @pytest.mark.anyio
+async def test_only_the_names_that_are_removed_are_gone(engine: PodmanEngine, tmp_path: Path) -> None:
+    names = [f"localhost/{tmp_path.name.lower()}:{letter}" for letter in "abc"]
+    for name, content in zip(names, ("one", "two", "two"), strict=True):
+        source = context(tmp_path / name[-1], "FROM scratch\nCOPY word /\n", word=content)
+        await built(engine, request(source, tag=name))
+
+    await engine.remove(names[0], names[1])
+
+    assert [await engine.inspect(name) is None for name in names] == [True, True, False]
+
+
+@pytest.mark.anyio
+async def test_a_cached_image_of_another_platform_is_not_taken(engine: PodmanEngine, tmp_path: Path) -> None:
+    source = context(tmp_path / "context", "FROM scratch\nCOPY word /\n", word="for any")
+
+    images = [await built(engine, request(source, platform=platform)) for platform in (AMD64, ARM64)]
+
+    assert [image.platform for image in images] == [AMD64, ARM64]
+
+
+@pytest.mark.anyio
 async def test_a_removed_name_is_gone_but_its_layers_still_serve_as_cache(
     engine: PodmanEngine, tmp_path: Path
 ) -> None:

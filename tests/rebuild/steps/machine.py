@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -75,18 +76,20 @@ class Machine:
     registry: RealRegistry
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    def new_run(self, **files: str) -> tuple[str, Path]:
-        """An id and a folder, its workspace filled; `__` in a name is a dot."""
+    def new_run(self, files: Mapping[str, str] | None = None) -> tuple[str, Path]:
+        """An id and a folder, its workspace filled."""
         run_id = f"t{next(self._numbers)}"
         folder = self.folder / f"{run_id}-run"
         (folder / "workspace").mkdir(parents=True)
-        for name, text in files.items():
-            (folder / "workspace" / name.replace("__", ".")).write_text(text)
+        for name, text in (files or {}).items():
+            path = folder / "workspace" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
         return run_id, folder
 
     async def run(self, text: str, files: Mapping[str, str] | None = None, **options: Any) -> Done:
         """Carry a task file out; options are fields of the request or of the means, or `canceled`."""
-        run_id, folder = self.new_run(**(files or {}))
+        run_id, folder = self.new_run(files or {})
         return await self.run_in(folder, run_id, text, **options)
 
     async def run_in(self, folder: Path, run_id: str, text: str, **options: Any) -> Done:
@@ -120,6 +123,12 @@ class Machine:
             yield TaskMeans(tools, self.containers, _no_fetching, lambda step, piece: None)
         connection.close()
 
+    def program(self, run_id: str, folder: Path, text: str) -> list[str]:
+        """A process of its own that carries a task file out on this machine."""
+        around = (self.around.folder, self.around.storage, self.around.run_root)
+        arguments = [str(argument) for argument in (*around, run_id, folder, text)]
+        return [sys.executable, "-m", "tests.rebuild.steps.machine", *arguments]
+
     def podman(self, *arguments: str) -> str:
         argv = [*self.containers.calls.program, *arguments]
         return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
@@ -150,3 +159,18 @@ def machine(folder: Path, registry: RealRegistry) -> Iterator[Machine]:
 
 SUCCEEDED, FAILED = str(StepStatus.SUCCEEDED), str(StepStatus.FAILED)
 SKIPPED, CANCELED = str(StepStatus.SKIPPED), str(StepStatus.CANCELED)
+
+
+def main() -> None:
+    """See `Machine.program`."""
+    state, storage, run_root, run_id, folder, text = sys.argv[1:]
+    around = Surroundings(Path(state), storage=Path(storage), run_root=Path(run_root))
+    probe = asyncio.run(probe_podman(around))
+    engine, containers = PodmanEngine(probe, around), PodmanContainers(probe, around)
+    registry = RealRegistry(Path(state), 0, {})  # not started
+    made = Machine(Path(folder).parent, around, probe, engine, containers, registry)
+    asyncio.run(made.run_in(Path(folder), run_id, text))
+
+
+if __name__ == "__main__":
+    main()
