@@ -136,6 +136,7 @@ def test_the_service_goes_on_with_the_run_of_a_command_that_was_killed(
         made.image("app"),
         "--task",
         made.task("app"),
+        "--server=none",
     )
     building = service.launch(*command, log="build.log")
     service.wait_until_held()

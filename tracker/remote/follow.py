@@ -90,7 +90,7 @@ class Follower:
         return None
 
     def _take(self, event: Event) -> None:
-        piece = _bytes_of(event)
+        piece = bytes_of(event)
         behind = int(event.event_id or "")
         if behind != self.offset + len(piece):
             raise NoEvents(
@@ -108,7 +108,8 @@ class Follower:
         self.sleep(wait_s)
 
 
-def _bytes_of(event: Event) -> bytes:
+def bytes_of(event: Event) -> bytes:
+    """A piece of the log out of its event. Raises `NoEvents`."""
     try:
         if event.kind == "log64":
             return base64.b64decode(event.text, validate=True)
