@@ -86,7 +86,7 @@ async def test_a_run_that_waits_has_no_log_and_its_stream_waits(api: ApiDesk) ->
 
     answer = await api.ask("GET", f"/runs/{run_id}/log")
 
-    assert (answer.status_code, answer.json()["hint"]) == (409, "/log/stream waits for it")
+    assert (answer.status_code, answer.json()["hint"]) == (409, "its /log/stream waits for it")
 
 
 @pytest.mark.parametrize("way", ["log", "log/stream"])
