@@ -24,12 +24,17 @@ def scratch_folder(parent: Path, run_id: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def runs_in_use(connection: sqlite3.Connection) -> frozenset[str]:
+    """The runs that a living process carries out."""
+    return frozenset(run.run_id for run, owner in Runs(connection).unfinished() if is_alive(owner))
+
+
 def sweep(parent: Path, connection: sqlite3.Connection) -> int:
     """Remove the folders of runs that no living process carries out; answers how many."""
     folders = list(parent.glob("*-*"))  # before the runs are read: a folder made meanwhile is in use
     if not folders:
         return 0
-    in_use = {run.run_id for run, owner in Runs(connection).unfinished() if is_alive(owner)}
+    in_use = runs_in_use(connection)
     left = [folder for folder in folders if folder.name.partition("-")[0] not in in_use]
     for folder in left:
         shutil.rmtree(folder, ignore_errors=True)

@@ -35,7 +35,7 @@ class NoContainers(TrackerError):
 class TaskPlace:
     """Where a run of a task file happens."""
 
-    folder: Path  # the run's alone
+    folder: Path  # the run's alone, and named by its id: by it are containers of dead runs found
     uploads: Path | None
     registry: str  # `.Run.Registry`
     task_name: str
@@ -47,11 +47,9 @@ async def run_task_file(
     """Carry out the steps in a folder of the run's own; a local context is copied there first."""
     if equipment.containers is None:
         raise NoContainers("no engine that runs containers is at hand")
-    workspace = place.folder / "run"
-    workspace.mkdir()
     context = await prepare(
         run.definition,
-        workspace,
+        place.folder,
         hear,
         place.uploads,
         git_token=equipment.git_token,
@@ -61,11 +59,10 @@ async def run_task_file(
     hear.learn(replace(equipment, hidden=(*equipment.hidden, *work.secrets)))
     for warning in work.taskfile.warnings:
         hear(f"warning: {warning}\n".encode())
-    if context.folder != workspace / "workspace":
-        context.folder.rename(workspace / "workspace")
+    context.folder.rename(place.folder / "workspace")
     lines = StepLines(hear)
     request = TaskRequest(
-        work.taskfile, run.run_id, workspace, work.secrets, run.definition.platform, context.commit
+        work.taskfile, run.run_id, place.folder, work.secrets, run.definition.platform, context.commit
     )
     means = TaskMeans(
         tools=equipment.tools,

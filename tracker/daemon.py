@@ -105,6 +105,7 @@ class Daemon:
         scrape = Scrape(metrics, connect=self._state.read, budgets=workshop.client.budgets, now=now)
         desk = self._desk(workshop, place, rebuilder)
         server = http_server(build_app(self._parts(connection, metrics, receiver, pulse, scrape), desk))
+        await _clear_left(workshop, place)
         rebuilder.recover()
         jobs = clock(
             self._upkeep(connection, rebuilder, place.tools.engine, desk.uploads),
@@ -275,6 +276,17 @@ def _single(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
             yield from _single(error)
         else:
             yield error
+
+
+async def _clear_left(workshop: Workshop, place: Workplace) -> None:
+    """Before the folders of dead runs are swept: their containers still write there."""
+    try:
+        left = await workshop.clear_left(place.tools.engine)
+    except TrackerError as error:
+        log.warning("cannot look for containers of dead runs", error=error.message)
+        return
+    for run_id in left:
+        log.warning("ended the containers of a dead run", run=run_id)
 
 
 @contextlib.contextmanager

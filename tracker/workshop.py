@@ -23,6 +23,7 @@ from rebuild.image_build import Tools
 from rebuild.memory import GraphMemory
 from rebuild.run import Workplace
 from rebuild.run_secrets import RunSecrets
+from rebuild.scratch import runs_in_use
 from rebuild.secret import Secret
 from rebuild.secret_reader import Places
 from rebuild.secret_source import Source, read_keyvaults
@@ -106,6 +107,13 @@ class Workshop:
             uploads=self.state.uploads,
             registry=self.settings.registry,
         )
+
+    async def clear_left(self, engine: Engine) -> tuple[str, ...]:
+        """End the containers that runs of killed processes have left; answers the ids of those runs."""
+        from rebuild.task_run import remove_left
+
+        containers = containers_of(surroundings(self.settings, self.state), engine)
+        return await remove_left(containers, self.state.scratch, runs_in_use(self.connection))
 
     def places(self) -> Places:
         """What the sources of secrets may reach."""
