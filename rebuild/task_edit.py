@@ -160,13 +160,18 @@ _TASK_FILE_ONLY = {"values": "--set", "values_file": "--values", "values_text": 
 
 
 def _refuse(asked: Asked, options: Mapping[str, str], what: str) -> None:
-    given = [option for name, option in options.items() if getattr(asked, name)]
+    given = [option for name, option in options.items() if _is_said(getattr(asked, name))]
     if given:
         other = "a task file" if what == "a Dockerfile" else "a Dockerfile"
         raise WrongUse(
             f"{given[0]} is for {other}, and this task has {what}",
             hint="leave it out, or name the file with --file",
         )
+
+
+def _is_said(value: object) -> bool:
+    """An empty text or list clears what is not there anyway."""
+    return value is False or bool(value)
 
 
 def _inline(asked: Asked, old: InlineStep) -> InlineStep:

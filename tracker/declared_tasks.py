@@ -144,7 +144,7 @@ class _Reading:
     problems: Problems
 
     def task(self) -> DeclaredTask | None:
-        self.fields.check_keys(_KEYS)
+        self.fields.refuse_keys_but(_KEYS)
         name = self._checked("name", lambda: check_name(self.fields.text("name")))
         asked = self._asked()
         definition = self._checked("context", lambda: definition_of(asked, self.usual))
@@ -274,7 +274,7 @@ class _Reading:
 
 
 def _timer(fields: Fields, place: int) -> Timer:
-    fields.check_keys(("name", "schedule", "enabled", "time_zone"))
+    fields.refuse_keys_but(("name", "schedule", "enabled", "time_zone"))
     return Timer(
         fields.text("name", f"t{place}"),
         Schedule.parse(fields.text("schedule")),
@@ -284,7 +284,7 @@ def _timer(fields: Fields, place: int) -> Timer:
 
 
 def _credential(fields: Fields) -> DeclaredCredential:
-    fields.check_keys(("registry", "username", "password"))
+    fields.refuse_keys_but(("registry", "username", "password"))
     user = fields.optional_text("username")
     return DeclaredCredential(
         registry_of(fields.text("registry")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -117,7 +117,7 @@ def _declared_credentials(
     def told(source: Source | None, purpose: str) -> str | None:
         """A value is compared and never shown."""
         if isinstance(source, Opaque):
-            return "opaque" if known.get(purpose) == source else "opaque, another"
+            return "opaque" if known.get(purpose, source) == source else "opaque, another"
         return None if source is None else str(source)
 
     return [
@@ -140,16 +140,21 @@ def _write_credentials(archive: Archive, task: Task, declared: Sequence[Declared
         kept.add(task.task_id, one.registry, username=one.username, password=one.password, at=now())
 
 
-def _flat(plain: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+_NAMING = ("use", "name", "registry")
+
+
+def _flat(plain: Mapping[str, Any], before: str = "", naming: Iterable[str] = ("name",)) -> dict[str, Any]:
     """Nested maps as dotted names, and lists of maps by what names each; what is empty is left out."""
     found: dict[str, Any] = {}
     for key, value in plain.items():
+        if key in naming:
+            continue
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{before}{key}.")
+            found |= _flat(value, f"{before}{key}.", ())
         elif isinstance(value, list) and value and isinstance(value[0], Mapping):
             for one in value:
-                name = " ".join(str(one[part]) for part in ("use", "name", "registry") if part in one)
-                found |= _flat(one, f"{before}{key}.{name.strip()}.")
+                name = " ".join(str(one[part]) for part in _NAMING if part in one)
+                found |= _flat(one, f"{before}{key}.{name.strip()}.", _NAMING)
         elif value not in (None, "", []):
             found[f"{before}{key}"] = value
     return found

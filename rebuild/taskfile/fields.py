@@ -36,6 +36,15 @@ class Fields:
         self.what = what
         self.line = node.line
 
+    def refuse_keys_but(self, known: Iterable[str]) -> None:
+        """A key that means nothing here is a fault."""
+        names = list(known)
+        for key in self._by_key:
+            if key not in names:
+                meant = nearest(key, names)
+                hint = f"did you mean {meant!r}?" if meant else None
+                self.fault(key, f"{self.what} has no property {shown(key)}", hint=hint)
+
     def check_keys(self, known: Iterable[str], *, notes: dict[str, str] | None = None) -> None:
         """Warn of keys that mean nothing here; `notes` are those that deserve more than that."""
         names = list(known)

@@ -189,7 +189,7 @@ def _print_table(tasks: Sequence[WholeTask]) -> None:
     shorter = [
         Row(name, (platform, state, on), "", (f"  {source}",)) for name, platform, state, source, on in table
     ]
-    print_rows(Row(heads[0], (heads[1], heads[2], heads[4]), "", ("  SOURCE REPOSITORY",)), shorter)
+    print_rows(Row(heads[0], (heads[1], heads[2], heads[4])), shorter)
 
 
 def _source(task: WholeTask) -> str:
