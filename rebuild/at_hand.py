@@ -13,8 +13,12 @@ from rebuild.engine import LocalImage
 
 @dataclass(frozen=True, slots=True)
 class AtHand:
-    """An image in the engine's storage alone, and what it was built from."""
+    """An image in the engine's storage alone, and what it was built from.
 
+    `name` is a name that nobody else gives. (BuildKit takes no id of an image in its place.)
+    """
+
+    name: str
     image: LocalImage
     bases: tuple[RecordedBase, ...]
 
@@ -29,8 +33,8 @@ def split(bases: Iterable[Base], at_hand: AllAtHand) -> tuple[tuple[Base, ...], 
     return tuple(base for base in everything if base.reference not in at_hand), here
 
 
-def image_ids(at_hand: AllAtHand) -> dict[ImageRef, Digest]:
-    return {reference: known.image.image_id for reference, known in at_hand.items()}
+def local_names(at_hand: AllAtHand) -> dict[ImageRef, str]:
+    return {reference: known.name for reference, known in at_hand.items()}
 
 
 def lowest_layers(bases: Iterable[Base], at_hand: AllAtHand) -> tuple[Digest, ...]:

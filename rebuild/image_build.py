@@ -15,7 +15,7 @@ from graph.dockerfile import Base, Scan, pin, scan
 from graph.errors import TrackerError, WrongUse
 from graph.model import BuildRecord, Manifests
 from graph.reference import Digest, ImageRef, Platform
-from rebuild.at_hand import AllAtHand, image_ids, lowest_layers, split, through
+from rebuild.at_hand import AllAtHand, local_names, lowest_layers, split, through
 from rebuild.build_secrets import advice
 from rebuild.content import content_id, content_id_of, layers_of
 from rebuild.engine import BuildRequest, CommandFailed, Engine, LocalImage, LogSink
@@ -100,7 +100,7 @@ async def build_image(
     for line in advice(content, secrets or {}):
         log(f"{line}\n".encode())
     pinned = scratch / "Dockerfile"
-    pinned.write_bytes(pin(content, found, resolved.pins, image_ids(wanted.at_hand)))
+    pinned.write_bytes(pin(content, found, resolved.pins, local_names(wanted.at_hand)))
     request = _request(wanted, dockerfile, pinned, resolved, name)
     built = await tools.engine.build(replace(request, secrets=secrets or {}, scratch=scratch), log)
     if isinstance(built, CommandFailed):

@@ -14,13 +14,13 @@ def pin(
     content: bytes,
     found: Scan,
     digests: Mapping[tuple[ImageRef, Platform], Digest],
-    at_hand: Mapping[ImageRef, Digest] | None = None,
+    at_hand: Mapping[ImageRef, str] | None = None,
 ) -> bytes:
     """The same bytes, with `registry/repository@digest` where a reachable base is named.
 
     `content` is what `found` was read from. `digests` holds every reachable base that has none yet,
     by reference and platform; a base that is missing is a KeyError. Those that only the engine has are in
-    `at_hand`: the id of the image takes the place of the name. The syntax line stays, it is the
+    `at_hand`, each with the name that the engine knows it by. The syntax line stays, it is the
     builder's own; so do ONBUILD triggers that only become part of the image. One that a later stage of
     the same file fires takes from its base in this build, and is pinned like any other.
     """
@@ -30,8 +30,8 @@ def pin(
     for base in found.bases:
         if not _is_pinned_here(base):
             continue
-        image_id = (at_hand or {}).get(base.reference)
-        pinned = image_id or base.reference.with_digest(digests[base.reference, base.platform])
+        local_name = (at_hand or {}).get(base.reference)
+        pinned = local_name or base.reference.with_digest(digests[base.reference, base.platform])
         parts += [text[kept : base.span.start], str(pinned), _quotes(base, text)]
         kept = base.span.end
     return encode("".join((*parts, text[kept:])))

@@ -79,13 +79,13 @@ async def _build_all(
     parts: dict[Platform, Part] = {}
     for platform in build.platforms or (wanted.platform,):
         one = replace(wanted, platform=platform, at_hand=site.images.at_hand(platform))
-        finished = await _build_one(step, site, build, one, secrets, spotter)
+        name = _local_name(step, site, platform)
+        finished = await _build_one(step, site, one, name, secrets, spotter)
         if isinstance(finished, CommandFailed):
             return Attempt(_told(finished, step), finished.exit_code, spotter.seen)
         assert finished.image is not None
-        parts[platform] = Part(
-            finished.image, replace(finished.record, images=wanted.images), finished.layers
-        )
+        record = replace(finished.record, images=wanted.images)
+        parts[platform] = Part(name, finished.image, record, finished.layers)
     _check_agreement(part.record.bases for part in parts.values())
     site.built[step.id] = BuiltImage(step.id, parts)
     site.images.add(wanted.images, site.built[step.id])
@@ -95,19 +95,16 @@ async def _build_all(
 async def _build_one(
     step: Step,
     site: Site,
-    build: PlannedBuild,
     wanted: ImageBuild,
+    name: str,
     secrets: Mapping[str, Secret],
     log: LogSink,
 ) -> Finished | CommandFailed:
-    """Several platforms would take one name from one another in the engine's storage."""
-    name = f"localhost/{site.place.prefix}-{step.id}".lower()
-    if build.is_index:
-        wanted, name = replace(wanted, images=()), platform_name(f"{name}:image", wanted.platform)
-    if not wanted.images:
-        site.local_names.add(name)
+    """In the engine's storage the image has its other names, too, but those somebody else may move."""
+    site.local_names.add(name)
+    names = (name, *(str(image) for image in wanted.images[1:]))
     return await build_image(
-        wanted,
+        replace(wanted, flags=(*wanted.flags, *(f"--tag={one}" for one in names))),
         site.tools,
         scratch=fresh_folder(Path(site.place.folder) / "builds", step.id),
         name=name,
@@ -115,6 +112,11 @@ async def _build_one(
         before_push=site.before_push,
         secrets=secrets,
     )
+
+
+def _local_name(step: Step, site: Site, platform: Platform) -> str:
+    """A name for this run's image alone."""
+    return platform_name(f"localhost/{site.place.prefix}-{step.id}:image".lower(), platform)
 
 
 def _secrets(step: Step, build: PlannedBuild, place: RunPlace) -> dict[str, Secret]:

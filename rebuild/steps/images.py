@@ -31,8 +31,9 @@ class NotPulled(TrackerError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One platform of a built image."""
+    """One platform of a built image; `name` is the run's own for it in the engine's storage."""
 
+    name: str
     image: LocalImage
     record: BuildRecord
     layers: Mapping[Digest, tuple[Digest, ...]] = field(default_factory=dict)
@@ -85,7 +86,9 @@ class RunImages:
     def at_hand(self, platform: Platform) -> dict[ImageRef, AtHand]:
         """What a build for that platform finds in the engine's storage."""
         parts = {name: built.part(platform) for name, built in self._built.items()}
-        return {name: AtHand(part.image, part.record.bases) for name, part in parts.items() if part}
+        return {
+            name: AtHand(part.name, part.image, part.record.bases) for name, part in parts.items() if part
+        }
 
     async def runnable(self, name: ImageRef, step: Step, log: LogSink) -> Runnable:
         """Have the image in the engine's storage. Once a run: its digest does not change meanwhile."""

@@ -1,4 +1,4 @@
-"""A machine for tests of steps: a podman with a storage of its own, a registry, and runs of task files."""
+"""A machine for tests of steps: an engine of its own, a registry, and runs of task files."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from graph.clock import now
 from graph.database import open_for_writing
 from graph.migrations import graph_tables, migrate
 from graph.store import GraphStore
+from rebuild.docker import DockerEngine
+from rebuild.docker_containers import DockerContainers
+from rebuild.docker_probe import probe_docker
 from rebuild.emulation import this_machine
 from rebuild.image_build import Tools
 from rebuild.memory import GraphMemory
@@ -28,7 +31,7 @@ from rebuild.secret import Secret
 from rebuild.surroundings import Surroundings
 from rebuild.task_run import TaskMeans, TaskOutcome, TaskRequest, run_task
 from rebuild.taskfile import StepStatus
-from tests.real_engine import context, podman_storage
+from tests.real_engine import context, docker_daemon, podman_storage
 from tests.real_registry import RealRegistry
 from tests.rebuild.taskfile.reading import read
 from tracker.registry import RegistryClient
@@ -71,8 +74,8 @@ class Machine:
     folder: Path
     around: Surroundings
     probe: EngineProbe
-    engine: PodmanEngine
-    containers: PodmanContainers
+    engine: PodmanEngine | DockerEngine
+    containers: PodmanContainers | DockerContainers
     registry: RealRegistry
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -129,15 +132,19 @@ class Machine:
         arguments = [str(argument) for argument in (*around, run_id, folder, text)]
         return [sys.executable, "-m", "tests.rebuild.steps.machine", *arguments]
 
-    def podman(self, *arguments: str) -> str:
+    def call(self, *arguments: str) -> str:
+        """The engine's own command line."""
         argv = [*self.containers.calls.program, *arguments]
-        return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+        variables = self.containers.variables("")
+        return subprocess.run(argv, check=True, capture_output=True, text=True, env=variables).stdout
 
     def left(self) -> list[str]:
-        """Containers and networks of any run."""
-        containers = self.podman("ps", "--all", "--filter=label=io.tracker.run", "--format={{.Names}}")
-        networks = self.podman("network", "ls", "--filter=label=io.tracker.run", "--format={{.Name}}")
-        return [*containers.split(), *networks.split()]
+        """The folder of the run, for each container and network of runs here that there is."""
+        found = []
+        for what in (["ps", "--all"], ["network", "ls"]):  # podman shows networks of every storage
+            listed = self.call(*what, *self.containers.listing(), "--filter=label=io.tracker.folder")
+            found += [Path(one.folder) for one in self.containers.listed(listed.encode())]
+        return [folder.name for folder in found if folder.parent == self.folder.resolve()]
 
 
 async def _no_fetching(source: str, into: Path) -> Path:
@@ -155,6 +162,19 @@ def machine(folder: Path, registry: RealRegistry) -> Iterator[Machine]:
         runs = folder / "runs"
         runs.mkdir()
         yield Machine(runs, around, probe, engine, containers, registry)
+
+
+@contextlib.contextmanager
+def docker_machine(folder: Path, registry: RealRegistry) -> Iterator[Machine]:
+    with docker_daemon(folder / "daemon") as daemon:
+        around = Surroundings(folder / "state", docker_host=daemon.host)
+        probe = asyncio.run(probe_docker(around))
+        engine, containers = DockerEngine(probe, around), DockerContainers(probe, around)
+        made = Machine(folder / "runs", around, probe, engine, containers, registry)
+        made.folder.mkdir()
+        source = context(folder / "box", BOX_DOCKERFILE)
+        made.call("build", "--network=none", f"--tag={BOX}", str(source))
+        yield made
 
 
 SUCCEEDED, FAILED = str(StepStatus.SUCCEEDED), str(StepStatus.FAILED)
