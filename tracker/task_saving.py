@@ -71,8 +71,8 @@ class Archive:
             return await scan_task(wanted.name, wanted.definition, fitted)
 
     async def _git_token(self, name: str, secrets: Secrets) -> Secret | None:
-        sources = self._kept(name, SecretUse.GIT, secrets)
-        return (await read_secrets(sources, self.places)).get("") if sources else None
+        source = self._kept(name, SecretUse.GIT, secrets).get("")
+        return (await read_secrets({"git": source}, self.places))["git"] if source else None
 
     def _kept(self, name: str, use: SecretUse, secrets: Secrets) -> Mapping[str, Source]:
         """What the task will have once it is saved."""

@@ -158,6 +158,20 @@ def test_triggers_and_timers_can_be_taken_away(create: Tracker, tracker: Tracker
     assert tracker("task", "list").lines[1].split()[-1] == "-"
 
 
+def test_the_words_of_a_choice_count_in_any_case(create: Tracker, tracker: Tracker) -> None:
+    create("-t", "localhost:5000/web:1", "--base-image-trigger-type", "runtime")
+
+    shown = tracker("task", "show", "-n", "web")
+    assert "base images   Runtime: it runs when a base of the final stage moves" in shown.out
+
+
+def test_a_git_token_that_cannot_be_read_here_is_a_warning(create: Tracker) -> None:
+    done = create("-t", "localhost:5000/web:1", "--git-access-token", "env:NOT_THERE_AT_ALL")
+
+    assert done.status == 0
+    assert "secret git from env:NOT_THERE_AT_ALL: there is no such variable" in done.err
+
+
 def test_a_disabled_task_is_listed_as_such(create: Tracker, tracker: Tracker) -> None:
     create("-t", "localhost:5000/web:1", "--status", "Disabled")
 
