@@ -10,12 +10,15 @@ from typing import Any
 
 import click
 
+from graph.clock import now
 from graph.errors import WrongUse
 from graph.lineage import Base, Dependant, Image, bases_of, dependants_of
 from graph.reference import DEFAULT_REGISTRY, ImageRef
-from tracker.cli.looking import looking
+from tracker.cli.looking import Look
 from tracker.cli.main import Place
+from tracker.cli.seen import seen
 from tracker.cli.table import Row, print_json, print_rows, state_word
+from tracker.remote.service import ServerAsked, server_options
 from tracker.wording import age, ago, counted, familiar, short_digest
 
 DEPTH = click.IntRange(min=1)
@@ -25,8 +28,9 @@ DEPTH = click.IntRange(min=1)
 @click.argument("image")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole tree as JSON.")
 @click.option("--depth", type=DEPTH, help="Unfold only so many levels of bases.")
+@server_options
 @click.pass_obj
-def deps(place: Place, image: str, as_json: bool, depth: int | None) -> None:
+def deps(place: Place, image: str, as_json: bool, depth: int | None, server: ServerAsked) -> None:
     """Print the tree of bases of IMAGE, down to the root.
 
     For each base: what the build took it for, the digest that it used, how long ago the base itself
@@ -35,35 +39,51 @@ def deps(place: Place, image: str, as_json: bool, depth: int | None) -> None:
     """
     if as_json and depth:
         raise WrongUse("--depth does not go with --json: the JSON tree is always whole", hint="leave one out")
-    with looking(place) as look:
-        image_id, _ = look.image(image)
-        tree = bases_of(look.sql, image_id)
+    tree = seen(place, server, "deps", Image, deps_view, image=image)
     if as_json:
         print_json(tree_json(tree))
     else:
-        _print_tree(tree, depth, look.now)
+        _print_tree(tree, depth, now())
 
 
 @click.command()
 @click.argument("image")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 @click.option("--depth", type=DEPTH, help="List only what stands at most so many steps above.")
+@server_options
 @click.pass_obj
-def rdeps(place: Place, image: str, as_json: bool, depth: int | None) -> None:
+def rdeps(place: Place, image: str, as_json: bool, depth: int | None, server: ServerAsked) -> None:
     """List what stands on IMAGE, nearest first.
 
     STEPS is the shortest way down to IMAGE; ROLE is what the lowest step of that way takes it for. A star
     stands where the way leads over what an image that was not built here says of itself.
     """
-    with looking(place) as look:
-        image_id, name = look.image(image)
-        above = [d for d in dependants_of(look.sql, image_id) if depth is None or d.distance <= depth]
+    view = seen(place, server, "rdeps", Above, rdeps_view, image=image)
+    name, above = view.name, [d for d in view.dependants if depth is None or d.distance <= depth]
     if as_json:
         print_json({"reference": name, "dependants": [dependant_json(d) for d in above]})
     elif above:
-        _print_dependants(name, above, look.now)
+        _print_dependants(name, above, now())
     else:
         click.echo(f"nothing known stands on {familiar(name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """What stands on an image, nearest first, with the image's full name."""
+
+    name: str
+    dependants: list[Dependant]
+
+
+def deps_view(look: Look, image: str) -> Image:
+    image_id, _ = look.image(image)
+    return bases_of(look.sql, image_id)
+
+
+def rdeps_view(look: Look, image: str) -> Above:
+    image_id, name = look.image(image)
+    return Above(name, dependants_of(look.sql, image_id))
 
 
 def image_fresh(image: Image) -> bool | None:

@@ -9,17 +9,20 @@ from typing import Any
 
 import click
 
+from graph.clock import now
 from graph.plan import Plan, Step
 from graph.plan import plan as plan_wave
 from graph.snapshot import if_moved
 from graph.staleness import Decision, Limits, Reason, Snapshot, decide
 from rebuild.runs import Runs
 from rebuild.waves import task_states
-from tracker.cli.looking import Look, looking
+from tracker.cli.looking import Look
 from tracker.cli.main import Place
+from tracker.cli.seen import seen
 from tracker.cli.table import Row, paragraph, print_json_rows, print_rows
 from tracker.cli.verdicts import decide_all
 from tracker.reasons import why_decided
+from tracker.remote.service import ServerAsked, server_options
 from tracker.wording import ago, clock_text, counted, familiar, listed
 from tracker.written_settings import workers_of
 
@@ -42,31 +45,46 @@ class Preview:
     "--workers", type=click.IntRange(1, 256), help="Runs side by side. Default: the setting rebuild.workers."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@server_options
 @click.pass_obj
-def plan(place: Place, image: str | None, workers: int | None, as_json: bool) -> None:
+def plan(place: Place, image: str | None, workers: int | None, as_json: bool, server: ServerAsked) -> None:
     """Show what would be rebuilt now, level by level; with IMAGE: what would be rebuilt if that image moved.
 
     Durations are those of the last successful run of each task, and a task that never ran counts as
     long as is usual for the others. A rebuild that changes nothing stops the wave there, so that a
     plan is the most that happens.
     """
-    with looking(place) as look:
-        name, preview = foresee(look, image, workers or workers_of(look.written))
+    view, at = seen(place, server, "plan", Foreseen, plan_view, image=image, workers=workers), now()
+    name, preview = view.name, view.preview
     if as_json:
         print_json_rows("steps", steps_json(preview), totals_json(preview.wave))
     elif preview.wave.steps:
         _print_steps(preview)
-        _print_summary(preview, workers or workers_of(look.written), look)
+        _print_summary(preview, view.workers, at)
     else:
         nothing = (
             f"nothing would be rebuilt if {familiar(name)} moved" if name else "nothing is to be rebuilt now"
         )
         click.echo(nothing)
     if not as_json:
-        _print_left_out(preview, look)
+        _print_left_out(preview, at)
 
 
-def foresee(look: Look, image: str | None, workers: int) -> tuple[str | None, Preview]:
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """A preview, the image that is supposed to have moved for it, and how many runs go side by side."""
+
+    name: str | None
+    preview: Preview
+    workers: int
+
+
+def plan_view(look: Look, image: str | None = None, workers: int | None = None) -> Foreseen:
+    side_by_side = workers or workers_of(look.written)
+    return Foreseen(*_foresee(look, image, side_by_side), side_by_side)
+
+
+def _foresee(look: Look, image: str | None, workers: int) -> tuple[str | None, Preview]:
     """What would happen, and the name of the image that is supposed to have moved. Of a large graph, what
     it rests on takes more memory than the answer, and is gone afterwards."""
     name, snapshot, decisions = _situation(look, image)
@@ -162,7 +180,7 @@ def _rows(preview: Preview, steps: Sequence[Step]) -> Iterator[Row]:
         yield Row(name, (starts, clock_text(step.duration_s)), "", tuple(notes))
 
 
-def _print_summary(preview: Preview, workers: int, look: Look) -> None:
+def _print_summary(preview: Preview, workers: int, at: datetime) -> None:
     wave = preview.wave
     images = sum(len(step.images) for step in wave.steps)
     what = f"{counted(len(wave.steps), 'task')}, {counted(images, 'image')}"
@@ -170,15 +188,13 @@ def _print_summary(preview: Preview, workers: int, look: Look) -> None:
     click.echo(f"\n{what}; {clock_text(wave.makespan_s)} in all with {side_by_side}")
     click.echo(f"longest chain {clock_text(wave.critical_path_s)}, work {clock_text(wave.work_s)}")
     if preview.settled_at is not None:
-        click.echo(
-            f"a base moved a moment ago and may move again; it counts {ago(preview.settled_at, look.now)}"
-        )
+        click.echo(f"a base moved a moment ago and may move again; it counts {ago(preview.settled_at, at)}")
 
 
-def _print_left_out(preview: Preview, look: Look) -> None:
+def _print_left_out(preview: Preview, at: datetime) -> None:
     if preview.left_out:
         click.echo("\nnot in the plan:")
     for decision in preview.left_out:
-        why = why_decided(decision, preview.images, look.now)
+        why = why_decided(decision, preview.images, at)
         click.echo(f"  {familiar(preview.images[decision.image_id])}")
         click.echo(paragraph(f"{decision.verdict}: {why}", "    "))

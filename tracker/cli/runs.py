@@ -5,19 +5,23 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, assert_never
 
 import click
 
+from graph.clock import now
 from graph.errors import TrackerError, WrongUse
 from rebuild.logs import log_path
 from rebuild.runs import Status
 from tracker.cli.looking import Look, looking
 from tracker.cli.main import Place
 from tracker.cli.run_rows import RunRow, check_task, newest_runs, run_named, runs_of_image
+from tracker.cli.seen import seen
 from tracker.cli.table import Row, print_json, print_rows
+from tracker.remote.service import ServerAsked, server_options
 from tracker.wording import ago, clock_text, familiar, printable
 
 _PIECE_BYTES = 64 * 1024
@@ -29,14 +33,14 @@ _PAUSE_S = 0.2
 @click.option("--status", type=click.Choice([str(status) for status in Status], case_sensitive=False))
 @click.option("--top", type=click.IntRange(min=1), default=30, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@server_options
 @click.pass_obj
-def runs(place: Place, task: str | None, status: str | None, top: int, as_json: bool) -> None:
+def runs(
+    place: Place, task: str | None, status: str | None, top: int, as_json: bool, server: ServerAsked
+) -> None:
     """List the runs, newest first. Times are UTC; DURATION is hours, minutes and seconds."""
-    with looking(place) as look:
-        if task is not None:
-            check_task(look.sql, task)
-        found = newest_runs(look.sql, task=task, status=status, most=top)
-    print_runs(found, look.now, as_json=as_json, narrowed=bool(task or status))
+    view = seen(place, server, "runs", NewestRuns, runs_view, task=task, status=status, top=top)
+    print_runs(view.runs, now(), as_json=as_json, narrowed=bool(task or status))
 
 
 @click.command()
@@ -44,8 +48,16 @@ def runs(place: Place, task: str | None, status: str | None, top: int, as_json: 
 @click.option("--task", help="The newest run of this task.")
 @click.option("--image", help="The newest run that was to make this image.")
 @click.option("--follow", "-f", is_flag=True, help="Print what is added until the run has finished.")
+@server_options
 @click.pass_obj
-def logs(place: Place, run: str | None, task: str | None, image: str | None, follow: bool) -> None:
+def logs(
+    place: Place,
+    run: str | None,
+    task: str | None,
+    image: str | None,
+    follow: bool,
+    server: ServerAsked,
+) -> None:
     """Print the log of RUN, or of the newest run of a task or image, byte for byte.
 
     How the run stands is said on standard error. The exit status is that of the printing, not of the run.
@@ -54,8 +66,15 @@ def logs(place: Place, run: str | None, task: str | None, image: str | None, fol
         raise WrongUse(
             "name one run: RUN, --task NAME or --image IMAGE", hint="'tracker runs' lists the runs"
         )
+    service = server.for_looking(place)
+    if service is not None:
+        from tracker.remote.logs import print_log_there
+
+        asked = {"run": run, "task": task, "image": image}
+        _say_status(print_log_there(service, asked, follow=follow), now())
+        return
     with looking(place) as look:
-        found = _wanted(look, run, task, image)
+        found = run_view(look, run, task, image)
         path = log_path(look.state.logs, found.run_id)
 
     def again() -> RunRow:
@@ -117,7 +136,21 @@ def _row(run: RunRow, now: datetime) -> Row:
     return Row(run.run_id, (task, run.platform, coloured_status(run.status), run.cause, started, duration))
 
 
-def _wanted(look: Look, run: str | None, task: str | None, image: str | None) -> RunRow:
+@dataclass(frozen=True, slots=True)
+class NewestRuns:
+    """Runs, newest first."""
+
+    runs: list[RunRow]
+
+
+def runs_view(look: Look, task: str | None = None, status: str | None = None, top: int = 30) -> NewestRuns:
+    if task is not None:
+        check_task(look.sql, task)
+    return NewestRuns(newest_runs(look.sql, task=task, status=status, most=top))
+
+
+def run_view(look: Look, run: str | None = None, task: str | None = None, image: str | None = None) -> RunRow:
+    """The run of that id, or the newest of that task, or the newest that was to make that image."""
     if run is not None:
         return run_named(look.sql, run)
     if task is not None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import click
 
+from graph.clock import now
 from graph.staleness import BaseMoved, Decision, Verdict
-from tracker.cli.looking import Look, looking
+from tracker.cli.looking import Look
 from tracker.cli.main import Place
+from tracker.cli.seen import seen
 from tracker.cli.table import paragraph, print_json
 from tracker.cli.verdicts import Names, decide_all, decision_json, read_names
 from tracker.reasons import verdict_colour, way_out, why_decided
+from tracker.remote.service import ServerAsked, server_options
 from tracker.wording import ago, counted, familiar, short_digest
 
 _PHRASES = {Verdict.REBUILD: "to rebuild now", Verdict.WAIT: "waiting", Verdict.BLOCKED: "blocked"}
@@ -22,28 +26,40 @@ _PHRASES = {Verdict.REBUILD: "to rebuild now", Verdict.WAIT: "waiting", Verdict.
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if any image is stale, for scripts.")
+@server_options
 @click.pass_obj
-def stale(place: Place, as_json: bool, exit_code: bool) -> int:
+def stale(place: Place, as_json: bool, exit_code: bool, server: ServerAsked) -> int:
     """List the images that stand on a base which has moved since.
 
     For each: what is to become of it (rebuild, wait or blocked) and why, then for each base and platform
     the digest that was recorded and the one that is there now.
     """
-    with looking(place) as look:
-        found, decisions = stale_decisions(look)
-        names = read_names(look, found)
+    view, at = seen(place, server, "stale", StaleImages, stale_view), now()
     if as_json:
-        print_json([decision_json(decision, names, look) for decision in found])
+        print_json([decision_json(decision, view.names, at) for decision in view.found])
     else:
-        _print(found, names, look.now)
-        _print_summary(found, decisions)
-    return 1 if exit_code and found else 0
+        _print(view.found, view.names, at)
+        _print_summary(view)
+    return 1 if exit_code and view.found else 0
 
 
-def stale_decisions(look: Look) -> tuple[list[Decision], Mapping[int, Decision]]:
-    """Those about images whose bases have moved, the most urgent first; and all."""
+@dataclass(frozen=True, slots=True)
+class StaleImages:
+    """The decisions about images whose bases have moved, the most urgent first.
+
+    `following` counts those that stand on images which will be rebuilt.
+    """
+
+    found: list[Decision]
+    names: Names
+    following: int
+
+
+def stale_view(look: Look) -> StaleImages:
     _, decisions = decide_all(look)
-    return sorted((d for d in decisions.values() if d.evidence), key=_urgency), decisions
+    found = sorted((d for d in decisions.values() if d.evidence), key=_urgency)
+    following = sum(1 for decision in decisions.values() if decision.pending and not decision.evidence)
+    return StaleImages(found, read_names(look, found), following)
 
 
 def evidence_line(moved: BaseMoved, names: Names, now: datetime) -> str:
@@ -80,13 +96,13 @@ def _lines(decision: Decision, names: Names, now: datetime) -> Iterator[str]:
         yield f"- {evidence_line(moved, names, now)}"
 
 
-def _print_summary(found: Sequence[Decision], decisions: Mapping[int, Decision]) -> None:
+def _print_summary(view: StaleImages) -> None:
+    found, following = view.found, view.following
     if not found:
         click.echo("no image is stale")
         return
     counts = Counter(decision.verdict for decision in found)
     parts = [f"{counts[verdict]} {phrase}" for verdict, phrase in _PHRASES.items() if counts[verdict]]
     click.echo(f"\n{counted(len(found), 'image is', 'images are')} stale: {', '.join(parts)}")
-    following = sum(1 for decision in decisions.values() if decision.pending and not decision.evidence)
     if following:
         click.echo(f"{counted(following, 'more image follows', 'more images follow')}: see 'tracker plan'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from graph.clock import to_text
@@ -41,12 +42,12 @@ def read_names(look: Look, decisions: Iterable[Decision]) -> Names:
     return Names(look.image_names(image_ids), look.digests(digest_ids))
 
 
-def decision_json(decision: Decision, names: Names, look: Look) -> dict[str, Any]:
+def decision_json(decision: Decision, names: Names, at: datetime) -> dict[str, Any]:
     return {
         "reference": names.images[decision.image_id],
         "verdict": str(decision.verdict),
         "reason": str(decision.reason),
-        "explanation": why_decided(decision, names.images, look.now),
+        "explanation": why_decided(decision, names.images, at),
         "evidence": [_evidence_json(moved, names) for moved in decision.evidence],
         "waits_for": [names.images[image_id] for image_id in decision.waits_for],
         "until": to_text(decision.until) if decision.until else None,

@@ -249,7 +249,7 @@ def _run_lines(run: RunRow, now: datetime) -> Iterator[str]:
 
 def _story_json(story: Story, look: Look) -> dict[str, Any]:
     image = story.image
-    return decision_json(story.decision, story.names, look) | {
+    return decision_json(story.decision, story.names, look.now) | {
         "reference": image.reference,
         "origin": image.origin,
         "digest": image.digest,

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from graph.errors import WrongUse
 
-HERE = "none"  # asks for no service: work in this process
 _HINT = "write https://HOST, http://HOST:PORT or unix:/PATH"
 
 

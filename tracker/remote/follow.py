@@ -17,6 +17,14 @@ SILENCE_S = 50.0  # three heartbeats
 PATIENCE_S = 600.0  # how long a service may be away
 
 
+class _OutputGone(Exception):
+    """Whoever reads what we print has gone: no fault of the service's connection."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 @dataclass(frozen=True, slots=True)
 class BackOff:
     """Waits before the next attempt: doubled from one to the next."""
@@ -58,6 +66,8 @@ class Follower:
                 if (run := self._listen()) is not None:
                     return run
                 fault: Exception = ConnectionError("it closed the connection")
+            except _OutputGone as gone:
+                raise gone.error from gone
             except BROKEN as error:
                 fault = error
             except Refused as error:
@@ -96,7 +106,10 @@ class Follower:
             raise NoEvents(
                 f"{len(piece)} bytes of the log end at {behind}, and {self.offset} had come before"
             )
-        self.write(piece)
+        try:
+            self.write(piece)
+        except OSError as error:
+            raise _OutputGone(error) from error
         self.offset = behind
 
     def _wait(self, fault: Exception, wait_s: float) -> None:

@@ -14,12 +14,13 @@ import click
 
 from graph.errors import WrongUse
 from tracker.cli.main import Place
-from tracker.remote.address import HERE, UnixAddress, answering, parse_address
 from tracker.state import find_config, find_state
 
 if TYPE_CHECKING:  # HTTP is loaded only where there is a service to speak with
     from tracker.remote.client import Client
 
+HERE = "none"  # asks for no service: work in this process
+OF_THE_MACHINE = Path("/run/tracker/tracker.sock")  # of the service that systemd runs
 SERVER_VARIABLE = "TRACKER_SERVER"
 CA_VARIABLE = "TRACKER_CA_FILE"
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -46,10 +47,11 @@ class ServerAsked:
         text = self.server or os.environ.get(SERVER_VARIABLE)
         if not text or text == HERE:
             return None
-        address = parse_address(text)
+        from tracker.remote.address import parse_address
         from tracker.remote.client import Client
         from tracker.remote.tokens import find_token
 
+        address = parse_address(text)
         token = find_token(str(address), self.token_file, os.environ)
         ca_file = self.ca_file or _path(os.environ.get(CA_VARIABLE))
         return Client(address, token, ca_file)
@@ -57,14 +59,38 @@ class ServerAsked:
     def for_work(self, place: Place) -> Client | None:
         """The service that does the work: the named one, or that of this state folder if it runs."""
         named = self.named()
-        if named is not None or (self.server or os.environ.get(SERVER_VARIABLE)) == HERE:
+        if named is not None or self._is_here():
             return named
-        socket = find_state(place.state, find_config(place.config)).socket
-        if not answering(socket):
-            return None
-        from tracker.remote.client import Client
+        return _behind(find_state(place.state, find_config(place.config)).socket)
 
-        return Client(UnixAddress(socket))
+    def for_looking(self, place: Place) -> Client | None:
+        """The service that tells what is known: the named one, or one whose database is not ours to read."""
+        named = self.named()
+        if named is not None or self._is_here():
+            return named
+        state = find_state(place.state, find_config(place.config))
+        if os.access(state.database, os.R_OK):
+            return None
+        is_usual = place.state is None and "TRACKER_STATE" not in os.environ
+        return _behind(state.socket) or (_behind(OF_THE_MACHINE) if is_usual else None)
+
+    def _is_here(self) -> bool:
+        return (self.server or os.environ.get(SERVER_VARIABLE)) == HERE
+
+
+def _behind(socket: Path) -> Client | None:
+    """Whoever answers at that socket. Where there is none, nothing is loaded to find that out."""
+    try:
+        socket.stat()
+    except OSError:
+        return None
+    from tracker.remote.address import UnixAddress, answering
+
+    if not answering(socket):
+        return None
+    from tracker.remote.client import Client
+
+    return Client(UnixAddress(socket))
 
 
 def _path(text: str | None) -> Path | None:

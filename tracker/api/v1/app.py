@@ -17,6 +17,7 @@ from tracker.api.v1.images import image_routes
 from tracker.api.v1.logs import log_routes
 from tracker.api.v1.runs import run_routes
 from tracker.api.v1.tasks import task_routes
+from tracker.api.v1.views import image_view_routes, run_view_routes
 
 PREFIX = "/api/v1"
 STREAMED = frozenset({"/contexts"})
@@ -35,6 +36,8 @@ def build_api(desk: Desk) -> FastAPI:
         context_routes(desk),
         task_routes(desk),
         image_routes(desk),
+        image_view_routes(desk),
+        run_view_routes(desk),
     ):
         api.include_router(router)
     return api

@@ -1,0 +1,87 @@
+"""Routes of views: what tracker's own commands print elsewhere, as the values that they print it from.
+
+They belong to one version of tracker, and so the description of the API does not have them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from msgspec import to_builtins
+
+from graph.errors import TrackerError
+from tracker.api.auth import Reader
+from tracker.api.v1.desk import Desk
+from tracker.api.v1.faults import NotFound
+from tracker.api.v1.images import Name, Workers
+from tracker.cli.deps import deps_view, rdeps_view
+from tracker.cli.images import images_view
+from tracker.cli.plan import plan_view
+from tracker.cli.runs import run_view, runs_view
+from tracker.cli.stale import stale_view
+
+Top = Annotated[int, Query(ge=1, le=1000)]
+
+
+class _Told:
+    """Looks, and makes of what was seen what JSON can hold."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def __call__(self, look_at: Callable[..., Any], **asked: str | int | None) -> Any:
+        with self._desk.looking() as look:
+            try:
+                return to_builtins(look_at(look, **asked), str_keys=True)
+            except TrackerError as error:
+                if type(error) is not TrackerError:
+                    raise
+                raise NotFound(error.message, hint=error.hint) from None
+
+
+def image_view_routes(desk: Desk) -> APIRouter:
+    """`/views`: what tracker's own commands print, as the values that they print it from."""
+    router = APIRouter(prefix="/views", tags=["views"], include_in_schema=False)
+    told = _Told(desk)
+
+    @router.get("/deps")
+    def deps(image: Name, caller: Reader) -> Any:
+        return told(deps_view, image=image)
+
+    @router.get("/rdeps")
+    def rdeps(image: Name, caller: Reader) -> Any:
+        return told(rdeps_view, image=image)
+
+    @router.get("/images")
+    def images(caller: Reader) -> Any:
+        return told(images_view)
+
+    @router.get("/stale")
+    def stale(caller: Reader) -> Any:
+        return told(stale_view)
+
+    @router.get("/plan")
+    def plan(caller: Reader, image: Name | None = None, workers: Workers | None = None) -> Any:
+        return told(plan_view, image=image, workers=workers)
+
+    return router
+
+
+def run_view_routes(desk: Desk) -> APIRouter:
+    """`/views/runs` and `/views/run`."""
+    router = APIRouter(prefix="/views", tags=["views"], include_in_schema=False)
+    told = _Told(desk)
+
+    @router.get("/runs")
+    def runs(caller: Reader, task: Name | None = None, status: Name | None = None, top: Top = 30) -> Any:
+        return told(runs_view, task=task, status=status, top=top)
+
+    @router.get("/run")
+    def run(
+        caller: Reader, run: Name | None = None, task: Name | None = None, image: Name | None = None
+    ) -> Any:
+        return told(run_view, run=run, task=task, image=image)
+
+    return router
