@@ -150,7 +150,7 @@ def steps_json(preview: Preview) -> Iterator[dict[str, Any]]:
 def totals_json(wave: Plan) -> dict[str, Any]:
     return {
         "critical_path_s": wave.critical_path_s,
-        "work_s": wave.work_s,
+        "work_s": float(wave.work_s),  # of no step at all it is 0
         "makespan_s": wave.makespan_s,
     }
 
