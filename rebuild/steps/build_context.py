@@ -33,10 +33,15 @@ async def settled(step: Step, site: Site) -> tuple[PlannedBuild, RunPlace]:
         return await _fetched(step, site, planned, planned.remote), site.place
     if not shares_time(site.taskfile, step):
         return planned, site.place
-    root = fresh_folder(Path(site.place.folder) / "snapshots", step.id)
-    place = replace(site.place, folder=str(root))
-    await asyncio.to_thread(_snapshot, Path(site.place.folder), root)
+    place = copy_place(step, site)
+    into = fresh_folder(Path(place.folder).parent, step.id)
+    await asyncio.to_thread(snapshot, Path(site.place.folder), into)
     return plan_build(step, replace(site.setting, place=place), site.outputs), place
+
+
+def copy_place(step: Step, site: Site) -> RunPlace:
+    """The place whose workspace and volumes are the copy for that step."""
+    return replace(site.place, folder=f"{site.place.folder}/snapshots/{step.id}")
 
 
 def shares_time(taskfile: TaskFile, step: Step) -> bool:
@@ -59,7 +64,8 @@ async def _fetched(step: Step, site: Site, planned: PlannedBuild, remote: str) -
     return replace(planned, context=str(folder), dockerfile=dockerfile)
 
 
-def _snapshot(run_folder: Path, into: Path) -> None:
+def snapshot(run_folder: Path, into: Path) -> None:
+    """Copy what steps share; no link is followed, whatever changes meanwhile."""
     for name in _IN_CONTAINERS:
         if (run_folder / name).is_dir():
             _copy(run_folder / name, into / name)

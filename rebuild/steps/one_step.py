@@ -12,11 +12,12 @@ from graph.errors import TrackerError, WrongUse
 from rebuild.registry import RegistryRefused
 from rebuild.steps import narration
 from rebuild.steps.attempts import Attempt, Try, persist
+from rebuild.steps.build_context import copy_place
 from rebuild.steps.build_step import prepare_build
 from rebuild.steps.cmd_step import prepare_cmd
 from rebuild.steps.push_step import prepare_push
 from rebuild.steps.run_site import Site
-from rebuild.taskfile import Kind, Step, StepOutcome, StepStatus
+from rebuild.taskfile import WORKSPACE, Kind, Step, StepOutcome, StepStatus
 
 _NETWORK = "--network="
 
@@ -60,6 +61,8 @@ async def carry_out(step: Step, site: Site) -> StepResult:
     error = end.attempt.error
     if error is not None:
         say(narration.failed(step, error))
+    if end.hint is not None:
+        say(f"hint: {end.hint}")
     if error is None or step.ignore_errors:
         say(narration.successful(step, time.monotonic() - started_s))
     return StepResult(
@@ -82,7 +85,7 @@ async def _without_faults(step: Step, site: Site) -> _End:
         return _End(await _in_time(step, site))
     except TrackerError as error:
         is_our_fault = not isinstance(error, WrongUse | RegistryRefused)
-        return _End(Attempt(error.message), error.hint, is_our_fault)
+        return _End(Attempt(_as_seen(error.message, step, site)), error.hint, is_our_fault)
 
 
 async def _in_time(step: Step, site: Site) -> Attempt:
@@ -92,11 +95,20 @@ async def _in_time(step: Step, site: Site) -> Attempt:
     attempt = await _PREPARE[step.kind](step, site)
     try:
         async with asyncio.timeout(step.timeout_s) as limit:
+            if step.kind is Kind.PUSH:  # which has tries of its own for each image
+                return await attempt()
             return await persist(step, attempt, say, what=step.id)
     except TimeoutError:
         if not limit.expired():
             raise
         return Attempt(f"timed out after {step.timeout_s} seconds")
+
+
+def _as_seen(text: str, step: Step, site: Site) -> str:
+    """Paths of the machine as the step knows them."""
+    for folder in (copy_place(step, site), site.place):
+        text = text.replace(folder.workspace, WORKSPACE)
+    return text
 
 
 def _network(step: Step, site: Site) -> str | None:

@@ -42,27 +42,27 @@ async def publish_under(names: Iterable[ImageRef], step: Step, site: Site) -> At
         built = _built(name, step, site)
         failed = await _persistently(name, built, step, site)
         if failed is not None:
-            return Attempt(f"failed to push images successfully: {name}: {failed}")
+            return Attempt(f"failed to push images successfully: {name}: {failed.log_tail}")
     return Attempt()
 
 
-async def _persistently(name: ImageRef, built: BuiltImage, step: Step, site: Site) -> str | None:
-    """None once it is there, else why it is not."""
-    why = ""
-    for number in range(TRIES):
-        if number:
-            await asyncio.sleep(min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**number))
-        site.narrator.say(step.id, f"Pushing image: {name}, attempt {number + 1}")
+async def _persistently(name: ImageRef, built: BuiltImage, step: Step, site: Site) -> CommandFailed | None:
+    """None once it is there. What the last try raised, or failed with, is the answer."""
+    for number in range(1, TRIES + 1):
+        site.narrator.say(step.id, f"Pushing image: {name}, attempt {number}")
         try:
             answer = await _publish(name, built, step, site)
-        except RegistryUnavailable as error:
-            why = error.message
-            continue
-        if not isinstance(answer, CommandFailed):
-            site.published.append(answer)
-            return None
-        why = (answer.log_tail.strip().splitlines() or [f"exit status {answer.exit_code}"])[-1]
-    return why
+        except RegistryUnavailable:
+            if number == TRIES:
+                raise
+        else:
+            if isinstance(answer, Published):
+                site.published.append(answer)
+                return None
+            if number == TRIES:
+                return replace(answer, log_tail=(answer.log_tail.strip().splitlines() or [""])[-1])
+        await asyncio.sleep(min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**number))
+    raise AssertionError("the last try ends it")
 
 
 async def _publish(name: ImageRef, built: BuiltImage, step: Step, site: Site) -> Published | CommandFailed:

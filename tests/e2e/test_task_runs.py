@@ -262,6 +262,40 @@ async def test_pushing_what_no_step_has_built_fails_and_pushes_nothing(
 
 
 @pytest.mark.anyio
+async def test_a_build_with_a_context_of_its_own_has_it_fetched(task_machine: Machine, shelf: Shelf) -> None:
+    fetched: list[str] = []
+
+    async def fetch(source: str, into: Path) -> Path:
+        fetched.append(source)
+        (into / "sub").mkdir(parents=True)
+        (into / "sub" / "own.Dockerfile").write_text("FROM scratch\nCOPY own.Dockerfile /\n")
+        return into / "sub"
+
+    done = await task_machine.run(
+        "steps: [{build: -t x -f own.Dockerfile https://example.com/app.git#main:sub}]",
+        fetch=fetch,
+    )
+
+    assert done.outcome.status is Status.SUCCEEDED, done.outcome.error
+    assert fetched == ["https://example.com/app.git#main:sub"]
+
+
+@pytest.mark.anyio
+async def test_a_push_that_no_registry_takes_is_tried_three_times_and_is_not_the_files_fault(
+    task_machine: Machine,
+) -> None:
+    done = await task_machine.run(
+        "steps: [{build: -t localhost:1/away:1 .}, {id: pushed, push: ['localhost:1/away:1']}]",
+        {"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"},
+    )
+
+    assert done.outcome.status is Status.ERROR
+    assert [line for line in done.log("pushed").splitlines() if "Pushing image" in line][-1].endswith(
+        "attempt 3"
+    )
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     "build",
     ["-f link -t x .", "-t x linked", "--secret id=s,src=link -t x -f good ."],
