@@ -40,6 +40,7 @@ from tracker.scrape import Scrape
 from tracker.service import Supervisor
 from tracker.settings import ConfigError, EventSource, Settings
 from tracker.state import State
+from tracker.task_saving import Archive
 from tracker.upkeep import EngineStorage, Report, SentContexts, Upkeep, clock
 from tracker.watch import Asker, Intervals
 from tracker.workshop import Workshop, host_platform
@@ -206,6 +207,7 @@ class Daemon:
             tools=place.tools,
             cipher=workshop.cipher,
             uploads=Uploads(self._state.uploads, limits),
+            archive=Archive.of(workshop),
             wake=rebuilder.wake,
             is_stopping=lambda: self._phase is Phase.STOPPING,
             now=now,

@@ -29,6 +29,7 @@ from tracker.cli.runs import follow_log, run_json
 from tracker.cli.table import print_json
 from tracker.cli.task_change import usual_of
 from tracker.cli.task_options import JSON, NAME, OVERRIDES, asked_of
+from tracker.remote.service import ServerAsked, server_options, wait_of
 from tracker.serving import is_served
 from tracker.settings import Settings, load
 from tracker.state import State, find_config, find_state
@@ -44,15 +45,29 @@ _LOOK_EVERY_S = 0.5
 @click.option("--no-logs", is_flag=True, help="Wait for the end without printing the log.")
 @click.option("--no-format", is_flag=True, help="Taken: logs are printed byte for byte anyway.")
 @JSON
+@server_options
 @click.pass_obj
 def run(
-    place: Place, /, name: str, as_json: bool, no_wait: bool, no_logs: bool, no_format: bool, **typed: Any
+    place: Place,
+    /,
+    name: str,
+    as_json: bool,
+    no_wait: bool,
+    no_logs: bool,
+    no_format: bool,
+    server: ServerAsked,
+    **typed: Any,
 ) -> int:
     """Run the task NAME now. The exit status is that of the run; its log goes to standard error.
 
     What is given counts for this run alone. Ctrl-C ends a run in this process, and leaves one that the
     service carries out.
     """
+    service = server.named()
+    if service is not None:
+        from tracker.remote.task import run_task_there
+
+        return run_task_there(service, name, typed, wait=wait_of(no_wait, no_logs), as_json=as_json)
     config = find_config(place.config)
     settings, state = load(config), find_state(place.state, config)
     definition = _definition(place, settings, name, typed)

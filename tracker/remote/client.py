@@ -84,9 +84,9 @@ class Client:
         connection = self.connection(timeout_s)
         with contextlib.closing(connection):
             connection.request(method, self.target(path), body, self._headers(body, headers))
-            answer = connection.getresponse()
-            check(answer)
-            yield answer
+            with contextlib.closing(connection.getresponse()) as answer:
+                check(answer)
+                yield answer
 
     def connection(self, timeout_s: float = TIMEOUT_S) -> http.client.HTTPConnection:
         return open_connection(self.address, timeout_s=timeout_s, ca_file=self.ca_file)

@@ -134,12 +134,15 @@ def wait_options(command: _Command) -> _Command:
 
     @functools.wraps(command)
     def with_wait(*arguments: Any, no_logs: bool, no_wait: bool, **more: Any) -> Any:
-        wait = Wait.NOT if no_wait else Wait.OUTCOME if no_logs else Wait.LOG
-        return command(*arguments, wait=wait, **more)
+        return command(*arguments, wait=wait_of(no_wait, no_logs), **more)
 
     no_logs = click.option("--no-logs", is_flag=True, help="Wait for the outcome and print no log.")
     no_wait = click.option("--no-wait", is_flag=True, help="Queue the run at the service, and end.")
     return no_logs(no_wait(with_wait))  # type: ignore[return-value]
+
+
+def wait_of(no_wait: bool, no_logs: bool) -> Wait:
+    return Wait.NOT if no_wait else Wait.OUTCOME if no_logs else Wait.LOG
 
 
 def refuse_to_detach(wait: Wait) -> None:

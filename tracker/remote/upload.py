@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -124,11 +125,12 @@ def _send(
         packed = pack(folder, dockerfile, into=body, progress=progress)
         sha256 = body.end()
     except _Broken as broken:
-        check(connection.getresponse())  # it may have said why, before it hung up
+        with contextlib.closing(connection.getresponse()) as answer:
+            check(answer)  # it may have said why, before it hung up
         raise http.client.HTTPException(str(broken)) from broken
-    answer = connection.getresponse()
-    check(answer)
-    told = json.loads(answer.read(MIB))
+    with contextlib.closing(connection.getresponse()) as answer:
+        check(answer)
+        told = json.loads(answer.read(MIB))
     if told["sha256"] != sha256:
         raise Unreachable(f"{client.address} got other bytes than were sent", hint="try again")
     return Sent(told["context"], packed.dockerfile, packed, body.size)

@@ -20,16 +20,18 @@ from rebuild.api_token import ApiTokens, Scope
 from rebuild.image_build import Tools
 from rebuild.logs import log_path
 from rebuild.runs import Runs, Status
+from rebuild.secret_reader import Places
 from rebuild.uploads import UploadLimits, Uploads
 from tracker.api.auth import UNIX
 from tracker.api.v1.app import build_api
 from tracker.api.v1.desk import Desk, Usual
 from tracker.equipping import cipher_of
 from tracker.state import State
+from tracker.task_saving import Archive
 from tracker.written_settings import Written
 
 LIMITS = UploadLimits(bytes_most=4 * 1024 * 1024, total_bytes_most=6 * 1024 * 1024)
-GIT = "https://example.com/app.git"
+GIT = "http://127.0.0.1:1/app.git"  # nobody answers there
 DOCKER: dict[str, Any] = {"context": GIT, "step": {"kind": "docker", "images": ["app:1"]}}
 
 
@@ -92,14 +94,16 @@ def api_desk(folder: Path) -> Iterator[ApiDesk]:
     state = State(folder / "state")
     connection = state.write()
     woken: list[int] = []
+    cipher = cipher_of(state.folder, {})
     desk = Desk(
         connection=connection,
         state=state,
         written=Written(),
         usual=Usual("registry.example.com", Platform.parse("linux/amd64"), 600.0, False),
         tools=cast(Tools, None),  # asks no registry and no engine
-        cipher=cipher_of(state.folder, {}),
+        cipher=cipher,
         uploads=Uploads(state.uploads, LIMITS),
+        archive=Archive(connection, cipher, Places(), state.scratch, "registry.example.com"),
         wake=lambda: woken.append(1),
         is_stopping=lambda: False,
         now=now,

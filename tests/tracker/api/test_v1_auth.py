@@ -28,6 +28,7 @@ ROUTES = [
     ("GET", "/tasks", Scope.READ),
     ("GET", "/tasks/t", Scope.READ),
     ("PUT", "/tasks/t", Scope.WRITE),
+    ("DELETE", "/tasks/t", Scope.WRITE),
     ("GET", "/images", Scope.READ),
     ("GET", "/images/app/deps", Scope.READ),
     ("GET", "/images/app/rdeps", Scope.READ),

@@ -290,3 +290,31 @@ async def test_any_body_gets_an_answer_in_words(api: ApiDesk, body: dict[str, ob
 
     assert answer.status_code in (201, 400, 403, 404, 422)
     assert answer.status_code == 201 or answer.json()["error"]
+
+
+async def test_a_task_that_is_saved_says_which_bases_are_not_known_yet(api: ApiDesk) -> None:
+    told = (await api.ask("PUT", "/tasks/app", json=DOCKER)).json()
+
+    assert told["triggers"] == "BASE_IMAGE"
+    assert len(told["unknown"]) == 1
+
+
+async def test_a_deleted_task_is_gone_and_its_runs_stay(api: ApiDesk) -> None:
+    await api.ask("PUT", "/tasks/app", json=DOCKER)
+    run_id = (await api.ask("POST", "/runs", json={"task": "app"})).json()["run_id"]
+
+    deleted = await api.ask("DELETE", "/tasks/app")
+
+    assert deleted.status_code == 204
+    assert (await api.ask("GET", "/tasks/app")).status_code == 404
+    assert (await api.ask("GET", f"/runs/{run_id}")).json()["status"] == "Canceled"
+
+
+async def test_a_task_at_work_is_not_deleted(api: ApiDesk) -> None:
+    await api.ask("PUT", "/tasks/app", json=DOCKER)
+    run_id = (await api.ask("POST", "/runs", json={"task": "app"})).json()["run_id"]
+    api.start(run_id)
+
+    answer = await api.ask("DELETE", "/tasks/app")
+
+    assert (answer.status_code, run_id in answer.json()["error"]) == (409, True)

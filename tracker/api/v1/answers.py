@@ -61,8 +61,15 @@ class TaskAnswer(BaseModel):
 
     name: str
     enabled: bool
+    triggers: str
     definition: dict[str, Any]
     secrets: list[dict[str, str]]
+
+
+class SavedTask(TaskAnswer):
+    """A task as it was saved; `unknown` says which of its bases could not be found out yet, and why."""
+
+    unknown: list[str]
 
 
 class ServiceAnswer(BaseModel):

@@ -14,6 +14,7 @@ from rebuild.kept_source import FindCipher
 from rebuild.uploads import Uploads
 from tracker.cli.looking import Look
 from tracker.state import State
+from tracker.task_saving import Archive
 from tracker.written_settings import Written
 
 
@@ -38,6 +39,7 @@ class Desk:
     tools: Tools
     cipher: FindCipher
     uploads: Uploads
+    archive: Archive
     wake: Callable[[], None]  # there is a new run
     is_stopping: Callable[[], bool]
     now: Callable[[], datetime]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from graph.database import immediate
+from graph.errors import TrackerError
+from rebuild.definition import Definition
+from rebuild.stored_task import StoredTasks, WholeTask, kinds_of_triggers
 from rebuild.task import Task, Tasks, check_name
 from rebuild.task_secrets import TaskSecrets
 from tracker.api.auth import Reader, Writer
-from tracker.api.v1.answers import TaskAnswer
+from tracker.api.v1.answers import SavedTask, TaskAnswer
 from tracker.api.v1.asked import SavedAsked, definition_of, refuse_upload, sources_of, use_of
 from tracker.api.v1.desk import Desk
-from tracker.api.v1.faults import FAULTS, NOT_FOUND
+from tracker.api.v1.faults import CONFLICT, FAULTS, NOT_FOUND, Conflict
 from tracker.api.v1.runs import check_context
 
 
@@ -30,28 +34,50 @@ def task_routes(desk: Desk) -> APIRouter:
         return _answer(Tasks(desk.connection).named(name), desk)
 
     @router.put("/{name}", summary="Save a task, or give one another definition", responses=FAULTS)
-    async def save(name: str, asked: SavedAsked, caller: Writer) -> TaskAnswer:
-        """Its secrets become those given here."""
+    async def save(name: str, asked: SavedAsked, caller: Writer) -> SavedTask:
+        """Its secrets become those given here; its triggers and timers stay."""
         check_name(name)
         refuse_upload(asked.context)
         definition = definition_of(asked, desk.usual, caller)
         check_context(definition, desk)
-        secrets = sources_of(asked)
-        with immediate(desk.connection):
-            saved = Tasks(desk.connection).save(name, definition, desk.now())
-            kept = TaskSecrets(desk.connection, desk.cipher)
-            kept.replace(saved.task_id, use_of(definition.step), secrets, desk.now())
+        wanted = _whole(name, definition, desk)
+        secrets = {use_of(definition.step): sources_of(asked)}
+        saved, scanned = await desk.archive.save(wanted, secrets, new=False)
         desk.wake()
-        return _answer(saved, desk)
+        return SavedTask(**_answer(saved, desk).model_dump(), unknown=list(scanned.unknown))
+
+    @router.delete(
+        "/{name}", status_code=204, summary="Delete a task", responses=FAULTS | NOT_FOUND | CONFLICT
+    )
+    async def delete(name: str, caller: Writer) -> Response:
+        """What it built, its runs and their logs stay."""
+        Tasks(desk.connection).named(name)
+        try:
+            with immediate(desk.connection):
+                StoredTasks(desk.connection, desk.cipher).delete(name, desk.now())
+        except TrackerError as error:
+            if type(error) is not TrackerError:
+                raise
+            raise Conflict(error.message, hint=error.hint) from None
+        return Response(status_code=204)
 
     return router
 
 
+def _whole(name: str, definition: Definition, desk: Desk) -> WholeTask:
+    if not Tasks(desk.connection).exists(name):
+        return WholeTask(name, definition)
+    old = StoredTasks(desk.connection, desk.cipher).whole(Tasks(desk.connection).named(name))
+    return replace(old, definition=definition)
+
+
 def _answer(task: Task, desk: Desk) -> TaskAnswer:
     stored = TaskSecrets(desk.connection, desk.cipher).list(task.task_id)
+    whole = StoredTasks(desk.connection, desk.cipher).whole(task)
     return TaskAnswer(
         name=task.name,
         enabled=task.enabled,
+        triggers=kinds_of_triggers(whole),
         definition=json.loads(task.definition.to_json()),
         secrets=[{"use": each.use, "name": each.name, "source": each.source} for each in stored],
     )
