@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 from dataclasses import dataclass
 from enum import StrEnum
@@ -53,7 +54,8 @@ class RunPlace:
 
     @property
     def prefix(self) -> str:
-        return f"tracker-{self.run}"
+        """Unlike all others of the machine: storages share networks, and every state counts from a1."""
+        return f"tracker-{self.run}-{hashlib.sha256(self.folder.encode()).hexdigest()[:6]}"
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -144,6 +144,6 @@ def test_a_step_finds_another_by_its_id_on_the_network_of_the_run(machine: Machi
         run.step("web")
         assert "Name:\tweb" in run.step("ask")
     finally:
-        program = machine.calls.program
-        subprocess.run([*program, "rm", "--force", "--time=0", "tracker-network-web"], check=False)
+        program, container = machine.calls.program, f"{run.setting.place.prefix}-web"
+        subprocess.run([*program, "rm", "--force", "--time=0", container], check=False)
         subprocess.run([*program, "network", "rm", network.name], check=False)

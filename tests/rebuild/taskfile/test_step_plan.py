@@ -55,9 +55,9 @@ def test_a_container_with_all_its_arguments() -> None:
     """)
 
     assert call == (
-        *("podman", "run", "--name=tracker-ca1-web", *PLACE.labels, "--rm", "--log-driver=none"),
+        *("podman", "run", f"--name={PLACE.prefix}-web", *PLACE.labels, "--rm", "--log-driver=none"),
         *("--user=1000", "--cpus=0.5", "--expose=80"),
-        *("--network=tracker-ca1-default", "--network-alias=web", "--entrypoint=/bin/bash", *MOUNTS),
+        *(f"--network={PLACE.prefix}-default", "--network-alias=web", "--entrypoint=/bin/bash", *MOUNTS),
         *("--volume=/runs/ca1/outputs/web:/acb/output", "--env=HOME=/acb/home"),
         *("--env=TRACKER_OUTPUT=/acb/output/outputs", "--env=X=a b", "--workdir=/workspace/src"),
         *("docker.io/library/bash:5", "-c", 'echo "$X"', "a", "b"),
@@ -143,7 +143,7 @@ class TestNetworks:
             "create",
             "--driver=bridge",
             *PLACE.labels,
-            "tracker-ca1-default",
+            f"{PLACE.prefix}-default",
         )
 
     def test_those_that_are_listed_take_its_place(self) -> None:
@@ -158,18 +158,22 @@ class TestNetworks:
             "--driver=bridge",
             "--ipv6",
             *PLACE.labels,
-            "tracker-ca1-a",
+            f"{PLACE.prefix}-a",
         )
 
     @pytest.mark.parametrize(
         ("head", "step", "expected"),
         [
             ("networks: [{name: a}]", "cmd: x", []),
-            ("networks: [{name: a}]", "cmd: x\nnetwork: a", ["--network=tracker-ca1-a", "--network-alias=w"]),
+            (
+                "networks: [{name: a}]",
+                "cmd: x\nnetwork: a",
+                [f"--network={PLACE.prefix}-a", "--network-alias=w"],
+            ),
             (
                 "networks: [{name: a, isDefault: on}]",
                 "cmd: x",
-                ["--network=tracker-ca1-a", "--network-alias=w"],
+                [f"--network={PLACE.prefix}-a", "--network-alias=w"],
             ),
             (
                 "networks: [{name: a, skipCreation: on}]",
@@ -239,7 +243,7 @@ class TestBuilds:
         assert flags("cmd: a", "platform", setting=setting) == ["--platform=linux/arm64"]
 
     def test_a_build_without_a_name_has_one_in_the_engine_alone(self) -> None:
-        assert flags("id: Img\nbuild: .", "tag") == ["--tag=localhost/tracker-ca1-img"]
+        assert flags("id: Img\nbuild: .", "tag") == [f"--tag=localhost/{PLACE.prefix}-img"]
 
     @pytest.mark.parametrize(("value", "expected"), [("disabled", ["--no-cache"]), ("enabled", [])])
     def test_a_cache_can_be_switched_off(self, value: str, expected: list[str]) -> None:
