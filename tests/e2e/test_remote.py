@@ -388,3 +388,52 @@ def on_terminal(service: RealService, arguments: list[str]) -> Iterator[Typed]:
     finally:
         typed.end()
         os.close(terminal)
+
+
+TASK_FILE = """\
+version: v1.1.0
+steps:
+  - build: -t {{.Values.image}} .
+  - push: ["{{.Values.image}}"]
+"""
+
+
+def test_a_task_file_and_its_folder_go_to_the_service(shared_yard: Yard, service: RealService) -> None:
+    made = shop(shared_yard, "file")
+    (made.projects["app"] / "acb.yaml").write_text(TASK_FILE)
+    command = ("run", made.projects["app"], "-f", "acb.yaml", "--set", f"image={made.image('app')}")
+
+    done = service.tracker(*command, "--json", **token(service))
+
+    digest = str(made.shelf.digest(made.image("app")))
+    assert [output["digest"] for output in json.loads(done.stdout)["outputs"]] == [digest]
+    assert stored_log(service, "a1").decode() in done.stderr
+
+
+def test_a_saved_task_is_run_from_elsewhere_with_another_folder(
+    shared_yard: Yard, service: RealService
+) -> None:
+    made = shop(shared_yard, "saved")
+    service.tracker("build", made.projects["app"], "-t", made.image("app"), "--task", "saved-app")
+    first = made.shelf.digest(made.image("app"))
+    other = shared_yard.project(f"FROM {made.base_name}\nARG TEXT\nCOPY f /f\nLABEL text=$TEXT\n", f="other")
+    command = ("task", "run", "-n", "saved-app", "-c", other, "--arg", "TEXT=said")
+
+    service.tracker(*command, **token(service, "read", "run", "write"))
+
+    assert made.shelf.digest(made.image("app")) != first
+    assert made.shelf.config(made.image("app"))["config"]["Labels"]["text"] == "said"
+    assert [run.cause for run in service.runs("saved-app")] == ["manual", "manual"]
+
+
+def test_a_token_that_may_only_run_gives_no_other_folder_the_secrets_of_a_task(
+    shared_yard: Yard, service: RealService
+) -> None:
+    made = shop(shared_yard, "kept")
+    service.tracker("build", made.projects["app"], "-t", made.image("app"), "--task", "kept-app")
+    command = ("task", "run", "-n", "kept-app", "-c", made.projects["app"])
+
+    refused = service.tracker(*command, expect=2, **token(service, "read", "run"))
+
+    assert "has not the scope 'write'" in refused.stderr
+    assert len(service.runs("kept-app")) == 1
