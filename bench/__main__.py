@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import builds, checks, contexts, events, graphs, steps
+from bench import builds, checks, contexts, events, graphs, steps, uploads
 from bench.folders import remove
 from bench.table import Row, print_rows
 
@@ -19,6 +19,7 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "builds": builds.rows,
     "graphs": graphs.rows,
     "contexts": contexts.rows,
+    "uploads": uploads.rows,
     "steps": steps.rows,
 }
 

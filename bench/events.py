@@ -72,13 +72,14 @@ def finished(bench: Workbench) -> int:
 
 
 @contextlib.contextmanager
-def service(bench: Workbench) -> Iterator[None]:
+def service(bench: Workbench) -> Iterator[int]:
+    """The id of its process."""
     with (bench.folder / "service.log").open("wb") as log:
         command = [str(Path(sys.executable).with_name("tracker")), "serve"]
         running = subprocess.Popen(command, env=bench.environment, stdout=log, stderr=log)
         try:
             wait_until_ready(bench)
-            yield
+            yield running.pid
         finally:
             running.terminate()
             running.wait(timeout=30)
