@@ -41,5 +41,7 @@ def test_no_byte_is_lost_however_the_output_comes(output: bytes, size: int) -> N
 
     lines = heard(*pieces).splitlines(keepends=False)
 
-    assert b"\n".join(line.removeprefix(b"s| ") for line in heard(*pieces).split(b"\n"))[: len(output)] == output
+    assert (
+        b"\n".join(line.removeprefix(b"s| ") for line in heard(*pieces).split(b"\n"))[: len(output)] == output
+    )
     assert len(lines) >= output.count(b"\n")

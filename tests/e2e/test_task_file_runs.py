@@ -1,0 +1,76 @@
+"""Task files, from the command line to the registry and the graph, in this process and in the service."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from tests.e2e.bases import with_shell
+from tests.e2e.scenes import Scene, scene
+from tests.e2e.yard import Yard, assert_recorded_is_used
+from tests.real_service import processes_with
+
+TASK = """\
+version: v1.1.0
+steps:
+  - id: image
+    build: -t IMAGE .
+  - id: test
+    cmd: IMAGE /bin/sh -c '{{.Values.test}}'
+  - push: [IMAGE]
+"""
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def made(shared_yard: Yard) -> Scene:
+    made = scene(shared_yard, f"taskfile{next(_numbers)}", app="FROM BASE\nCOPY f /f\n")
+    made.shelf.put(made.base, with_shell("first"))
+    (made.projects["app"] / "acb.yaml").write_text(TASK.replace("IMAGE", made.image("app")))
+    return made
+
+
+def test_a_task_file_builds_tests_pushes_and_records(shared_yard: Yard, made: Scene) -> None:
+    with shared_yard.service() as service:
+        outcome = service.read("run", str(made.projects["app"]), "--set", "test=cat /f")
+
+        assert outcome["status"] == "Succeeded"
+        assert outcome["outputs"][0]["digest"] == str(made.shelf.digest(made.image("app")))
+        assert_recorded_is_used(service, made.shelf, made.image("app"))
+        assert f"test| {made.prefix} app" in service.tracker("logs", outcome["run_id"]).stdout
+
+
+def test_a_test_that_fails_keeps_the_image_from_being_pushed(shared_yard: Yard, made: Scene) -> None:
+    with shared_yard.service() as service:
+        service.tracker("run", made.projects["app"], "--set", "test=exit 7", expect=1)
+
+    assert made.shelf.digest(made.image("app")) is None
+
+
+def test_the_folder_of_the_user_stays_as_it_was(shared_yard: Yard, made: Scene) -> None:
+    before = sorted(path.name for path in made.projects["app"].iterdir())
+
+    with shared_yard.service() as service:
+        service.tracker("run", made.projects["app"], "--set", "test=echo x >/workspace/new")
+
+    assert sorted(path.name for path in made.projects["app"].iterdir()) == before
+
+
+def test_containers_of_a_killed_service_end_and_the_run_is_done_again(shared_yard: Yard, made: Scene) -> None:
+    file = made.projects["app"] / "acb.yaml"
+    file.write_text(file.read_text().replace("{{.Values.test}}", "sleep 86377"))
+    with shared_yard.service() as service:
+        service.start()
+        client = service.launch("run", str(made.projects["app"]), log="client")
+        service.until(lambda: processes_with("sleep 86377"), "the step to run")
+
+        service.kill()
+        service.start()
+        service.until(lambda: [run.attempt for run in service.runs()][-1] == 2, "the run to be done again")
+        service.until(lambda: processes_with("sleep 86377"), "the step to run again")
+        service.tracker("task", "cancel-run", "--run-id", service.read("runs")[0]["run_id"])
+        service.until(lambda: not processes_with("sleep 86377"), "the container to end with the run")
+        client.wait(timeout=60)
