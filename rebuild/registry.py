@@ -1,10 +1,10 @@
 """What a build needs to ask of a registry, and the ways in which a registry can refuse. Sends nothing.
 
-    RegistryError             exit code 1
-      RegistryRefused         no such name, not allowed, not understood: asking again changes nothing
-        NotFound              the name does not exist (or is hidden from this identity)
-      RegistryUnavailable     5xx, reset, time-out, broken body: worth asking again
-        RateLimited           429 or 503 with the time after which it may be asked again
+RegistryError             exit code 1
+  RegistryRefused         no such name, not allowed, not understood: asking again changes nothing
+    NotFound              the name does not exist (or is hidden from this identity)
+  RegistryUnavailable     5xx, reset, time-out, broken body: worth asking again
+    RateLimited           429 or 503 with the time after which it may be asked again
 """
 
 from __future__ import annotations

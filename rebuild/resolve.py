@@ -78,9 +78,7 @@ class Resolved:
 def taken(found: Scan, *, reads_syntax_line: bool) -> tuple[Base, ...]:
     """The places that this build really takes an image from."""
     return tuple(
-        base
-        for base in found.bases
-        if base.reachable and (base.via is not Via.SYNTAX or reads_syntax_line)
+        base for base in found.bases if base.reachable and (base.via is not Via.SYNTAX or reads_syntax_line)
     )
 
 
