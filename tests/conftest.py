@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.real_registry import RealRegistry, real_registry
+
+# A busy machine is no defect; and where nobody looks for new cases, a run is the same as the one before.
+settings.register_profile("tracker", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("tracker")
 
 
 @pytest.fixture
