@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, assert_never
+from typing import BinaryIO, assert_never
 
 import click
 
@@ -16,13 +15,13 @@ from graph.clock import now
 from graph.errors import TrackerError, WrongUse
 from rebuild.logs import log_path
 from rebuild.runs import Status
-from tracker.cli.looking import Look, looking
+from tracker.cli.looking import looking
 from tracker.cli.main import Place
-from tracker.cli.run_rows import RunRow, check_task, newest_runs, run_named, runs_of_image
 from tracker.cli.seen import seen
 from tracker.cli.table import Row, print_json, print_rows
 from tracker.remote.service import ServerAsked, server_options
-from tracker.wording import ago, clock_text, familiar, printable
+from tracker.views.runs import NewestRuns, RunRow, run_json, run_named, run_view, runs_view
+from tracker.wording import ago, clock_text, printable
 
 _PIECE_BYTES = 64 * 1024
 _PAUSE_S = 0.2
@@ -99,25 +98,6 @@ def print_runs(found: Sequence[RunRow], now: datetime, *, as_json: bool, narrowe
         click.echo(f"there are no runs{' like that' if narrowed else ''}")
 
 
-def run_json(run: RunRow, now: datetime) -> dict[str, Any]:
-    return {
-        "run_id": run.run_id,
-        "task": run.task,
-        "platform": run.platform,
-        "status": str(run.status),
-        "cause": run.cause,
-        "reason": run.reason,
-        "images": run.images,
-        "outputs": run.outputs,
-        "error": run.error,
-        "attempt": run.attempt,
-        "created_at": run.created_at,
-        "started_at": run.started_at,
-        "finished_at": run.finished_at,
-        "duration_s": run.duration_s(now),
-    }
-
-
 def coloured_status(status: Status) -> str:
     match status:
         case Status.SUCCEEDED:
@@ -134,34 +114,6 @@ def _row(run: RunRow, now: datetime) -> Row:
     duration = clock_text(run.duration_s(now))
     task = run.task or "-"
     return Row(run.run_id, (task, run.platform, coloured_status(run.status), run.cause, started, duration))
-
-
-@dataclass(frozen=True, slots=True)
-class NewestRuns:
-    """Runs, newest first."""
-
-    runs: list[RunRow]
-
-
-def runs_view(look: Look, task: str | None = None, status: str | None = None, top: int = 30) -> NewestRuns:
-    if task is not None:
-        check_task(look.sql, task)
-    return NewestRuns(newest_runs(look.sql, task=task, status=status, most=top))
-
-
-def run_view(look: Look, run: str | None = None, task: str | None = None, image: str | None = None) -> RunRow:
-    """The run of that id, or the newest of that task, or the newest that was to make that image."""
-    if run is not None:
-        return run_named(look.sql, run)
-    if task is not None:
-        check_task(look.sql, task)
-        found, what = newest_runs(look.sql, task=task, most=1), f"task {task!r}"
-    else:
-        image_id, name = look.image(str(image))
-        found, what = runs_of_image(look.sql, image_id, most=1), f"image {familiar(name)}"
-    if not found:
-        raise TrackerError(f"{what} has no run yet", hint="'tracker runs' lists the runs")
-    return found[0]
 
 
 def _print_log(path: Path, run: RunRow) -> None:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import click
 
 from graph.clock import now
 from graph.staleness import BaseMoved, Decision, Verdict
-from tracker.cli.looking import Look
 from tracker.cli.main import Place
 from tracker.cli.seen import seen
 from tracker.cli.table import paragraph, print_json
-from tracker.cli.verdicts import Names, decide_all, decision_json, read_names
 from tracker.reasons import verdict_colour, way_out, why_decided
 from tracker.remote.service import ServerAsked, server_options
+from tracker.views.stale import StaleImages, stale_view
+from tracker.views.verdicts import Names, decision_json
 from tracker.wording import ago, counted, familiar, short_digest
 
 _PHRASES = {Verdict.REBUILD: "to rebuild now", Verdict.WAIT: "waiting", Verdict.BLOCKED: "blocked"}
@@ -43,35 +42,11 @@ def stale(place: Place, as_json: bool, exit_code: bool, server: ServerAsked) -> 
     return 1 if exit_code and view.found else 0
 
 
-@dataclass(frozen=True, slots=True)
-class StaleImages:
-    """The decisions about images whose bases have moved, the most urgent first.
-
-    `following` counts those that stand on images which will be rebuilt.
-    """
-
-    found: list[Decision]
-    names: Names
-    following: int
-
-
-def stale_view(look: Look) -> StaleImages:
-    _, decisions = decide_all(look)
-    found = sorted((d for d in decisions.values() if d.evidence), key=_urgency)
-    following = sum(1 for decision in decisions.values() if decision.pending and not decision.evidence)
-    return StaleImages(found, read_names(look, found), following)
-
-
 def evidence_line(moved: BaseMoved, names: Names, now: datetime) -> str:
     """`debian:12 linux/amd64: 3f9a… → 91ab…, 2 hours ago`."""
     old = short_digest(names.digests[moved.recorded_id])
     new = short_digest(names.digests[moved.observed_id]) if moved.observed_id is not None else "gone"
     return f"{moved.platform}: {old} → {new}, {ago(moved.since, now)}"
-
-
-def _urgency(decision: Decision) -> tuple[int, datetime]:
-    """Blocked ones first, for a person has to act; then by how long they have been stale."""
-    return int(decision.verdict is not Verdict.BLOCKED), min(moved.since for moved in decision.evidence)
 
 
 def _print(found: Sequence[Decision], names: Names, now: datetime) -> None:

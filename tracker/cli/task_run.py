@@ -24,8 +24,7 @@ from tracker.carrying import carry_out_claimed, to_terminal
 from tracker.cli.changing import changing
 from tracker.cli.looking import looking
 from tracker.cli.main import Place, report
-from tracker.cli.run_rows import RunRow, run_named
-from tracker.cli.runs import follow_log, run_json
+from tracker.cli.runs import follow_log
 from tracker.cli.table import print_json
 from tracker.cli.task_change import usual_of
 from tracker.cli.task_options import JSON, NAME, OVERRIDES, asked_of
@@ -33,6 +32,7 @@ from tracker.remote.service import ServerAsked, server_options, wait_of
 from tracker.serving import is_served
 from tracker.settings import Settings, load
 from tracker.state import State, find_config, find_state
+from tracker.views.runs import RunRow, run_json, run_named
 from tracker.workshop import Workshop
 
 _LOOK_EVERY_S = 0.5

@@ -9,11 +9,11 @@ from rebuild.runs import Runs, Status
 from tracker.cli.changing import changing
 from tracker.cli.looking import looking
 from tracker.cli.main import Place
-from tracker.cli.run_rows import check_task, newest_runs, run_named, runs_of_image
 from tracker.cli.runs import logs as logs_of_run
-from tracker.cli.runs import print_runs, run_json
+from tracker.cli.runs import print_runs
 from tracker.cli.table import paragraph, print_json
 from tracker.cli.task_options import JSON
+from tracker.views.runs import check_task, newest_runs, run_json, run_named, runs_of_image
 from tracker.wording import clock_text, printable
 
 _RUN = click.option("--run-id", required=True, metavar="ID", help="The run.")

@@ -18,9 +18,9 @@ from rebuild.task import Task, Tasks
 from rebuild.task_secrets import TaskSecrets
 from tracker.cli.looking import looking
 from tracker.cli.main import Place
-from tracker.cli.run_rows import newest_runs
 from tracker.cli.table import Row, paragraph, print_json, print_rows, terminal_width, visible
 from tracker.cli.task_options import JSON, NAME
+from tracker.views.runs import newest_runs
 from tracker.wording import ago, clock_text, familiar, printable
 
 _NOT_YET = "kept; nothing acts on it yet"

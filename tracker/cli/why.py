@@ -16,14 +16,15 @@ from graph.model import Origin, Via
 from graph.reference import ImageRef
 from graph.staleness import Decision, Reason, Verdict
 from tracker.cli.deps import base_fresh, image_fresh
-from tracker.cli.looking import Look, looking
+from tracker.cli.looking import looking
 from tracker.cli.main import Place
-from tracker.cli.run_rows import RunRow, runs_of_image
-from tracker.cli.runs import coloured_status, run_json
+from tracker.cli.runs import coloured_status
 from tracker.cli.stale import evidence_line
 from tracker.cli.table import paragraph, print_json
-from tracker.cli.verdicts import Names, decide_all, decision_json, read_names
 from tracker.reasons import verdict_colour, way_out, why_decided
+from tracker.views.look import Look
+from tracker.views.runs import RunRow, run_json, runs_of_image
+from tracker.views.verdicts import Names, decide_all, decision_json, read_names
 from tracker.wording import ago, clock_text, counted, familiar, listed, printable, short_digest
 
 _RUNS_MOST = 5

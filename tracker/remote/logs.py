@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from tracker.cli.run_rows import RunRow
 from tracker.remote.client import BROKEN, Client, quoted
 from tracker.remote.follow import Follower
 from tracker.remote.views import told_view
+from tracker.views.runs import RunRow
 
 PIECE_BYTES = 256 * 1024
 

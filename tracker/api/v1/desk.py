@@ -12,9 +12,9 @@ from graph.reference import Platform
 from rebuild.image_build import Tools
 from rebuild.kept_source import FindCipher
 from rebuild.uploads import Uploads
-from tracker.cli.looking import Look
 from tracker.state import State
 from tracker.task_saving import Archive
+from tracker.views.look import Look
 from tracker.written_settings import Written
 
 

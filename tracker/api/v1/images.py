@@ -13,10 +13,10 @@ from tracker.api.auth import Reader
 from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import FAULTS, NOT_FOUND
 from tracker.cli.deps import dependant_json, deps_view, rdeps_view, tree_json
-from tracker.cli.images import image_json, images_view
-from tracker.cli.plan import plan_view, steps_json, totals_json
-from tracker.cli.stale import stale_view
-from tracker.cli.verdicts import decision_json
+from tracker.views.images import image_json, images_view
+from tracker.views.plan import plan_view, steps_json, totals_json
+from tracker.views.stale import stale_view
+from tracker.views.verdicts import decision_json
 
 Json = dict[str, Any]
 Name = Annotated[str, Query(max_length=512)]

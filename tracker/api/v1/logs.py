@@ -15,7 +15,7 @@ from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import FAULTS, NOT_FOUND, Conflict, Fault, NotFound
 from tracker.api.v1.log_stream import Standing, log_events
 from tracker.api.v1.runs import find_run, whole_run
-from tracker.cli.run_rows import RunRow
+from tracker.views.runs import RunRow
 
 # What a build prints is anybody's text: a browser shall not take it for a page.
 _PLAIN = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}

@@ -34,8 +34,7 @@ from tracker.api.v1.asked import (
 )
 from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import CONFLICT, FAULTS, NOT_FOUND, Conflict, NotFound
-from tracker.cli.run_rows import RunRow, newest_runs, run_named
-from tracker.cli.runs import run_json
+from tracker.views.runs import RunRow, newest_runs, run_json, run_named
 
 TOP_MOST = 1000
 PERSON_FIRST = 1e9  # a priority: somebody waits for this run, before those that the service asked for itself

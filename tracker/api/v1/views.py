@@ -17,10 +17,10 @@ from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import NotFound
 from tracker.api.v1.images import Name, Workers
 from tracker.cli.deps import deps_view, rdeps_view
-from tracker.cli.images import images_view
-from tracker.cli.plan import plan_view
-from tracker.cli.runs import run_view, runs_view
-from tracker.cli.stale import stale_view
+from tracker.views.images import images_view
+from tracker.views.plan import plan_view
+from tracker.views.runs import run_view, runs_view
+from tracker.views.stale import stale_view
 
 Top = Annotated[int, Query(ge=1, le=1000)]
 

@@ -11,8 +11,8 @@ from graph.clock import to_text
 from graph.snapshot import read_snapshot
 from graph.staleness import BaseMoved, Decision, Snapshot, decide
 from rebuild.waves import task_states
-from tracker.cli.looking import Look
 from tracker.reasons import why_decided
+from tracker.views.look import Look
 from tracker.written_settings import limits_of
 
 

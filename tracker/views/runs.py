@@ -1,4 +1,4 @@
-"""Reads runs out of the database for those who look at them. Changes nothing and reads no log."""
+"""Runs, as those who look at them see them. Changes nothing and reads no log."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 from graph.clock import from_text
 from graph.errors import TrackerError
 from rebuild.runs import Status
+from tracker.views.look import Look
+from tracker.wording import familiar
 
 _SELECT = (
     "SELECT r.id, t.name, r.status, r.cause, r.reason, r.definition, r.outputs, r.error, r.attempt,"
@@ -81,6 +83,53 @@ def runs_of_image(sql: sqlite3.Connection, image_id: int, *, most: int) -> list[
         (image_id, _LOOK_BACK, most),
     )
     return [_run(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class NewestRuns:
+    """Runs, newest first."""
+
+    runs: list[RunRow]
+
+
+def runs_view(look: Look, task: str | None = None, status: str | None = None, top: int = 30) -> NewestRuns:
+    if task is not None:
+        check_task(look.sql, task)
+    return NewestRuns(newest_runs(look.sql, task=task, status=status, most=top))
+
+
+def run_view(look: Look, run: str | None = None, task: str | None = None, image: str | None = None) -> RunRow:
+    """The run of that id, or the newest of that task, or the newest that was to make that image."""
+    if run is not None:
+        return run_named(look.sql, run)
+    if task is not None:
+        check_task(look.sql, task)
+        found, what = newest_runs(look.sql, task=task, most=1), f"task {task!r}"
+    else:
+        image_id, name = look.image(str(image))
+        found, what = runs_of_image(look.sql, image_id, most=1), f"image {familiar(name)}"
+    if not found:
+        raise TrackerError(f"{what} has no run yet", hint="'tracker runs' lists the runs")
+    return found[0]
+
+
+def run_json(run: RunRow, now: datetime) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "task": run.task,
+        "platform": run.platform,
+        "status": str(run.status),
+        "cause": run.cause,
+        "reason": run.reason,
+        "images": run.images,
+        "outputs": run.outputs,
+        "error": run.error,
+        "attempt": run.attempt,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "duration_s": run.duration_s(now),
+    }
 
 
 def check_task(sql: sqlite3.Connection, name: str) -> None:
