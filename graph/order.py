@@ -27,7 +27,19 @@ def bases_first(
     """
     if _in_order(bases):  # as those are that were put in order before
         return list(bases)
-    above = reversed_edges(bases) if above is None else above
+    return _walk(bases, reversed_edges(bases) if above is None else above)
+
+
+def bases_of_each(above: Mapping[int, Sequence[int]]) -> dict[int, tuple[int, ...]]:
+    """`reversed_edges(above)` with the members in the order of `bases_first`."""
+    # Most bases became known before what stands on them: then their numbers are an order already.
+    bases = reversed_edges({member: above[member] for member in sorted(above)})
+    if _in_order(bases):
+        return bases
+    return {member: bases[member] for member in _walk(bases, above)}
+
+
+def _walk(bases: Mapping[int, Sequence[int]], above: Mapping[int, Sequence[int]]) -> list[int]:
     open_bases = Counter(chain.from_iterable(above.values()))
     order = [member for member in bases if member not in open_bases]
     for member in order:  # grows while it is walked

@@ -10,7 +10,7 @@ from datetime import datetime
 from graph.database import consistent, numbers
 from graph.drift import read_moved
 from graph.model import Role
-from graph.order import reversed_edges
+from graph.order import bases_of_each
 from graph.staleness import Attempt, BaseMoved, Snapshot
 
 __all__ = ["TaskStates", "if_moved", "read_above", "read_bases", "read_moved", "read_snapshot"]
@@ -43,14 +43,13 @@ def read_snapshot(connection: sqlite3.Connection, states: TaskStates) -> Snapsho
         region = _read_upwards(connection, [*moved, *_made_by(connection, states.busy)])
         return Snapshot(
             moved=moved,
-            bases=reversed_edges(region.above),
+            bases=bases_of_each(region.above),
             tasks={**_tasks_of_bases(connection, moved), **region.tasks},
             busy=states.busy,
             paused=states.paused,
             failed=states.failed or {},
             canceled=states.canceled or {},
             ignored=_ignored(connection, region, states),
-            above=region.above,
         )
 
 
@@ -68,11 +67,10 @@ def if_moved(
             moved={
                 upper: (BaseMoved(image_id, "", digest_id, digest_id, at, at),) for upper, digest_id in direct
             },
-            bases=reversed_edges(region.above),
+            bases=bases_of_each(region.above),
             tasks={**_tasks_of(connection, [image_id]), **region.tasks},
             paused=states.paused,
             ignored=_ignored(connection, region, states),
-            above=region.above,
         )
 
 
@@ -104,17 +102,26 @@ class _Region:
     tasks: Mapping[int, int]
 
 
+class _Numbers(dict[str, int]):
+    """Reads each number once, and answers one object for it, however many edges lead there."""
+
+    def __missing__(self, text: str) -> int:
+        number = self[text] = int(text)
+        return number
+
+
 def _read_upwards(connection: sqlite3.Connection, image_ids: Iterable[int]) -> _Region:
     """Layer by layer: each image is looked up once, and with it all the edges that lead upwards from it."""
     above: dict[int, tuple[int, ...]] = {}
     tasks: dict[int, int] = {}
-    same: dict[int, int] = {}  # one object for each number, however many edges lead there
+    number_of = _Numbers()
     layer = set(image_ids)
     while layer:
         found: set[int] = set()
         for image_id, task_id, uppers in connection.execute(_UPPERS, (numbers(layer),)):
-            numbered = [*map(int, uppers.split(","))] if uppers else []
-            above[image_id] = tuple(map(same.setdefault, numbered, numbered))
+            above[image_id] = numbered = (
+                tuple(map(number_of.__getitem__, uppers.split(","))) if uppers else ()
+            )
             found.update(numbered)
             if task_id is not None:
                 tasks[image_id] = task_id

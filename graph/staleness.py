@@ -73,7 +73,6 @@ class Snapshot:
     failed: Mapping[int, Attempt] = field(default_factory=dict)  # task → its failed last attempt
     canceled: Mapping[int, datetime] = field(default_factory=dict)  # task → when its last run was canceled
     ignored: Mapping[int, Set[int]] = field(default_factory=dict)  # image → bases that its task leaves alone
-    above: Mapping[int, Sequence[int]] | None = None  # `bases` the other way, where the reader had it at hand
 
     @property
     def images(self) -> Iterator[int]:
@@ -113,7 +112,7 @@ class Decision:
 def decide(snapshot: Snapshot, now: datetime, limits: Limits) -> dict[int, Decision]:
     """A decision for each image of the snapshot, bases before the images on top of them."""
     judge = _Judge(snapshot, now, limits)
-    return {image_id: judge.decide(image_id) for image_id in bases_first(snapshot.bases, snapshot.above)}
+    return {image_id: judge.decide(image_id) for image_id in bases_first(snapshot.bases)}
 
 
 class _Judge:
