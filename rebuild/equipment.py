@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from rebuild.context_secrets import ContextSecrets
 from rebuild.image_build import Tools
-from rebuild.mask import CHARACTERS_LEAST, Masker, is_maskable, masked
+from rebuild.mask import CHARACTERS_LEAST, Masker, is_maskable
 from rebuild.runs import Run
 from rebuild.secret import Secret
 from rebuild.secret_reader import SecretUnavailable
@@ -32,7 +33,7 @@ class Equipment:
     secrets: Mapping[str, Secret] = field(default_factory=dict)  # by the id that `RUN --mount` names
     hidden: tuple[Secret, ...] = ()  # besides those
     values: Mapping[str, Secret] = field(default_factory=dict)  # `.Values.NAME` of templates
-    git_token: Secret | None = None  # fetches the context
+    context_secrets: ContextSecrets = field(default_factory=ContextSecrets)  # they fetch the context
     containers: Containers | None = None  # what steps run in; None where a run has none
     read_keyvaults: ReadKeyvaults = _no_vault  # values of a task file's `secrets:`, by id
 
@@ -55,7 +56,11 @@ def same_for_all(tools: Tools, secrets: Mapping[str, Secret] | None = None) -> E
 
 
 class Discretion:
-    """Between a run and those who hear its log: hides what the run was given, from then on."""
+    """Between a run and those who hear its log: hides what the run was given, from then on.
+
+    It is one stream. What is printed at the same time as something else takes a stream of its own: a
+    secret that comes in two pieces would not be known with a foreign one between them.
+    """
 
     def __init__(self, hear: Callable[[bytes], None]) -> None:
         self._hear = hear
@@ -63,27 +68,57 @@ class Discretion:
         self._masker = Masker(())
 
     def learn(self, equipment: Equipment) -> None:
-        """Hide these; say of those that cannot be hidden that they are not."""
+        """Hide what is in it; say of what cannot be hidden that it is not."""
+        named = {**equipment.values, **equipment.secrets}
+        self._learn((*equipment.secrets.values(), *equipment.values.values(), *equipment.hidden))
+        for name in (name for name, secret in named.items() if _is_shown(secret)):
+            self._warn(f"the secret {name}")
+
+    def learn_more(self, secrets: Iterable[Secret]) -> None:
+        """Hide these as well, which have no names."""
+        new = [secret for secret in secrets if secret not in self._secrets]
+        self._learn(new)
+        if any(_is_shown(secret) for secret in new):
+            self._warn("a secret of the task file")
+
+    def _learn(self, secrets: Iterable[Secret]) -> None:
         self.finish()
-        self._secrets = (*equipment.secrets.values(), *equipment.hidden, *equipment.values.values())
+        self._secrets = (*self._secrets, *secrets)
         self._masker = Masker(self._secrets)
-        for name in (name for name, secret in equipment.secrets.items() if not is_maskable(secret)):
-            self._hear(
-                f"warning: the secret {name} has fewer than {CHARACTERS_LEAST} characters: it is not hidden "
-                "in this log\n".encode()
-            )
 
     def __call__(self, piece: bytes) -> None:
-        self._pass_on(self._masker.feed(piece))
+        self.tell(self._masker.feed(piece))
 
     def finish(self) -> None:
         """Pass on what was held back."""
-        self._pass_on(self._masker.flush())
+        self.tell(self._masker.flush())
+
+    def masker(self) -> Masker:
+        """For a stream of its own, with what is known by now; what it answers is for `tell`."""
+        return self._masker.beside()
+
+    @contextlib.contextmanager
+    def stream(self) -> Iterator[Callable[[bytes], None]]:
+        """A stream beside this one, for as long as the block lasts."""
+        masker = self.masker()
+        try:
+            yield lambda piece: self.tell(masker.feed(piece))
+        finally:
+            self.tell(masker.flush())
 
     def hidden(self, text: str) -> str:
-        """A message without what may not be seen."""
-        return masked(text, self._secrets)
+        """A message without what may not be seen; it is whole, for nobody knows a half of a secret."""
+        return self._masker.whole(text.encode(errors="replace")).decode(errors="replace")
 
-    def _pass_on(self, piece: bytes) -> None:
+    def tell(self, piece: bytes) -> None:
+        """Pass on what hides nothing, or hides it already."""
         if piece:
             self._hear(piece)
+
+    def _warn(self, which: str) -> None:
+        few = f"has fewer than {CHARACTERS_LEAST} characters"
+        self._hear(f"warning: {which} {few}: it is not hidden in this log\n".encode())
+
+
+def _is_shown(secret: Secret) -> bool:
+    return bool(secret.reveal().strip()) and not is_maskable(secret)

@@ -12,6 +12,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
 from rebuild.secret import HIDDEN, Secret
@@ -30,15 +31,15 @@ def is_maskable(secret: Secret) -> bool:
 
 def masked(text: str, secrets: Iterable[Secret]) -> str:
     """The whole text with every occurrence hidden."""
-    masker = Masker(secrets)
-    return (masker.feed(text.encode(errors="replace")) + masker.flush()).decode(errors="replace")
+    return Masker(secrets).whole(text.encode(errors="replace")).decode(errors="replace")
 
 
 def forms(secret: Secret) -> frozenset[bytes]:
     """What is searched for: the text and each of its lines, as such, in a URL, in JSON and in a shell; and
     the text as base64."""
     text = secret.reveal().strip()
-    plain = {text, text.replace("\n", "\r\n"), *(line.strip() for line in text.splitlines())}
+    with_one = text.replace("\r\n", "\n")  # terminals and Windows put two characters at the end of a line
+    plain = {text, with_one, with_one.replace("\n", "\r\n"), *(line.strip() for line in text.splitlines())}
     found = {form for one in plain if len(one) >= CHARACTERS_LEAST for form in _escaped(one)}
     if len(text) >= CHARACTERS_LEAST:
         found.update(_base64_forms(text.encode()))
@@ -130,16 +131,42 @@ def _starts_of(patterns: Iterable[bytes]) -> re.Pattern[bytes] | None:
     return re.compile(b"|".join(re.escape(start) for start in starts))
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What is searched for, made once for all streams."""
+
+    table: _Automaton | None
+    starts: re.Pattern[bytes] | None
+
+    @classmethod
+    def of(cls, secrets: Iterable[Secret]) -> _Search:
+        patterns = {form for secret in secrets for form in forms(secret)}
+        return cls(_Automaton(sorted(patterns)) if patterns else None, _starts_of(patterns))
+
+
 class Masker:
-    """Feed it the pieces of a stream, write what it answers, and `flush()` at the end.
+    """Feed it the pieces of one stream, write what it answers, and `flush()` at the end.
 
     Secrets of fewer than four characters are not hidden: `is_maskable` tells.
     """
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
-        patterns = {form for secret in secrets for form in forms(secret)}
-        self._table = _Automaton(sorted(patterns)) if patterns else None
-        self._starts = _starts_of(patterns)
+        self._begin(_Search.of(secrets))
+
+    def beside(self) -> Masker:
+        """For another stream: the same secrets, and nothing of what this one has seen."""
+        other = Masker.__new__(Masker)
+        other._begin(self._search_for)
+        return other
+
+    def whole(self, text: bytes) -> bytes:
+        """A text that is no part of the stream."""
+        other = self.beside()
+        return other.feed(text) + other.flush()
+
+    def _begin(self, search: _Search) -> None:
+        self._search_for = search
+        self._table, self._starts = search.table, search.starts
         self._state = 0
         self._held = b""  # the end of the stream that may begin a secret
         self._seen = 0  # bytes of the stream so far

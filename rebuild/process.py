@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,8 @@ CAPTURE_BYTES = 32 * 1024 * 1024
 GRACE_S = 3.0
 
 _CHUNK_BYTES = 64 * 1024
+_LINE_END = re.compile(rb"[\r\n]")
+_TOO_LONG = b"(a line of over %d bytes)"
 _PROC = Path("/proc")
 
 Sink = Callable[[bytes], None]
@@ -28,7 +31,7 @@ Sink = Callable[[bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a command ended. `tail` is the last of what it printed, raw."""
+    """How a command ended. `tail` is the last whole lines that it printed, raw."""
 
     exit_code: int  # minus the signal's number where a signal ended it
     tail: bytes
@@ -244,20 +247,28 @@ def _status(pid: int) -> tuple[int, str]:
 
 
 class _Last:
-    """The last `limit` bytes of what is added."""
+    """The last lines of what is added, at most `limit` bytes of them.
+
+    A line whose beginning is lost is left out: it might begin within a secret, where nobody knows it.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._kept = bytearray()
+        self._is_cut = False
 
     def add(self, chunk: bytes) -> None:
         self._kept += chunk
         if len(self._kept) > self._limit:
             del self._kept[: -self._limit]
+            self._is_cut = True
 
     @property
     def bytes(self) -> bytes:
-        return bytes(self._kept)
+        if not self._is_cut:
+            return bytes(self._kept)
+        whole = _LINE_END.split(self._kept, maxsplit=1)[1:]
+        return bytes(whole[0]) if whole and whole[0].strip() else _TOO_LONG % self._limit
 
 
 class _First(_Last):

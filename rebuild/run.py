@@ -30,6 +30,7 @@ from rebuild.runs import Run, Runs, Status
 from rebuild.scratch import scratch_folder
 from rebuild.task import Tasks
 
+ERROR_CHARACTERS_MOST = 2000
 BUSY_MOST_S = 600.0  # how long somebody else may hold the database before a run is given up
 
 _SUMMARY = {
@@ -168,7 +169,7 @@ async def _build_once(
     finished = await _finished_before(run, equipment.tools, hear) or await _build(
         run, step, place, equipment, folder, hear
     )
-    if isinstance(finished, CommandFailed):  # before a part of it is cut out, perhaps in a secret
+    if isinstance(finished, CommandFailed):  # before one line of it is taken, perhaps out of a secret
         finished = replace(finished, log_tail=hear.hidden(finished.log_tail))
     return _judge(finished)
 
@@ -187,7 +188,8 @@ async def _build(
 
     workshop = folder / "build"
     workshop.mkdir()
-    context = await prepare(run.definition, folder, hear, place.uploads, git_token=equipment.git_token)
+    opening = equipment.context_secrets
+    context = await prepare(run.definition, folder, hear, place.uploads, secrets=opening)
     return await build_image(
         image_build(run.definition, step, context),
         equipment.tools,
@@ -212,8 +214,8 @@ async def _finished_before(run: Run, tools: Tools, hear: Callable[[bytes], None]
 
 
 def _without_secrets(outcome: Outcome, discreet: Discretion) -> Outcome:
-    """What a tool complained of may hold what it was given."""
-    error = outcome.error and discreet.hidden(outcome.error)
+    """What a tool complained of may hold what it was given. It is shortened after that, never before."""
+    error = outcome.error and discreet.hidden(outcome.error)[:ERROR_CHARACTERS_MOST]
     return replace(outcome, error=error, hint=outcome.hint and discreet.hidden(outcome.hint))
 
 
@@ -226,7 +228,7 @@ def _judge(finished: Finished | CommandFailed) -> Outcome:
             return Outcome(Status.TIMEOUT, "the build took longer than its timeout", hint)
         case CommandFailed(exit_code=code, log_tail=tail):
             last = tail.strip().splitlines()[-1:] or [""]
-            return Outcome(Status.FAILED, f"exit status {code}: {last[0]}"[:500])
+            return Outcome(Status.FAILED, f"exit status {code}: {last[0]}")
 
 
 def _blame(error: TrackerError) -> Status:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
 
@@ -16,15 +14,12 @@ from rebuild.equipment import Discretion, Equipment
 from rebuild.preparation import Prepared, prepare
 from rebuild.run_record import Run
 from rebuild.run_variables import RunVariables
-from rebuild.steps.narration import RUN
+from rebuild.step_log import StepLog
 from rebuild.steps.run_site import FetchContext
 from rebuild.steps.runner import Pace
 from rebuild.task_run import TaskMeans, TaskOutcome, TaskRequest, run_task
 from rebuild.task_work import Work, finish_work, prepare_work, read_written
 from rebuild.template import Surroundings
-
-_STAMP = re.compile(rb"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ")
-LINE_BYTES_MOST = 8192  # of a line without an end, until it is handed on as it is
 
 
 class NoContainers(TrackerError):
@@ -52,15 +47,15 @@ async def run_task_file(
         place.folder,
         hear,
         place.uploads,
-        git_token=equipment.git_token,
+        secrets=equipment.context_secrets,
         in_place=False,
     )
     work = await _work(run, step, context, place, equipment)
-    hear.learn(replace(equipment, hidden=(*equipment.hidden, *work.secrets)))
+    hear.learn_more(work.secrets)
     for warning in work.taskfile.warnings:
         hear(f"warning: {warning}\n".encode())
     context.folder.rename(place.folder / "workspace")
-    lines = StepLines(hear)
+    log = StepLog(hear)
     request = TaskRequest(
         work.taskfile, run.run_id, place.folder, work.secrets, run.definition.platform, context.commit
     )
@@ -68,13 +63,13 @@ async def run_task_file(
         tools=equipment.tools,
         containers=equipment.containers,
         fetch=_fetch_with(hear),
-        sink=lines.feed,
+        sink=log.feed,
         pace=Pace(timeout_s=run.definition.timeout_s),
     )
     try:
         return await run_task(request, means)
     finally:
-        lines.flush()
+        log.finish()
 
 
 async def _work(
@@ -99,36 +94,9 @@ async def _work(
     return finish_work(prepared, written, secrets)
 
 
-def _fetch_with(log: Callable[[bytes], None]) -> FetchContext:
+def _fetch_with(hear: Discretion) -> FetchContext:
     async def fetch_context(text: str, into: Path) -> Path:
-        return (await fetch(Source.parse(text), into, log=log, in_place=False)).folder
+        with hear.stream() as log:
+            return (await fetch(Source.parse(text), into, log=log, in_place=False)).folder
 
     return fetch_context
-
-
-@dataclass(slots=True)
-class StepLines:
-    """Puts the step's id before each line that a step prints, for several may print at the same time."""
-
-    hear: Callable[[bytes], None]
-    _begun: dict[str, bytes] = field(default_factory=dict)
-
-    def feed(self, step: str, piece: bytes) -> None:
-        """Hand on whole lines; the rest waits for its end."""
-        *lines, rest = (self._begun.pop(step, b"") + piece).split(b"\n")
-        for line in lines:
-            self._say(step, line + b"\n")
-        if len(rest) > LINE_BYTES_MOST:
-            self._say(step, rest + b"\n")
-        elif rest:
-            self._begun[step] = rest
-
-    def flush(self) -> None:
-        for step, rest in self._begun.items():
-            self._say(step, rest + b"\n")
-        self._begun.clear()
-
-    def _say(self, step: str, line: bytes) -> None:
-        """Lines of tracker's own begin with the time and name the step themselves: scripts look for them."""
-        is_ours = step == RUN or _STAMP.match(line) is not None
-        self.hear(line if is_ours else f"{step}| ".encode() + line)

@@ -150,7 +150,8 @@ def _outcome(request: TaskRequest, site: Site, course: Course, pace: Pace) -> Ta
     records = tuple(_records(site, is_success=status is Status.SUCCEEDED))
     for record in records:
         site.narrator.say(narration.RUN, "The following dependencies were found:")
-        site.narrator.sink(narration.RUN, f"{narration.dependencies(record, request.commit)}\n".encode())
+        told = f"{narration.dependencies(record, request.commit)}\n"
+        site.narrator.sink(narration.RUN, narration.Told(told.encode()))
     return TaskOutcome(
         status,
         error,

@@ -130,7 +130,7 @@ def _told(failed: CommandFailed, step: Step) -> str:
     if failed.timed_out:
         return f"timed out after {step.timeout_s} seconds"
     last = failed.log_tail.strip().splitlines()[-1:] or [""]
-    return f"exit status {failed.exit_code}: {last[0]}"[:500]
+    return f"exit status {failed.exit_code}: {last[0]}"
 
 
 def _check_agreement(of_parts: Iterable[tuple[RecordedBase, ...]]) -> None:

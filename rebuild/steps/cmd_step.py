@@ -107,5 +107,6 @@ async def _follow(step: Step, site: Site, name: str) -> None:
     except TrackerError as error:
         site.narrator.say(step.id, f"warning: what {step.id} prints is not to be had: {error.message}")
         return
+    site.narrator.ended(step)
     if not site.is_closing and exit_code is not None:
         site.narrator.say(step.id, f"Detached container {step.id} ended with exit status {exit_code}")

@@ -14,8 +14,13 @@ from graph.reference import Digest, ImageRef
 from rebuild.engine import LogSink
 from rebuild.taskfile import WORKSPACE, Step
 
-StepSink = Callable[[str, bytes], None]  # id of the step ("" for the run itself), and a piece of output
+# The id of the step ("" for the run itself), and a piece of output: empty where the output ends.
+StepSink = Callable[[str, bytes], None]
 RUN = ""
+
+
+class Told(bytes):
+    """Whole lines of tracker's own: what a program prints is never taken for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +32,17 @@ class Narrator:
 
     def say(self, step_id: str, line: str) -> None:
         stamp = self.now().astimezone(UTC).strftime("%Y/%m/%d %H:%M:%S")
-        self.sink(step_id, f"{stamp} {line}\n".encode())
+        self.sink(step_id, Told(f"{stamp} {line}\n".encode()))
 
     def saying(self, step: Step) -> Callable[[str], None]:
         return partial(self.say, step.id)
 
     def output(self, step: Step) -> LogSink:
         return partial(self.sink, step.id)
+
+    def ended(self, step: Step) -> None:
+        """Nothing follows what the step has printed until now."""
+        self.sink(step.id, b"")
 
 
 def executing(step: Step, network: str | None) -> str:

@@ -58,6 +58,8 @@ async def carry_out(step: Step, site: Site) -> StepResult:
         say(f"Waiting {step.start_delay_s} seconds before step ID: {step.id}")
         await asyncio.sleep(step.start_delay_s)
     end = await _without_faults(step, site)
+    if not step.detach:
+        site.narrator.ended(step)
     error = end.attempt.error
     if error is not None:
         say(narration.failed(step, error))

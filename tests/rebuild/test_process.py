@@ -52,6 +52,25 @@ async def test_the_log_gets_both_streams_as_they_come() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("end", ["\\n", "\\r"])
+async def test_the_tail_begins_with_a_whole_line_of_what_is_longer_than_it(end: str) -> None:
+    ended = await run(
+        ["sh", "-c", f"printf '%020000d{end}the reason' 0"], env=ENV, log=lambda chunk: None, timeout_s=30
+    )
+
+    assert ended.tail == b"the reason"
+
+
+@pytest.mark.anyio
+async def test_the_tail_shows_nothing_of_a_line_whose_beginning_it_has_lost() -> None:
+    ended = await run(
+        ["sh", "-c", "printf 'hunter22%017000d' 0"], env=ENV, log=lambda chunk: None, timeout_s=30
+    )
+
+    assert ended.tail == b"(a line of over 16384 bytes)"
+
+
+@pytest.mark.anyio
 async def test_the_tail_keeps_only_the_last_of_a_long_output() -> None:
     seen = 0
 
