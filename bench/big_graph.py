@@ -13,6 +13,7 @@ from graph.migrations import graph_tables, migrate
 from graph.model import Manifests
 from graph.reference import Digest, ImageRef
 from graph.store import GraphStore, Source
+from rebuild.migrations import run_tables
 
 _AT = "2026-01-01T00:00:00.000Z"
 _MOVED_AT = datetime(2026, 2, 1, tzinfo=UTC)
@@ -21,7 +22,7 @@ _MOVED_AT = datetime(2026, 2, 1, tzinfo=UTC)
 def make(path: Path, *, images: int, edges: int, levels: int = 100, seed: int = 1) -> int:
     """Write the graph; answers the number of edges. Image 1 is a root that nearly everything stands on."""
     connection = open_for_writing(path)
-    migrate(connection, graph_tables)
+    migrate(connection, graph_tables, run_tables)
     connection.execute("PRAGMA foreign_keys=OFF")  # the rows are right by construction
     with immediate(connection):
         _insert_images(connection, images)
