@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from graph.errors import WrongUse
-from rebuild.aliases import IMAGE_ALIASES, Aliases, AliasSources, parts, read_aliases, replaced
+from rebuild.alias_rules import IMAGE_ALIASES
+from rebuild.aliases import Aliases, AliasSources, parts, read_aliases, replaced
 from rebuild.mask import masked
 from rebuild.run_variables import RunVariables
 from rebuild.secret import Secret
@@ -113,7 +114,7 @@ def prepare_task(
 
     `values` are text, numbers, booleans, lists and maps; one that is a `Secret` is put in as its text.
     `images` are the aliases of images, which a file may overrule. Raise `TemplateError`, `TaskFileError`
-    or, for an alias source that cannot be had, `WrongUse`.
+    or, for an alias source that cannot be fetched now, `SourceUnavailable`.
     """
     if len(text) > BYTES_MOST:
         raise refuse(path, 1, f"the file has more than {BYTES_MOST:,} characters")
@@ -206,7 +207,13 @@ def _version(task: NumberedText) -> str:
 def _with_aliases(template: _Template, images: Mapping[str, str], sources: AliasSources) -> _Template:
     block, rest = parts(template.text)
     written = template.render({}, block)
-    aliases = read_aliases(written, path=template.path, images=images, read_source=sources.read)
+    aliases = read_aliases(
+        written,
+        path=template.path,
+        images=images,
+        read_source=sources.read,
+        secrets=template.known({}),
+    )
     return _Template(
         template.path,
         replaced(rest, aliases, path=template.path),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from graph.errors import WrongUse
-from rebuild.aliases import IMAGE_ALIASES, AliasSources
+from rebuild.alias_rules import AliasRules, FetchRules
+from rebuild.aliases import AliasSources, fetch_source
 from rebuild.definition import FileStep, InlineStep
 from rebuild.rendering import BYTES_MOST, Prepared, prepare_task
 from rebuild.run_variables import RunVariables
@@ -63,18 +65,27 @@ def prepare_work(
     surroundings: Surroundings,
     *,
     context: Path | None,
-    images: Mapping[str, str] = IMAGE_ALIASES,
+    aliases: AliasRules | None = None,
 ) -> Prepared:
-    """All that needs no vault; `Prepared.wanted` names the secrets to fetch. Alias sources are files."""
+    """All that needs no vault; `Prepared.wanted` names the secrets to fetch.
+
+    It may wait for alias sources that are URLs: an event loop calls it in a thread.
+    """
+    rules = aliases or AliasRules()
     return prepare_task(
         written.text,
         path=written.path,
         run=run,
         surroundings=surroundings,
         values=written.values,
-        images=images,
-        sources=AliasSources(context, None) if context else None,
+        images=rules.images,
+        sources=alias_sources(context, rules.fetch),
     )
+
+
+def alias_sources(folder: Path | None, rules: FetchRules | None) -> AliasSources:
+    """Files of the folder, and URLs as far as the rules allow any."""
+    return AliasSources(folder, partial(fetch_source, rules=rules) if rules else None)
 
 
 def finish_work(

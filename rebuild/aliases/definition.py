@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from graph.errors import WrongUse
+from rebuild.alias_rules import RUN_ALIASES, is_alias_name
+from rebuild.aliases.fetching import SourceUnavailable
+from rebuild.context.fault import masked
+from rebuild.secret import Secret
 from rebuild.taskfile.problem import Problems, nearest, shown
 from rebuild.taskfile.yaml_nodes import Mapping as YamlMapping
 from rebuild.taskfile.yaml_nodes import Node, Scalar, Sequence, read_nodes
 from rebuild.template import NumberedText
 
 DIRECTIVE = "$"
-_NAME = re.compile(r"[a-zA-Z0-9]+")
+SOURCES_MOST = 20
 _KEYS = ("src", "values", "directive")
-
-RUN_ALIASES = {
-    name: f"{{{{.Run.{name}}}}}"
-    for name in (
-        "ID",
-        "SharedVolume",
-        "Registry",
-        "RegistryName",
-        "Date",
-        "OS",
-        "Architecture",
-        "Commit",
-        "Branch",
-    )
-}
-IMAGE_ALIASES: Mapping[str, str] = {
-    "acr": "mcr.microsoft.com/acr/acr-cli:0.19",
-    "az": "mcr.microsoft.com/acr/azure-cli:2ff604c",
-    "bash": "mcr.microsoft.com/acr/bash:2ff604c",
-    "curl": "mcr.microsoft.com/acr/curl:2ff604c",
-    "cssc": "mcr.microsoft.com/acr/cssc:2ff604c",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +29,25 @@ class Aliases:
 
 
 def read_aliases(
-    block: NumberedText, *, path: str, images: Mapping[str, str], read_source: Callable[[str], str]
+    block: NumberedText,
+    *,
+    path: str,
+    images: Mapping[str, str],
+    read_source: Callable[[str], str],
+    secrets: tuple[Secret, ...] = (),
 ) -> Aliases:
     """The aliases that a rendered `alias:` part defines, together with the predefined ones.
 
     What the part itself says counts more than a source, a later source more than an earlier, and any of
     them more than `images` and the names of the run. `read_source` gives the text of a source or raises
-    `WrongUse`. Raise `TaskFileError` with every fault.
+    `WrongUse` or `SourceUnavailable`. Raise `TaskFileError` with every fault, none of which shows
+    `secrets`, or `SourceUnavailable` with the line that names the source.
     """
-    problems = Problems(path, block.number)
+    problems = Problems(path, block.number, secrets)
     fields = _fields(block, problems)
     texts = {**RUN_ALIASES, **images}
     for source in _sources(fields.get("src"), problems):
-        texts |= _source_texts(source, read_source(source))
+        texts |= _source_texts(source.text, _read(source, read_source, problems), secrets)
     texts |= dict(_texts(fields.get("values"), problems))
     directive = _directive(fields.get("directive"), problems)
     problems.settle(strict=False)
@@ -85,21 +73,33 @@ def _fields(block: NumberedText, problems: Problems) -> dict[str, Node]:
     return {entry.key: entry.value for entry in alias.value.entries}
 
 
-def _sources(node: Node | None, problems: Problems) -> Iterator[str]:
+def _sources(node: Node | None, problems: Problems) -> Iterator[Scalar]:
     if node is None or (isinstance(node, Scalar) and node.is_null):
         return
     if not isinstance(node, Sequence):
         problems.fault(node.line, "src is a list of files and URLs", hint="write src: [names.yaml]")
         return
+    if len(node.items) > SOURCES_MOST:
+        raise problems.stop(node.line, f"src has more than {SOURCES_MOST} sources")
     for item in node.items:
         if isinstance(item, Scalar) and item.text:
-            yield item.text
+            yield item
         else:
             problems.fault(item.line, "a source is the name of a file or a URL")
 
 
-def _source_texts(source: str, text: str) -> dict[str, str]:
-    problems = Problems(source)
+def _read(source: Scalar, read_source: Callable[[str], str], problems: Problems) -> str:
+    try:
+        return read_source(source.text)
+    except WrongUse as error:
+        raise problems.stop(source.line, error.message, hint=error.hint) from None
+    except SourceUnavailable as error:
+        placed = problems.stop(source.line, error.message, hint=error.hint)
+        raise SourceUnavailable(placed.message, hint=placed.hint) from None
+
+
+def _source_texts(source: str, text: str, secrets: tuple[Secret, ...]) -> dict[str, str]:
+    problems = Problems(masked(source), secrets=secrets)
     texts = dict(_texts(read_nodes(text, problems), problems))
     problems.settle(strict=False)
     return texts
@@ -112,7 +112,7 @@ def _texts(node: Node | None, problems: Problems) -> Iterator[tuple[str, str]]:
         problems.fault(node.line, "aliases are a map of names to texts", hint="write NAME: TEXT, one a line")
         return
     for entry in node.entries:
-        if not _NAME.fullmatch(entry.key):
+        if not is_alias_name(entry.key):
             rule = f"alias name {shown(entry.key)} is not valid: a name has letters and digits only"
             problems.fault(entry.line, rule)
         elif not isinstance(entry.value, Scalar):
@@ -126,7 +126,7 @@ def _directive(node: Node | None, problems: Problems) -> str:
     if node is None or (isinstance(node, Scalar) and (node.is_null or not node.text)):
         return DIRECTIVE
     text = node.text if isinstance(node, Scalar) else ""
-    if len(text) != 1 or _NAME.fullmatch(text) or text.isspace():
+    if len(text) != 1 or is_alias_name(text) or text.isspace():
         rule = f"directive {shown(text)} is not one character that is neither letter, digit nor white space"
         problems.fault(node.line, rule, hint='write directive: "$"')
     return text

@@ -7,11 +7,11 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 
 from graph.errors import WrongUse
+from rebuild.aliases.fetching import BYTES_MOST
+from rebuild.context.fault import masked
 
-BYTES_MOST = 1 << 20
 _URL_BEGINS = ("http://", "https://")
 
 
@@ -23,21 +23,21 @@ class AliasSources:
     fetch: Callable[[str], bytes] | None = None
 
     def read(self, source: str) -> str:
-        """The text of a file or URL; raise `WrongUse` that names it."""
+        """The text of a file or URL; raise `WrongUse` that names it, or what `fetch` raises."""
         content = self._fetched(source) if source.lower().startswith(_URL_BEGINS) else self._file(source)
         if len(content) > BYTES_MOST:
-            raise WrongUse(f"alias source {source!r} has more than {BYTES_MOST:,} bytes")
+            raise WrongUse(f"alias source {masked(source)!r} has more than {BYTES_MOST:,} bytes")
         try:
             return content.decode()
         except UnicodeDecodeError:
-            raise WrongUse(f"alias source {source!r} is not UTF-8") from None
+            raise WrongUse(f"alias source {masked(source)!r} is not UTF-8") from None
 
     def _fetched(self, url: str) -> bytes:
         if not url.lower().startswith("https://"):
-            raise WrongUse(f"alias source {url!r} is not encrypted on its way", hint="write https://")
+            raise WrongUse(f"alias source {masked(url)!r} is not encrypted on its way", hint="write https://")
         if self.fetch is None:
             raise WrongUse(
-                f"alias source {url!r} is a URL, and none is fetched here",
+                f"alias source {masked(url)!r} is a URL, and none is fetched here",
                 hint="put the file into the context and name it there",
             )
         return self.fetch(url)
@@ -65,27 +65,3 @@ def _regular(path: Path, source: str) -> bytes:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise WrongUse(f"alias source {source!r} is not a plain file")
         return file.read(BYTES_MOST + 1)
-
-
-def fetch_source(url: str, *, timeout_s: float = 2.0) -> bytes:
-    """The body that https gives for `url`, in all within `timeout_s`; raise `WrongUse`.
-
-    No redirect is followed: what a file names is what is read.
-    """
-    import httpx  # here, because almost no file has such a source and it takes long
-
-    deadline = monotonic() + timeout_s
-    body = bytearray()
-    try:
-        with httpx.stream("GET", url, timeout=timeout_s, follow_redirects=False) as response:
-            if not response.is_success:
-                raise WrongUse(f"alias source {url!r} cannot be fetched: status {response.status_code}")
-            for part in response.iter_bytes():
-                body += part
-                if monotonic() > deadline:
-                    raise WrongUse(f"alias source {url!r} takes longer than {timeout_s:g} s")
-                if len(body) > BYTES_MOST:
-                    raise WrongUse(f"alias source {url!r} has more than {BYTES_MOST:,} bytes")
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise WrongUse(f"alias source {url!r} cannot be fetched: {error or type(error).__name__}") from None
-    return bytes(body)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graph.errors import WrongUse
-from rebuild.aliases import IMAGE_ALIASES, Aliases, AliasSources, fetch_source, parts, read_aliases, replaced
+from rebuild.alias_rules import IMAGE_ALIASES
+from rebuild.aliases import Aliases, AliasSources, SourceUnavailable, parts, read_aliases, replaced
 from rebuild.taskfile import TaskFileError
 from rebuild.template import NumberedText, TemplateError
 
@@ -200,61 +198,26 @@ def test_a_url_without_encryption_is_never_fetched() -> None:
         AliasSources(fetch=lambda url: b"").read("http://example.org/names.yaml")
 
 
-class _Answers(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        released: threading.Event = self.server.released  # type: ignore[attr-defined]
-        status = {"/away": 302, "/none": 404}.get(self.path, 200)
-        self.send_response(status)
-        self.send_header("Location", "/good")
-        self.end_headers()
-        try:
-            if self.path == "/slow":
-                while not released.wait(0.05):
-                    self.wfile.write(b"#")
-            self.wfile.write(b"#" * (2 << 20) if self.path == "/large" else b"a: x\n")
-        except OSError:  # the reader has gone
-            return
-
-    def log_message(self, *_: object) -> None:
-        return
+def test_a_source_that_cannot_be_had_is_told_with_the_line_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(TaskFileError, match=r"^t:3: alias source 'none\.yaml' cannot be read"):
+        read("alias:\n  src:\n    - none.yaml\n", AliasSources(tmp_path))
 
 
-@pytest.fixture
-def site() -> Iterator[str]:
-    """A web server on loopback; plain, for `fetch_source` itself takes any scheme."""
-    server = HTTPServer(("127.0.0.1", 0), _Answers)
-    server.released = threading.Event()  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.released.set()  # type: ignore[attr-defined]
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def test_a_fetch_that_fails_is_told_with_the_line_that_names_it() -> None:
+    def fetch(url: str) -> bytes:
+        raise SourceUnavailable(f"{url} is away", hint="try it again")
+
+    with pytest.raises(SourceUnavailable, match=r"^t:2: https://h/x is away$"):
+        read("alias:\n  src: [https://h/x]\n", AliasSources(fetch=fetch))
 
 
-def test_a_url_gives_its_body(site: str) -> None:
-    assert fetch_source(f"{site}/good", timeout_s=60) == b"a: x\n"
+def test_the_query_of_a_source_is_in_no_message() -> None:
+    with pytest.raises(TaskFileError) as caught:
+        read("alias:\n  src: ['https://h/x?token=abcdef']\n")
+
+    assert "abcdef" not in caught.value.message
 
 
-@pytest.mark.parametrize(
-    ("path", "timeout_s", "message"),
-    [
-        ("/none", 60, "status 404"),
-        ("/away", 60, "status 302"),
-        ("/large", 60, "more than 1,048,576 bytes"),
-        ("/slow", 1, "takes longer than 1 s"),
-    ],
-)
-def test_a_url_that_does_not_answer_well_is_an_error_that_names_it(
-    site: str, path: str, timeout_s: float, message: str
-) -> None:
-    with pytest.raises(WrongUse, match=message) as caught:
-        fetch_source(f"{site}{path}", timeout_s=timeout_s)
-
-    assert f"{site}{path}" in caught.value.message
-
-
-def test_a_host_that_nobody_is_at_is_an_error_that_names_the_url() -> None:
-    with pytest.raises(WrongUse, match=r"alias source 'http://127\.0\.0\.1:1/x' cannot be fetched"):
-        fetch_source("http://127.0.0.1:1/x")
+def test_a_file_names_twenty_sources_at_the_most() -> None:
+    with pytest.raises(TaskFileError, match="t:2: src has more than 20 sources"):
+        read(f"alias:\n  src: [{', '.join('n.yaml' for _ in range(21))}]\n")
