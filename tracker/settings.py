@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from msgspec import Meta, Struct, ValidationError, convert
 from msgspec.structs import FieldInfo, fields
@@ -16,6 +16,7 @@ from msgspec.structs import FieldInfo, fields
 from graph.errors import InvalidReference
 from graph.reference import DEFAULT_REGISTRY, ImageRef
 from graph.staleness import Limits
+from rebuild.alias_rules import AliasImage, AliasName, AliasRules, FetchRules, image_aliases
 from rebuild.secret import Secret
 from rebuild.secret_source import SourceRefused, read_keyvaults
 from tracker.written_settings import DEFAULT_WORKERS, ConfigError, Written, duration_s, read_written
@@ -132,6 +133,14 @@ class Secrets(Struct, frozen=True):
             raise ValueError(f"{error.message}: {error.hint}") from None
 
 
+class AliasSourceSettings(Struct, frozen=True):
+    """Alias sources of task files that are URLs."""
+
+    fetch: bool = True
+    private_addresses: bool = FetchRules().private_addresses
+    timeout: SomeSeconds = FetchRules().timeout_s
+
+
 class Settings(Struct, frozen=True):
     """The whole file."""
 
@@ -144,8 +153,17 @@ class Settings(Struct, frozen=True):
     rebuild: Rebuild = Rebuild()
     uploads: UploadSettings = UploadSettings()
     secrets: Secrets = Secrets()
+    image_aliases: dict[AliasName, AliasImage] = {}
+    alias_sources: AliasSourceSettings = AliasSourceSettings()
     registries: dict[RegistryHost, RegistrySection] = {}
     events: dict[Literal["distribution"], EventSource] = {}
+
+    @property
+    def alias_rules(self) -> AliasRules:
+        """What task files may count on."""
+        section = self.alias_sources
+        fetch = FetchRules(section.private_addresses, section.timeout) if section.fetch else None
+        return AliasRules(image_aliases(self.image_aliases), fetch)
 
 
 def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -167,10 +185,12 @@ def check(written: Written, path: Path | None) -> Settings:
 
 
 def setting_names(section: type[Struct] = Settings, before: str = "") -> Iterator[tuple[str, Any]]:
-    """Every dotted name with its default; `*` stands for the name of a registry or a sender."""
+    """Every dotted name with its default; `*` stands for the name of a registry, a sender or an alias."""
     for known in fields(section):
         inner = _section_in(known.type)
-        if inner is None:
+        if inner is None and get_origin(known.type) is dict:
+            yield f"{before}{known.name}.*", None
+        elif inner is None:
             yield f"{before}{known.name}", known.default
         else:
             star = "" if inner is known.type else "*."
@@ -207,17 +227,22 @@ class _Reading:
 
     def _field(self, known: FieldInfo, written: Any, name: str) -> Any:
         inner = _section_in(known.type)
-        if inner is None:
-            return self._value(known.type, written, name)
         if inner is known.type:
             return self.section(inner, written, name)
+        if get_origin(known.type) is not dict:
+            return self._value(known.type, written, name)
         if not isinstance(written, Mapping):
-            return self._blame(name, f"Expected sections, such as [{name}.NAME]", written)
-        keys, _ = get_args(known.type)
-        return {
-            self._value(keys, key, f"{name}.{key}"): self.section(inner, value, f"{name}.{key}")
-            for key, value in written.items()
-        }
+            wanted = f"sections, such as [{name}.NAME]" if inner else f"a section, [{name}], of names"
+            return self._blame(name, f"Expected {wanted}", written)
+        return dict(self._entries(known.type, written, name))
+
+    def _entries(self, kind: Any, written: Mapping[str, Any], name: str) -> Iterator[tuple[Any, Any]]:
+        keys, values = get_args(kind)
+        inner = _section_in(values)
+        for key, value in written.items():
+            place = f"{name}.{key}"
+            read = self.section(inner, value, place) if inner else self._value(values, value, place)
+            yield self._value(keys, key, place), read
 
     def _value(self, kind: Any, written: Any, name: str) -> Any:
         try:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graph.staleness import Limits
+from rebuild.alias_rules import IMAGE_ALIASES, FetchRules
 from tracker.settings import ConfigError, Settings, check, load, setting_names
 from tracker.written_settings import (
     Written,
@@ -292,9 +293,47 @@ def flat(values: dict[str, Any], before: tuple[str, ...] = ()) -> Any:
             yield "\0".join((*before, key)), value
 
 
+def test_the_commented_file_shows_every_predefined_alias_of_an_image() -> None:
+    shown = uncommented((ROOT / "config/tracker.toml").read_text())
+    aliases = {name.partition("\0")[2]: value for name, value in shown.items() if name.startswith("image_a")}
+
+    assert aliases == IMAGE_ALIASES
+
+
+def test_an_operator_overrules_adds_and_removes_aliases_of_images(tmp_path: Path) -> None:
+    text = '[image_aliases]\nbash = "{{.Run.Registry}}/bash:5"\nkube = "bitnami/kubectl:1"\ncssc = ""\n'
+
+    images = load(written(tmp_path, text), {"TRACKER__IMAGE_ALIASES__CURL": "curlimages/curl:8"}).alias_rules
+
+    assert images.images == {
+        "acr": IMAGE_ALIASES["acr"],
+        "az": IMAGE_ALIASES["az"],
+        "bash": "{{.Run.Registry}}/bash:5",
+        "curl": "curlimages/curl:8",
+        "kube": "bitnami/kubectl:1",
+    }
+
+
+def test_an_alias_of_an_image_that_cannot_be_is_refused_by_name(tmp_path: Path) -> None:
+    faults = refused(tmp_path, '[image_aliases]\n"a-b" = "x"\nID = "x"\nup = "UP:1"\nfive = 5\n')
+
+    assert [fault.strip().partition(":")[0] for fault in faults[1:]] == [
+        "image_aliases.a-b", "image_aliases.ID", "image_aliases.up", "image_aliases.five",
+    ]  # fmt: skip
+
+
+def test_alias_sources_are_fetched_from_public_addresses_unless_told_otherwise(tmp_path: Path) -> None:
+    told = load(written(tmp_path, '[alias_sources]\nprivate_addresses = true\ntimeout = "5s"\n'), {})
+    off = load(None, {"TRACKER__ALIAS_SOURCES__FETCH": "false"})
+
+    assert load(None, {}).alias_rules.fetch == FetchRules(private_addresses=False, timeout_s=2.0)
+    assert told.alias_rules.fetch == FetchRules(private_addresses=True, timeout_s=5.0)
+    assert off.alias_rules.fetch is None
+
+
 def starred(name: str) -> str:
     section, *rest = name.split("\0")
-    if section in ("registries", "events"):
+    if section in ("registries", "events", "image_aliases"):
         rest[0] = "*"
     return ".".join([section, *rest])
 
