@@ -161,9 +161,12 @@ def when_timers_go_off(db: Database) -> None:
     run_statements(
         db,
         """
-        ALTER TABLE timers ADD COLUMN next_at TEXT;     -- when it is due, NULL while it rests
-        ALTER TABLE timers ADD COLUMN planned_at TEXT;  -- what the clock said when next_at was found
-        ALTER TABLE timers ADD COLUMN fired_at TEXT;    -- when it last made a run
+        -- When it is due. NULL: it rests.
+        ALTER TABLE timers ADD COLUMN next_at TEXT;
+        -- What the clock said when next_at was found.
+        ALTER TABLE timers ADD COLUMN planned_at TEXT;
+        -- When it last made a run.
+        ALTER TABLE timers ADD COLUMN fired_at TEXT;
         CREATE INDEX timers_due ON timers(next_at) WHERE next_at IS NOT NULL;
         """,
     )

@@ -1,4 +1,4 @@
-"""A timer's schedule: five fields of NCrontab, checked and taken apart. Knows no clock and no time zone.
+"""A timer's schedule: five fields of NCrontab, and the minutes that fit. Knows no clock and no time zone.
 
 The day of the month and the weekday must both fit, unlike in cron of POSIX, where one of them is enough.
 """
@@ -6,8 +6,10 @@ The day of the month and the weekday must both fit, unlike in cron of POSIX, whe
 from __future__ import annotations
 
 import re
+from calendar import monthrange
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import MAXYEAR, date, datetime, time, timedelta
 
 from graph.errors import WrongUse
 
@@ -29,6 +31,7 @@ _MONTHS = (
 _WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)  # days of each month
 _TEXT_MOST = 500
+_YEARS_MOST = 41  # a 29 February is the same weekday again after 40 at the latest, where 2100 is among them
 _HINT = "write minute hour day month weekday, such as '0 21 * * *' for nine in the evening"
 
 
@@ -90,13 +93,47 @@ class Schedule:
 
     def matches(self, moment: datetime) -> bool:
         """Whether the timer goes off in this minute of its own time zone."""
-        return (
-            moment.minute in self.minutes
-            and moment.hour in self.hours
-            and moment.day in self.days
-            and moment.month in self.months
-            and moment.isoweekday() % 7 in self.weekdays
-        )
+        return moment.minute in self.minutes and moment.hour in self.hours and self._fits(moment.date())
+
+    @property
+    def every_hour(self) -> bool:
+        return len(self.hours) == 24
+
+    def next_minute(self, after: datetime) -> datetime | None:
+        """The first fitting minute later than that of `after`, on a calendar without time zones.
+
+        None near the end of the calendar only: whatever parses comes within 41 years.
+        """
+        if after.year >= MAXYEAR:
+            return None
+        today = self._next_today(after)
+        if today is not None:
+            return datetime.combine(after.date(), today)
+        day = next(self._days(after.date() + timedelta(days=1)), None)
+        return datetime.combine(day, time(min(self.hours), min(self.minutes))) if day else None
+
+    def _next_today(self, after: datetime) -> time | None:
+        if not self._fits(after.date()):
+            return None
+        minute = min((minute for minute in self.minutes if minute > after.minute), default=None)
+        if minute is not None and after.hour in self.hours:
+            return time(after.hour, minute)
+        hour = min((hour for hour in self.hours if hour > after.hour), default=None)
+        return time(hour, min(self.minutes)) if hour is not None else None
+
+    def _days(self, first: date) -> Iterator[date]:
+        """The fitting days, from that one on."""
+        months, days = sorted(self.months), sorted(self.days)
+        for year in range(first.year, min(first.year + _YEARS_MOST, MAXYEAR)):
+            for month in months:
+                if (year, month) < (first.year, first.month):
+                    continue
+                last = monthrange(year, month)[1]
+                found = (date(year, month, day) for day in days if day <= last)
+                yield from (day for day in found if day >= first and self._fits(day))
+
+    def _fits(self, day: date) -> bool:
+        return day.month in self.months and day.day in self.days and day.isoweekday() % 7 in self.weekdays
 
     @property
     def _sets(self) -> tuple[frozenset[int], ...]:
