@@ -19,6 +19,7 @@ from graph.model import BuildRecord
 from graph.reference import DEFAULT_REGISTRY, Digest, ImageRef
 from graph.store import GraphStore
 from rebuild import intent
+from rebuild.alias_rules import AliasRules
 from rebuild.definition import DockerStep, FileStep, InlineStep
 from rebuild.engine import CommandFailed
 from rebuild.equipment import Discretion, Equip, Equipment, same_for_all
@@ -71,6 +72,7 @@ class Workplace:
     equip: Equip | None = None  # None: the tools serve every run, and no run has secrets
     uploads: Path | None = None  # contexts that were sent here
     registry: str = DEFAULT_REGISTRY  # where names without a registry belong
+    aliases: AliasRules = field(default_factory=AliasRules)  # of task files
 
 
 async def carry_out(run: Run, place: Workplace) -> Outcome:
@@ -156,9 +158,8 @@ async def _steps(
     from rebuild.task_file_run import TaskPlace, run_task_file
 
     name = Tasks(place.connection).get(run.task_id).name if run.task_id is not None else ""
-    done = await run_task_file(
-        run, step, TaskPlace(folder, place.uploads, place.registry, name), equipment, hear
-    )
+    here = TaskPlace(folder, place.uploads, place.registry, name, place.aliases)
+    done = await run_task_file(run, step, here, equipment, hear)
     return Outcome(done.status, done.error, done.hint, done.records, done.layers)
 
 

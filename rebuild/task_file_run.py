@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
 
 from graph.errors import TrackerError
+from rebuild.alias_rules import AliasRules
 from rebuild.context.fetch import fetch
 from rebuild.context.where import Source
 from rebuild.definition import FileStep, InlineStep
@@ -34,6 +36,7 @@ class TaskPlace:
     uploads: Path | None
     registry: str  # `.Run.Registry`
     task_name: str
+    aliases: AliasRules
 
 
 async def run_task_file(
@@ -88,7 +91,14 @@ async def _work(
         task_name=place.task_name,
         triggered_by=str(run.cause),
     )
-    prepared = prepare_work(written, variables, Surroundings(now, SystemRandom()), context=context.folder)
+    prepared = await asyncio.to_thread(
+        prepare_work,
+        written,
+        variables,
+        Surroundings(now, SystemRandom()),
+        context=context.folder,
+        aliases=place.aliases,
+    )
     wanted = {source.id: source.keyvault for source in prepared.wanted}
     secrets = await equipment.read_keyvaults(wanted) if wanted else {}
     return finish_work(prepared, written, secrets)
