@@ -14,14 +14,18 @@ import click
 
 from graph.errors import WrongUse
 from graph.reference import Platform
-from rebuild.aliases import AliasSources, fetch_source
+from rebuild.alias_rules import FetchRules
 from rebuild.rendering import BYTES_MOST, Rendered, render_task
 from rebuild.run_variables import RunVariables
 from rebuild.secret import HIDDEN, Secret
+from rebuild.task_work import alias_sources
 from rebuild.taskfile import SecretSource
 from rebuild.template import Surroundings
 from rebuild.values import merged_values, parse_assignments, read_values
+from tracker.cli.main import Place
 from tracker.cli.table import print_json
+from tracker.settings import Settings, load
+from tracker.state import find_config
 
 STDIN = "-"
 _RUN_NAMES = {
@@ -65,17 +69,23 @@ _RUN_NAMES = {
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="The folder of alias sources. Default: that of FILE.",
 )
-@click.option("--fetch", is_flag=True, help="Fetch alias sources that are https URLs.")
+@click.option(
+    "--fetch/--no-fetch",
+    default=None,
+    help="Whether to fetch alias sources that are https URLs. Default: as the settings say.",
+)
 @click.option("--show-secrets", is_flag=True, help="Put secret values in, instead of ***.")
 @click.option("--json", "as_json", is_flag=True, help="Print text and version as JSON.")
+@click.pass_obj
 def render(
+    place: Place,
     file: str,
     value_files: tuple[str, ...],
     assignments: tuple[str, ...],
     secret_assignments: tuple[str, ...],
     run_assignments: tuple[str, ...],
     context: Path | None,
-    fetch: bool,
+    fetch: bool | None,
     show_secrets: bool,
     as_json: bool,
 ) -> None:
@@ -84,11 +94,12 @@ def render(
     FILE may be '-', for standard input. No vault is asked: what comes from one shows as ***.
     """
     now = datetime.now(UTC)
+    settings = load(find_config(place.config))
     folder = Path() if file == STDIN else Path(file).parent
     done = render_task(
         _read(file),
         path=file,
-        run=run_variables(run_assignments, now=now),
+        run=run_variables(run_assignments, now=now, registry=settings.registry),
         surroundings=Surroundings(now, SystemRandom()),
         values={
             **merged_values(*(read_values(_read(name), path=name) for name in value_files)),
@@ -96,16 +107,24 @@ def render(
             **_secrets(secret_assignments, os.environ, shown=show_secrets),
         },
         resolve=_hidden,
-        sources=AliasSources(context or folder, fetch_source if fetch else None),
+        images=settings.alias_rules.images,
+        sources=alias_sources(context or folder, _fetch_rules(settings, fetch)),
     )
     _print(done, as_json=as_json)
 
 
-def run_variables(assignments: Iterable[str], *, now: datetime) -> RunVariables:
+def _fetch_rules(settings: Settings, fetch: bool | None) -> FetchRules | None:
+    """What was typed counts; how far a fetch may lead is the settings' in any case."""
+    section = settings.alias_sources
+    wanted = section.fetch if fetch is None else fetch
+    return FetchRules(section.private_addresses, section.timeout) if wanted else None
+
+
+def run_variables(assignments: Iterable[str], *, now: datetime, registry: str = "") -> RunVariables:
     """The variables of a run that is not there: what is given, the time, and this machine."""
     given = parse_assignments(assignments, option="--run")
     here = Platform.of("linux", platform.machine())
-    fields = {"id": "1", "os": here.os, "architecture": here.architecture}
+    fields = {"id": "1", "os": here.os, "architecture": here.architecture, "registry": registry}
     date = now
     for name, value in given.items():
         if name.lower() == "date":

@@ -105,7 +105,7 @@ def test_alias_sources_are_read_beside_the_file_or_in_the_context(
     (folder / "t.yaml").write_text("version: v1.1.0\nalias:\n  src: [names.yaml]\nx: $base\n")
 
     assert run(["render", "t.yaml"]) == 2
-    assert "error: alias source 'names.yaml' cannot be read" in capsys.readouterr().err
+    assert "error: t.yaml:3: alias source 'names.yaml' cannot be read" in capsys.readouterr().err
     assert run(["render", "t.yaml", "--context", "context"]) == 0
     assert capsys.readouterr().out == "version: v1.1.0\nx: alpine\n"
 
