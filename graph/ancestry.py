@@ -13,9 +13,9 @@ from graph.below import Edge, Known, read_known
 from graph.database import consistent
 from graph.hearsay import DEPTH_MOST as SAID_DEPTH_MOST
 from graph.hearsay import Hearsay, Word, follow
-from graph.model import Role, Via
 from graph.order import bases_first
 from graph.reference import Platform
+from graph.words import Role, Via
 
 LINES_MOST = 10_000  # a tree that would have more lines shows each image with its bases only once
 DEPTH_MOST = 100  # and so does one that is deeper, which no reader of nested JSON could take

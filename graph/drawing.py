@@ -11,10 +11,10 @@ from graph.database import consistent, numbers
 from graph.drift import read_moved
 from graph.figure import Drawing, Edge, Node
 from graph.hearsay import anything_said, survey
-from graph.model import Origin, Role
 from graph.reference import ImageRef
 from graph.snapshot import read_above
 from graph.svg import to_svg
+from graph.words import Origin, Role
 
 __all__ = ["Drawing", "Edge", "Node", "read_drawing", "to_dot", "to_json", "to_mermaid", "to_svg"]
 

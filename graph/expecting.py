@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from graph.clock import to_text
-from graph.model import Role, Via
 from graph.observing import Observations
 from graph.reference import ImageRef
+from graph.words import Role, Via
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graph.model import Origin, Role
+from graph.words import Origin, Role
 
 READABLE_NODES_MOST = 300
 LAID_OUT_NODES_MOST = 2_000  # placing more of them takes a gigabyte, and nobody could read it

@@ -9,9 +9,9 @@ from datetime import datetime
 
 from graph.database import consistent, numbers
 from graph.drift import read_moved
-from graph.model import Role
 from graph.order import bases_of_each
 from graph.staleness import Attempt, BaseMoved, Snapshot
+from graph.words import Role
 
 __all__ = ["TaskStates", "if_moved", "read_above", "read_bases", "read_moved", "read_snapshot"]
 

@@ -7,7 +7,7 @@ from html import escape
 
 from graph.figure import Drawing, Edge, Node
 from graph.layout import Layout, Vertex, lay_out
-from graph.model import Origin, Role
+from graph.words import Origin, Role
 
 _BOX_WIDTH, _BOX_HEIGHT, _COLUMN, _ROW, _LANE = 226.0, 40.0, 306.0, 56.0, 18.0
 _MARGIN, _HEAD, _WIDTH_LEAST = 20.0, 64.0, 700.0

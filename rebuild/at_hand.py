@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from graph.dockerfile import Base
-from graph.model import RecordedBase, Role
+from graph.model import RecordedBase
 from graph.reference import Digest, ImageRef
+from graph.words import Role
 from rebuild.engine import LocalImage
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from graph.dockerfile import Feature, FeatureUse, Scan
-from graph.model import Via
+from graph.words import Via
 from rebuild.engine import Engine, EngineError
 
 Version = tuple[int, ...]

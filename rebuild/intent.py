@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from graph.clock import from_text, to_text
-from graph.model import BuildRecord, Manifests, RecordedBase, Role, Via
+from graph.model import BuildRecord, Manifests, RecordedBase
 from graph.reference import Digest, ImageRef, Platform
+from graph.words import Role, Via
 
 
 def to_json(record: BuildRecord) -> str:

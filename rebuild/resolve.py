@@ -9,8 +9,9 @@ from typing import Protocol
 
 from graph.dockerfile import Base, Scan
 from graph.errors import WrongUse
-from graph.model import Manifests, RecordedBase, Role, Via
+from graph.model import Manifests, RecordedBase
 from graph.reference import Digest, ImageRef, Platform
+from graph.words import Role, Via
 from rebuild.registry import NotFound, Registry, RegistryRefused
 
 

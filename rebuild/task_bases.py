@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from graph.dockerfile import DockerfileError, Scan, scan
-from graph.model import Role, Via
 from graph.reference import ImageRef, Platform
+from graph.words import Role, Via
 from rebuild.taskfile import WORKSPACE, Build, Cmd, Step, TaskFile
 from rebuild.taskfile.outputs import references
 

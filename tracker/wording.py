@@ -74,3 +74,8 @@ def _rounded(seconds: float) -> tuple[int, str]:
         if seconds >= 2 * unit_s:
             return int(seconds // unit_s), unit
     return int(seconds), "second"
+
+
+def starred(role: str, said: bool) -> str:
+    """What is hearsay has a star."""
+    return f"{role}*" if said else role

@@ -11,7 +11,7 @@ from graph.dockerfile.lex import Reading, expand
 from graph.dockerfile.outline import Flag, Keyword
 from graph.dockerfile.record import Span
 from graph.dockerfile.shape import flag_of
-from graph.model import Via
+from graph.words import Via
 
 _Characters = list[tuple[str, int]]  # each with its offset in the line
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from graph.dockerfile.fold import decode, encode
 from graph.dockerfile.record import Base, Scan
-from graph.model import Via
 from graph.reference import Digest, ImageRef, Platform
+from graph.words import Via
 
 
 def pin(

@@ -17,8 +17,8 @@ from graph.dockerfile.resolve import Resolution, Taken, resolve
 from graph.dockerfile.shape import check, features
 from graph.dockerfile.stage import HOW_TO_GIVE_A_VALUE, Circumstances, read_stages
 from graph.errors import InvalidReference
-from graph.model import Role, Via
 from graph.reference import ImageRef, Platform
+from graph.words import Role, Via
 
 EXPANSION_CHARACTERS_MOST = 4_000_000
 _SYNTAX_ARG = "BUILDKIT_SYNTAX"  # a build argument that replaces the syntax line

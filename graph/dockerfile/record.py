@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from graph.model import Role, Via
 from graph.reference import ImageRef, Platform
+from graph.words import Role, Via
 
 
 class Feature(StrEnum):

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from graph.errors import TrackerError
-from graph.model import BuildRecord, Manifests, RecordedBase, Role, Via
+from graph.model import BuildRecord, Manifests, RecordedBase
 from graph.reference import Digest, ImageRef, Platform
+from graph.words import Role, Via
 from rebuild.at_hand import AtHand
 from rebuild.container import Containers
 from rebuild.engine import CommandFailed, LocalImage, LogSink

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from graph.model import BuildRecord, RecordedBase, Role
+from graph.model import BuildRecord, RecordedBase
 from graph.reference import Digest, ImageRef
+from graph.words import Role
 from rebuild.engine import LogSink
 from rebuild.taskfile import WORKSPACE, Step
 

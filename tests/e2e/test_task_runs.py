@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from graph.model import BuildRecord, Role, Via
+from graph.model import BuildRecord
 from graph.reference import ImageRef, Platform
+from graph.words import Role, Via
 from rebuild.run_record import Status
 from rebuild.task_run import remove_left
 from tests.e2e.bases import Shelf, with_shell

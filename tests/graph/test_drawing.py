@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from graph.drawing import read_drawing, to_dot, to_json, to_mermaid, to_svg
 from graph.figure import READABLE_NODES_MOST, Drawing, Edge, Node
 from graph.layout import lay_out
-from graph.model import Origin, Role
+from graph.words import Origin, Role
 from tests.graph.world import World
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -8,8 +8,8 @@ import pytest
 
 from graph.database import immediate
 from graph.expecting import Expectations, ExpectedBase
-from graph.model import Role, Via
 from graph.reference import ImageRef
+from graph.words import Role, Via
 from tests.graph.world import World, at
 
 

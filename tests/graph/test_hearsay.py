@@ -5,10 +5,12 @@ from __future__ import annotations
 from graph import ancestry, hearsay
 from graph.ancestry import Base, Image, bases_of
 from graph.database import immediate
+from graph.dependants import dependants_of
 from graph.drawing import read_drawing, to_dot
 from graph.hearsay import next_unasked
-from graph.lineage import dependants_of, find_image, list_images
+from graph.listing import list_images
 from graph.model import Manifests, SaidBase
+from graph.names import find_image
 from graph.reference import ImageRef
 from tests.graph.world import AMD64, ARM64, World, digest_of, index_of, single
 

@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 from graph.database import immediate, open_for_reading
-from graph.model import Role
 from graph.reference import ImageRef
 from graph.staleness import Verdict
 from graph.store import merged
+from graph.words import Role
 from tests.graph.world import AMD64, ARM64, World, base_of, digest_of, single
 
 

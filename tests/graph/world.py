@@ -10,11 +10,12 @@ from pathlib import Path
 
 from graph.database import immediate, open_for_writing
 from graph.migrations import graph_tables, migrate
-from graph.model import BuildRecord, Manifests, RecordedBase, Role, Via
+from graph.model import BuildRecord, Manifests, RecordedBase
 from graph.reference import Digest, ImageRef, Platform
 from graph.snapshot import TaskStates, read_snapshot
 from graph.staleness import Decision, Limits, decide
 from graph.store import Change, GraphStore, Source
+from graph.words import Role, Via
 
 AMD64, ARM64, ARM_V7, ARM_V6 = (
     Platform.parse(text) for text in ("linux/amd64", "linux/arm64", "linux/arm/v7", "linux/arm/v6")

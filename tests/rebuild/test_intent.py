@@ -9,8 +9,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.model import BuildRecord, Manifests, RecordedBase, Role, Via
+from graph.model import BuildRecord, Manifests, RecordedBase
 from graph.reference import Digest, ImageRef, Platform
+from graph.words import Role, Via
 from rebuild import intent
 from rebuild.content import content_id, content_id_of
 from tests.graph_samples import digest_of

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from graph.ancestry import bases_of
 from graph.database import immediate
-from graph.lineage import bases_of, find_image
-from graph.model import BuildRecord, Manifests, RecordedBase, Role, Via
+from graph.model import BuildRecord, Manifests, RecordedBase
+from graph.names import find_image
 from graph.reference import Digest, ImageRef, Platform
 from graph.store import GraphStore
+from graph.words import Role, Via
 from rebuild.podman_command import Podman
 from rebuild.surroundings import Surroundings
 from tests.graph.world import at

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from graph.database import immediate
-from graph.model import BuildRecord, Manifests, RecordedBase, Role, Via
+from graph.model import BuildRecord, Manifests, RecordedBase
 from graph.reference import Digest, ImageRef, Platform
 from graph.store import GraphStore, Source
+from graph.words import Role, Via
 from rebuild.definition import Definition, DockerStep
 from rebuild.runs import Cause, Runs, Status
 from rebuild.task import Tasks

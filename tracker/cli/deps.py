@@ -1,4 +1,4 @@
-"""`tracker deps` and `tracker rdeps`: what an image stands on, and what stands on it."""
+"""`tracker deps`: what an image stands on, down to the root."""
 
 from __future__ import annotations
 
@@ -6,28 +6,25 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import click
 
+from graph.ancestry import Base, Image
 from graph.clock import now
 from graph.errors import WrongUse
-from graph.lineage import Base, Dependant, Image, bases_of, dependants_of
 from graph.reference import DEFAULT_REGISTRY, ImageRef
-from tracker.cli.looking import Look
 from tracker.cli.main import Place
 from tracker.cli.seen import seen
 from tracker.cli.table import Row, print_json, print_rows, state_word
 from tracker.remote.service import ServerAsked, server_options
-from tracker.wording import age, ago, counted, familiar, short_digest
-
-DEPTH = click.IntRange(min=1)
+from tracker.views.bases import base_fresh, deps_view, image_fresh, tree_json
+from tracker.wording import age, ago, counted, familiar, short_digest, starred
 
 
 @click.command()
 @click.argument("image")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole tree as JSON.")
-@click.option("--depth", type=DEPTH, help="Unfold only so many levels of bases.")
+@click.option("--depth", type=click.IntRange(min=1), help="Unfold only so many levels of bases.")
 @server_options
 @click.pass_obj
 def deps(place: Place, image: str, as_json: bool, depth: int | None, server: ServerAsked) -> None:
@@ -44,84 +41,6 @@ def deps(place: Place, image: str, as_json: bool, depth: int | None, server: Ser
         print_json(tree_json(tree))
     else:
         _print_tree(tree, depth, now())
-
-
-@click.command()
-@click.argument("image")
-@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
-@click.option("--depth", type=DEPTH, help="List only what stands at most so many steps above.")
-@server_options
-@click.pass_obj
-def rdeps(place: Place, image: str, as_json: bool, depth: int | None, server: ServerAsked) -> None:
-    """List what stands on IMAGE, nearest first.
-
-    STEPS is the shortest way down to IMAGE; ROLE is what the lowest step of that way takes it for. A star
-    stands where the way leads over what an image that was not built here says of itself.
-    """
-    view = seen(place, server, "rdeps", Above, rdeps_view, image=image)
-    name, above = view.name, [d for d in view.dependants if depth is None or d.distance <= depth]
-    if as_json:
-        print_json({"reference": name, "dependants": [dependant_json(d) for d in above]})
-    elif above:
-        _print_dependants(name, above, now())
-    else:
-        click.echo(f"nothing known stands on {familiar(name)}")
-
-
-@dataclass(frozen=True, slots=True)
-class Above:
-    """What stands on an image, nearest first, with the image's full name."""
-
-    name: str
-    dependants: list[Dependant]
-
-
-def deps_view(look: Look, image: str) -> Image:
-    image_id, _ = look.image(image)
-    return bases_of(look.sql, image_id)
-
-
-def rdeps_view(look: Look, image: str) -> Above:
-    image_id, name = look.image(image)
-    return Above(name, dependants_of(look.sql, image_id))
-
-
-def image_fresh(image: Image) -> bool | None:
-    """Whether all its bases are what they were: None where one was never observed and none has moved."""
-    states = [base_fresh(base) for base in image.bases if not base.said]
-    if False in states:
-        return False
-    return None if None in states else True
-
-
-def base_fresh(base: Base) -> bool | None:
-    """None also where the base was only said: nobody compares that."""
-    return base.fresh if base.observed_digest and not base.said else None
-
-
-def tree_json(image: Image) -> dict[str, Any]:
-    return {
-        "reference": image.reference,
-        "digest": image.digest,
-        "built_at": image.built_at,
-        "fresh": image_fresh(image),
-        "bases": [_base_json(base) for base in image.bases],
-    }
-
-
-def _base_json(base: Base) -> dict[str, Any]:
-    return {
-        "reference": base.reference,
-        "role": base.role,
-        "via": base.via,
-        "stage": base.stage,
-        "line": base.line,
-        "recorded_digest": base.recorded_digest,
-        "recorded_platform_digests": dict(base.recorded_platform_digests),
-        "observed_digest": base.observed_digest,
-        "fresh": base_fresh(base),
-        "bases": [_base_json(inner) for inner in base.image.bases],
-    }
 
 
 @dataclass
@@ -148,7 +67,7 @@ class _Unfolding:
         self.said |= base.said
         carry = inner + ("│  " if base.image.bases or base.image.cut else "   ")
         facts = (
-            _starred(base.role, base.said),
+            starred(base.role, base.said),
             short_digest(base.recorded_digest),
             age(base.image.built_at, self.now),
             "-" if base.said else state_word(fresh),
@@ -174,10 +93,6 @@ class _Unfolding:
 def _subtree(image: Image) -> tuple[object, ...]:
     """An image of others may say different things at different digests."""
     return image.image_id, *(base.recorded_digest for base in image.bases if base.said)
-
-
-def _starred(role: str, said: bool) -> str:
-    return f"{role}*" if said else role
 
 
 def _references(image: Image) -> set[str]:
@@ -223,28 +138,3 @@ def _why_no_bases(image: Image) -> str:
     if image.origin == "said":
         return f"\nknown only because another image names it: see 'tracker rdeps {familiar(image.reference)}'"
     return "\nit stands on no other image"
-
-
-def dependant_json(dependant: Dependant) -> dict[str, Any]:
-    return {
-        "reference": dependant.reference,
-        "distance": dependant.distance,
-        "role": dependant.role,
-        "built_at": dependant.built_at,
-        "said": dependant.said,
-    }
-
-
-def _print_dependants(name: str, above: Sequence[Dependant], now: datetime) -> None:
-    heads = Row("STEPS", ("ROLE", "AGE", "IMAGE"))
-    rows = [
-        Row(
-            f"{d.distance:>5}",
-            (_starred(d.role, d.said), age(d.built_at, now), familiar(d.reference)),
-        )
-        for d in above
-    ]
-    print_rows(heads, rows)
-    if any(d.said for d in above):
-        click.echo("\n* by what an image on the way says of itself: not recorded here and not watched")
-    click.echo(f"\n{counted(len(above), 'image stands', 'images stand')} on {familiar(name)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from graph.clock import now
-from graph.lineage import Listed
+from graph.listing import Listed
 from tracker.cli.main import Place
 from tracker.cli.seen import seen
 from tracker.cli.table import Row, print_json, print_rows

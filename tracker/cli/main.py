@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "login": ("tracker.cli.login:login", "Log in to a registry, and remember it as docker does."),
     "logs": ("tracker.cli.runs:logs", "The log of a run, while it grows and afterwards."),
     "plan": ("tracker.cli.plan:plan", "What would be rebuilt, in which order, how long it takes."),
-    "rdeps": ("tracker.cli.deps:rdeps", "What stands on an image."),
+    "rdeps": ("tracker.cli.rdeps:rdeps", "What stands on an image."),
     "render": ("tracker.cli.render:render", "A task file with its templates and aliases filled in."),
     "run": ("tracker.cli.run:run", "Carry out a task file or one command, once."),
     "runs": ("tracker.cli.runs:runs", "The runs, newest first."),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graph.lineage import Listed, list_images
+from graph.listing import Listed, list_images
 from tracker.views.look import Look
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from graph.database import numbers
-from graph.lineage import UnknownImage, find_image
+from graph.names import UnknownImage, find_image
 from graph.reference import DEFAULT_REGISTRY, ImageRef
 from tracker.state import State
 from tracker.wording import listed

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from graph.dockerfile import Base, Scan, scan
-from graph.model import Role
 from graph.reference import Platform
+from graph.words import Role
 
 TARGET = Platform.parse("linux/arm64")
 BUILDER = Platform.parse("linux/amd64")

@@ -8,8 +8,8 @@ from hypothesis import assume, given
 
 from graph.dockerfile import Base, DockerfileError, Scan, pin, scan
 from graph.dockerfile.fold import decode
-from graph.model import Via
 from graph.reference import Digest, ImageRef, Platform
+from graph.words import Via
 from tests.graph.dockerfile.written_files import files
 
 HERE = Platform.parse("linux/amd64")

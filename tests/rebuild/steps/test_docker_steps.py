@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from graph.model import Role
 from graph.reference import ImageRef, Platform
+from graph.words import Role
 from rebuild.run_record import Status
 from rebuild.task_run import remove_left
 from tests.e2e.bases import Shelf, with_shell

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta, timezone
 
-from graph.model import BuildRecord, Manifests, RecordedBase, Role, Via
+from graph.model import BuildRecord, Manifests, RecordedBase
 from graph.reference import ImageRef, Platform
+from graph.words import Role, Via
 from rebuild.steps.narration import Narrator, dependencies, executing
 from tests.graph_samples import digest_of
 from tests.rebuild.taskfile.reading import one_step

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graph.model import Role, Via
 from graph.reference import ImageRef, Platform
+from graph.words import Role, Via
 from rebuild.task_bases import DockerfileAt, TaskBases, bases_of_task
 from tests.rebuild.taskfile.reading import read
 

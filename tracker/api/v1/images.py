@@ -12,7 +12,8 @@ from fastapi import APIRouter, Query
 from tracker.api.auth import Reader
 from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import FAULTS, NOT_FOUND
-from tracker.cli.deps import dependant_json, deps_view, rdeps_view, tree_json
+from tracker.views.bases import deps_view, tree_json
+from tracker.views.dependants import dependant_json, rdeps_view
 from tracker.views.images import image_json, images_view
 from tracker.views.plan import plan_view, steps_json, totals_json
 from tracker.views.stale import stale_view
