@@ -8,11 +8,10 @@ from pathlib import Path
 
 from graph.errors import WrongUse
 from graph.reference import ImageRef
-from rebuild.context.where import TOKEN_USER, Folder, Source
+from rebuild.context.where import Folder, Source
+from rebuild.context_secrets import ContextSecrets
 from rebuild.definition import Definition, DockerStep
 from rebuild.image_build import ImageBuild
-from rebuild.login import Login
-from rebuild.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +30,11 @@ async def prepare(
     log: Callable[[bytes], None],
     uploads: Path | None = None,
     *,
-    git_token: Secret | None = None,
+    secrets: ContextSecrets | None = None,
     in_place: bool = True,
 ) -> Prepared:
     """Bring the context here. A folder of this machine is used where it is unless `in_place` is off;
-    `uploads` holds those that callers sent."""
+    `uploads` holds those that callers sent, `secrets` what its text does not say."""
     source = Source.parse(definition.context)
     if isinstance(source.place, Folder) and in_place:
         if not source.place.path.is_dir():
@@ -47,8 +46,8 @@ async def prepare(
     # A build from a folder needs neither HTTP nor git: it should not wait for their import.
     from rebuild.context.fetch import Access, fetch
 
-    git = Login(TOKEN_USER, git_token) if git_token else None
-    access = Access(git=git, uploads=uploads)
+    opened = secrets or ContextSecrets()
+    access = Access(login=opened.login, query=opened.query, uploads=uploads)
     fetched = await fetch(source, scratch / "context", log=log, access=access, in_place=in_place)
     return Prepared(fetched.folder, fetched.commit, fetched.branch)
 

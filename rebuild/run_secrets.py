@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
+from rebuild.context_secrets import ContextSecrets
 from rebuild.kept_source import FindCipher, keep, kept
 from rebuild.secret import Secret
 from rebuild.secret_source import Opaque, Source
@@ -30,6 +31,11 @@ class RunSecrets:
                 "INSERT INTO run_secrets(run, use, name, source) VALUES (?, ?, ?, ?)",
                 (run, use, name, keep(Opaque(secret), self._cipher, _row(run, use, name))),
             )
+
+    def open_context(self, run: int, secrets: ContextSecrets) -> None:
+        """Keep what fetches the context of this run alone."""
+        for use, secret in secrets.uses.items():
+            self.replace(run, use, {"": secret})
 
     def sources(self, run: int, use: SecretUse) -> dict[str, Source]:
         """By name. Raises `rebuild.cipher.NotOurs`."""

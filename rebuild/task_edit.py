@@ -98,19 +98,12 @@ def _context(asked: Asked, old: Definition | None) -> str:
 
 
 def kept_context(text: str) -> str:
-    """The text of a context that is still there tomorrow. Raises `WrongUse`."""
+    """The text of a context that is still there tomorrow, without secrets. Raises `WrongUse`."""
     source = Source.parse(text)
     match source.place:
         case Folder(path):
             return str(path.expanduser().resolve())
-        case Git(login=login) | Tarball(login=login):
-            if login is not None:
-                raise WrongUse(
-                    f"context {source} has a password or a token in it, which is never stored so",
-                    hint="leave it out, and give it with --git-access-token env:VARIABLE, file:PATH or -",
-                )
-            return str(source)
-        case Artifact() | Nothing():
+        case Git() | Tarball() | Artifact() | Nothing():
             return str(source)
         case _:
             raise WrongUse(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -12,8 +12,10 @@ from graph.dockerfile import scan
 from graph.expecting import ExpectedBase
 from graph.reference import Platform
 from rebuild.context.fault import ContextError
+from rebuild.context_secrets import ContextSecrets
 from rebuild.definition import Definition, DockerStep, FileStep, InlineStep
 from rebuild.image_build import find_dockerfile, read_dockerfile
+from rebuild.mask import masked
 from rebuild.preparation import Prepared, image_build, prepare
 from rebuild.resolve import taken
 from rebuild.run_variables import RunVariables
@@ -42,7 +44,7 @@ class Scanning:
     registry: str
     now: datetime
     log: Callable[[bytes], None] = lambda piece: None
-    git_token: Secret | None = None
+    context_secrets: ContextSecrets = field(default_factory=ContextSecrets)
     secret_values: frozenset[str] = frozenset()
 
 
@@ -52,9 +54,11 @@ async def scan_task(task_name: str, definition: Definition, scanning: Scanning) 
     Raises `WrongUse` for a Dockerfile or task file that no run could use either.
     """
     try:
-        context = await prepare(definition, scanning.scratch, scanning.log, git_token=scanning.git_token)
+        secrets = scanning.context_secrets
+        context = await prepare(definition, scanning.scratch, scanning.log, secrets=secrets)
     except ContextError as error:
-        return Scanned(unknown=(f"the context cannot be had now: {error.message}",))
+        reason = masked(error.message, secrets.hidden)
+        return Scanned(unknown=(f"the context cannot be had now: {reason}",))
     match definition.step:
         case DockerStep() as step:
             return _of_dockerfile(definition, step, context, scanning)

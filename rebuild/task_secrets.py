@@ -22,7 +22,8 @@ class SecretUse(StrEnum):
 
     BUILD = "build"  # its name is the id of `RUN --mount=type=secret`
     VALUE = "value"  # `.Values.NAME` of a template
-    GIT = "git"  # the token that fetches the context; one a task
+    GIT = "git"  # the token or USER:PASSWORD that fetches the context; one a task
+    QUERY = "query"  # of the URL of the context, which may be a signature; one a task
     HOOK = "hook"  # what a sender of events proves itself with; one a task
 
 
@@ -100,7 +101,7 @@ class TaskSecrets:
 def check_secret_name(use: SecretUse, name: str) -> str:
     """Names become file names and parts of options of the engine. Raises `WrongUse`."""
     match use:
-        case SecretUse.GIT | SecretUse.HOOK:
+        case SecretUse.GIT | SecretUse.QUERY | SecretUse.HOOK:
             fits = name == ""
         case SecretUse.BUILD | SecretUse.VALUE:
             fits = _NAME.fullmatch(name) is not None

@@ -10,6 +10,7 @@ from graph.clock import now
 from graph.database import immediate
 from graph.errors import TrackerError
 from rebuild.cancel import carry_out_unless_canceled
+from rebuild.context_secrets import kept_with_task
 from rebuild.definition import Definition
 from rebuild.image_build import Tools
 from rebuild.owner import this_process
@@ -59,6 +60,8 @@ def _claimed(workshop: Workshop, definition: Definition, task_name: str | None) 
         if task:
             kept = TaskSecrets(connection, workshop.cipher)
             kept.replace(task.task_id, SecretUse.BUILD, workshop.typed, now())
+            for use, sources in kept_with_task(definition.context, workshop.typed_context).items():
+                kept.replace(task.task_id, use, sources, now())
         cause = Cause.MANUAL if task else Cause.QUICK
         asked = runs.add(definition, cause, now(), task_id=task.task_id if task else None)
         run = runs.claim(now(), this_process(), run_id=asked.run_id)

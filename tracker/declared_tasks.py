@@ -13,8 +13,10 @@ from typing import TypeVar
 from graph.errors import WrongUse
 from graph.reference import Platform
 from rebuild.context.where import Folder, Source
+from rebuild.context_secrets import ContextSecrets
 from rebuild.credentials import registry_of
 from rebuild.schedule import Schedule
+from rebuild.secret import HIDDEN
 from rebuild.secret_source import Opaque, parse_source
 from rebuild.secret_source import Source as SecretSource
 from rebuild.stored_task import Secrets, WholeTask
@@ -40,7 +42,8 @@ _NEW_DOCUMENT = re.compile(r"---(\s|$)")
 _KEYS = (
     "name", "context", "file", "cmd", "task_file", "images", "args", "target", "push", "no_cache",
     "values", "values_file", "platform", "timeout", "status", "timers", "base_image_trigger",
-    "source_trigger", "secret_args", "secret_values", "git_access_token", "credentials",
+    "source_trigger", "secret_args", "secret_values", "git_access_token", "context_query",
+    "credentials",
 )  # fmt: skip
 _Member = TypeVar("_Member", bound=StrEnum)
 _Done = TypeVar("_Done")
@@ -181,9 +184,11 @@ class _Reading:
         )
 
     def _context(self) -> str | None:
-        """A folder is found from where the file is."""
+        """A folder is found from where the file is. A query that stands elsewhere leaves its mark."""
         text = self.fields.optional_text("context")
-        source = self._checked("context", lambda: Source.parse(text)) if text else None
+        if text and self.fields.has("context_query"):
+            text = f"{text}?{HIDDEN}"
+        source = self._checked("context", lambda: _without_secrets(Source.parse(text))) if text else None
         if source and isinstance(source.place, Folder):
             return str(self.folder.resolve() / source.place.path.expanduser())
         return text
@@ -253,7 +258,12 @@ class _Reading:
                 "git_access_token", lambda: _secret(SecretUse.GIT, "", self.fields.text("git_access_token"))
             )
             found[SecretUse.GIT] = {"": token} if token else {}
-        return found
+        query = None
+        if self.fields.has("context_query"):
+            query = self._checked(
+                "context_query", lambda: _secret(SecretUse.QUERY, "", self.fields.text("context_query"))
+            )
+        return {**found, SecretUse.QUERY: {"": query} if query else {}}
 
     def _credentials(self) -> tuple[DeclaredCredential, ...] | None:
         if not self.fields.has("credentials"):
@@ -271,6 +281,17 @@ class _Reading:
         except WrongUse as error:
             (fields or self.fields).fault(key, error.message, hint=error.hint)
             return None
+
+
+def _without_secrets(source: Source) -> Source:
+    found = ContextSecrets.of(source)
+    if found.token or found.query:
+        what, key = ("a login", "git_access_token") if found.token else ("a query", "context_query")
+        raise WrongUse(
+            f"context {source} has {what} in it, and a file of tasks is no place for secrets",
+            hint=f"take it out, and write {key}: env:NAME, file:/PATH, credential:NAME or vault:PATH#KEY",
+        )
+    return source
 
 
 def _timer(fields: Fields, place: int) -> Timer:

@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from rebuild.auth_file import write_auth_file
+from rebuild.context.where import Source as ContextSource
+from rebuild.context_secrets import USES as CONTEXT_USES
+from rebuild.context_secrets import ContextSecrets
+from rebuild.context_secrets import Sources as ContextSources
 from rebuild.credentials import RegistryCredentials, RegistryLogin, read_logins
 from rebuild.definition import DockerStep
 from rebuild.engine import Engine
@@ -21,6 +25,7 @@ from rebuild.runs import Run
 from rebuild.secret import Secret
 from rebuild.secret_reader import Places, SecretUnavailable, read_secrets
 from rebuild.secret_source import Source, parse_keyvault
+from rebuild.task import Task, Tasks
 from rebuild.task_secrets import SecretUse, TaskSecrets
 from tracker.registry import BUILDING, Credential, Credentials, IdentityToken, Login, RegistryClient
 
@@ -66,6 +71,7 @@ class Outfitter:
     """
 
     credentials: RegistryCredentials
+    tasks: Tasks
     secrets: TaskSecrets
     run_secrets: RunSecrets
     places: Places
@@ -76,17 +82,18 @@ class Outfitter:
     typed: Mapping[str, Source]
     new_containers: Callable[[Engine], Containers]
     typed_values: Mapping[str, Secret] = field(default_factory=dict)
+    typed_context: ContextSources = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
     async def __call__(self, run: Run, folder: Path) -> AsyncIterator[Equipment]:
-        logins, secrets, git = await self._fetched(run)
+        logins, secrets, opening = await self._fetched(run)
         has_steps = not isinstance(run.definition.step, DockerStep)
         equipment = Equipment(
             self.tools,
             secrets,
-            hidden=(*(login.password for login in logins), *git.values()),
+            hidden=(*(login.password for login in logins), *opening.hidden),
             values=await self._values(run),
-            git_token=git.get(""),
+            context_secrets=opening,
             containers=self.new_containers(self.tools.engine) if has_steps else None,
             read_keyvaults=self._read_keyvaults,
         )
@@ -112,15 +119,23 @@ class Outfitter:
         of_task = self.secrets.sources(run.task_id, use) if run.task_id is not None else {}
         return {**of_task, **self.run_secrets.sources(run.number, use)}
 
-    async def _fetched(
-        self, run: Run
-    ) -> tuple[tuple[RegistryLogin, ...], dict[str, Secret], dict[str, Secret]]:
+    async def _fetched(self, run: Run) -> tuple[tuple[RegistryLogin, ...], dict[str, Secret], ContextSecrets]:
         build = await read_secrets({**self._sources(run, SecretUse.BUILD), **self.typed}, self.places)
+        opening = await read_context_secrets(self._opening(run), self.places)
         if run.task_id is None:
-            return (), build, {}
-        logins = await read_logins(self.credentials.sources(run.task_id), self.places)
-        git = await read_secrets(self.secrets.sources(run.task_id, SecretUse.GIT), self.places)
-        return logins, build, git
+            return (), build, opening
+        return await read_logins(self.credentials.sources(run.task_id), self.places), build, opening
+
+    def _opening(self, run: Run) -> dict[SecretUse, Source]:
+        """What fetches the context. What is kept with the task is for the task's own context: a token for its
+        server, a query for its URL."""
+        kept = {use: self.run_secrets.sources(run.number, use).get("") for use in CONTEXT_USES}
+        found = {use: source for use, source in kept.items() if source is not None}
+        if run.task_id is not None:
+            task = self.tasks.get(run.task_id)
+            of_task = context_sources(self.secrets, task, run.definition.context)
+            found = {**of_task, **found}
+        return {**found, **self.typed_context}
 
 
 @dataclass(slots=True)
@@ -150,8 +165,24 @@ class VaultOfEnvironment:
 
 
 async def git_token(secrets: TaskSecrets, task_id: int, places: Places) -> Secret | None:
-    """The token that fetches a task's context, None where it has none. Raises `SecretUnavailable`."""
+    """The token, or USER:PASSWORD, that fetches a task's context, None where it has none. Raises
+    `SecretUnavailable`."""
     return (await read_secrets(secrets.sources(task_id, SecretUse.GIT), places)).get("")
+
+
+def context_sources(secrets: TaskSecrets, task: Task, context: str) -> dict[SecretUse, Source]:
+    """Of what is kept with the task, what this context may have. Raises `rebuild.cipher.NotOurs`."""
+    asked, own = ContextSource.parse(context), ContextSource.parse(task.definition.context)
+    uses = [SecretUse.GIT] if asked.server == own.server else []
+    uses += [SecretUse.QUERY] if str(asked) == str(own) else []
+    found = {use: secrets.sources(task.task_id, use).get("") for use in uses}
+    return {use: source for use, source in found.items() if source is not None}
+
+
+async def read_context_secrets(sources: ContextSources, places: Places) -> ContextSecrets:
+    """Raises `SecretUnavailable`."""
+    found = await read_secrets({str(use): source for use, source in sources.items()}, places)
+    return ContextSecrets.by_use({SecretUse(use): secret for use, secret in found.items()})
 
 
 def cipher_of(state_folder: Path, environment: Mapping[str, str]) -> FindCipher:

@@ -11,14 +11,16 @@ from pathlib import Path
 from graph.clock import now
 from graph.database import immediate
 from graph.expecting import Expectations
+from rebuild.context_secrets import USES as CONTEXT_USES
+from rebuild.context_secrets import ContextSecrets
 from rebuild.kept_source import FindCipher
-from rebuild.secret import Secret
-from rebuild.secret_reader import Places, SecretUnavailable, read_secrets
+from rebuild.secret_reader import Places, SecretUnavailable
 from rebuild.secret_source import Source
 from rebuild.stored_task import Secrets, StoredTasks, WholeTask
 from rebuild.task import Task, Tasks
 from rebuild.task_scan import Scanned, Scanning, scan_task
 from rebuild.task_secrets import SecretUse, TaskSecrets
+from tracker.equipping import read_context_secrets
 from tracker.workshop import Workshop, host_platform
 
 
@@ -64,15 +66,16 @@ class Archive:
             scanning = Scanning(Path(folder), host_platform(), self.registry, now())
             values = frozenset(self._kept(wanted.name, SecretUse.VALUE, secrets))
             try:
-                token = await self._git_token(wanted.name, secrets)
+                opening = await self._opening(wanted.name, secrets)
             except SecretUnavailable as error:
-                return Scanned(unknown=(f"its git token cannot be read here: {error.message}",))
-            fitted = replace(scanning, git_token=token, secret_values=values)
+                return Scanned(unknown=(f"what opens its context cannot be read here: {error.message}",))
+            fitted = replace(scanning, context_secrets=opening, secret_values=values)
             return await scan_task(wanted.name, wanted.definition, fitted)
 
-    async def _git_token(self, name: str, secrets: Secrets) -> Secret | None:
-        source = self._kept(name, SecretUse.GIT, secrets).get("")
-        return (await read_secrets({"git": source}, self.places))["git"] if source else None
+    async def _opening(self, name: str, secrets: Secrets) -> ContextSecrets:
+        kept = {use: self._kept(name, use, secrets).get("") for use in CONTEXT_USES}
+        sources = {use: source for use, source in kept.items() if source is not None}
+        return await read_context_secrets(sources, self.places)
 
     def _kept(self, name: str, use: SecretUse, secrets: Secrets) -> Mapping[str, Source]:
         """What the task will have once it is saved."""

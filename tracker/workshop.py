@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from graph.clock import now
 from graph.reference import Platform
 from graph.store import GraphStore
+from rebuild.context_secrets import Sources as ContextSources
 from rebuild.credentials import RegistryCredentials
 from rebuild.engine import Engine
 from rebuild.engine_choice import Choice, find_engine
@@ -28,6 +29,7 @@ from rebuild.secret import Secret
 from rebuild.secret_reader import Places
 from rebuild.secret_source import Source, read_keyvaults
 from rebuild.surroundings import Surroundings
+from rebuild.task import Tasks
 from rebuild.task_secrets import TaskSecrets
 from tracker.equipping import Outfitter, VaultOfEnvironment, cipher_of
 from tracker.registry import (
@@ -65,10 +67,11 @@ class Workshop:
         transport: Transport = few_questions,
         typed: Mapping[str, Source] | None = None,
         typed_values: Mapping[str, Secret] | None = None,
+        typed_context: ContextSources | None = None,
         serving: bool = False,
     ) -> None:
-        """`typed` are secrets for this command's builds, `typed_values` for its templates; `serving` keeps
-        from tasks what is tracker's own."""
+        """`typed` are secrets for this command's builds, `typed_values` for its templates, `typed_context`
+        for its context; `serving` keeps from tasks what is tracker's own."""
         self.settings = settings
         self.state = state
         self._listen = listen
@@ -79,6 +82,7 @@ class Workshop:
         self._vault = VaultOfEnvironment(os.environ)
         self.typed = typed or {}
         self._typed_values = typed_values or {}
+        self.typed_context = typed_context or {}
         self._serving = serving
 
     async def __aenter__(self) -> Self:
@@ -128,6 +132,7 @@ class Workshop:
     def _outfitter(self, tools: Tools) -> Outfitter:
         return Outfitter(
             credentials=RegistryCredentials(self.connection, self.cipher),
+            tasks=Tasks(self.connection),
             secrets=TaskSecrets(self.connection, self.cipher),
             run_secrets=RunSecrets(self.connection, self.cipher),
             places=self.places(),
@@ -138,6 +143,7 @@ class Workshop:
             typed=self.typed,
             new_containers=partial(containers_of, surroundings(self.settings, self.state)),
             typed_values=self._typed_values,
+            typed_context=self.typed_context,
         )
 
 

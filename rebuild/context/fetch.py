@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, TypeVar, assert_never
 
@@ -21,8 +21,19 @@ from rebuild.context.limits import Limits, Meter
 from rebuild.context.oci import RegistryAccess, pull
 from rebuild.context.tarball import download
 from rebuild.context.unpack import Links, unpack
-from rebuild.context.where import Artifact, Folder, Git, Nothing, Source, StandardInput, Tarball, Uploaded
+from rebuild.context.where import (
+    Artifact,
+    Folder,
+    Git,
+    Nothing,
+    Source,
+    StandardInput,
+    Tarball,
+    Uploaded,
+    keeps_secrets,
+)
 from rebuild.login import Login
+from rebuild.secret import Secret
 from rebuild.uploads import upload_path
 
 DOCKERFILE_BYTES_MOST = 1024 * 1024
@@ -32,9 +43,10 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What this one fetch may use. A login in the source's own URL goes before these."""
+    """What this one fetch may use. What is in the source's own URL goes before these."""
 
-    git: Login | None = None  # for the source's host alone, and for submodules on it
+    login: Login | None = None  # for the source's host alone, and for submodules on it
+    query: Secret | None = None  # of a tarball's URL
     ssh: SshKey | None = None
     registry: RegistryAccess = field(default_factory=RegistryAccess)
     uploads: Path | None = None  # the folder of contexts that were sent here; None: there are none
@@ -123,18 +135,40 @@ class _Errand:
         return Fetched(self.into)
 
     async def _git(self, source: Git, *, keep_git: bool) -> Fetched:
+        if not source.login and source.scheme == "http":
+            self._check_login(source.url)
         with tempfile.TemporaryDirectory(dir=self.into.parent) as scratch:
-            checkout = Checkout(self.access.git, self.access.ssh, self.meter, Path(scratch), self.log)
+            checkout = Checkout(self.access.login, self.access.ssh, self.meter, Path(scratch), self.log)
             done = await checkout.fetch(source, self.into, keep_git=keep_git)
         folder = inside(self.into, source.folder)
         return Fetched(folder, done.commit, done.branch, done.commit_time)
 
     async def _tarball(self, source: Tarball) -> Fetched:
+        whole = self._opened(source)
         with tempfile.TemporaryFile(dir=self.into.parent) as file:
-            digest = await download(source, file, self.meter)
+            digest = await download(whole, file, self.meter)
             await self._in_thread(lambda: self._unpack_tarball(source, file))
         self._say(f"{masked(source.url)}: {self.meter.transferred} bytes, {digest}")
         return Fetched(self.into, digest=digest)
+
+    def _opened(self, source: Tarball) -> Tarball:
+        """With all that its server wants to see."""
+        query = self.access.query if source.misses_its_query else source.query
+        if source.query and not query:
+            raise ContextError(
+                f"context {source.url}: the query of its URL was kept apart, and is not here",
+                hint="give the URL once more, with its query",
+            )
+        if not source.login:
+            self._check_login(source.url)
+        return replace(source, login=source.login or self.access.login, query=query)
+
+    def _check_login(self, url: str) -> None:
+        if self.access.login and not keeps_secrets(url):
+            raise ContextError(
+                f"context {masked(url)!r} would be sent its token in the clear",
+                hint="name it with https://, or take the token from it",
+            )
 
     def _unpack_tarball(self, source: Tarball, file: BinaryIO) -> None:
         file.seek(0)

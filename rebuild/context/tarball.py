@@ -47,7 +47,8 @@ async def _attempt(source: Tarball, into: BinaryIO, meter: Meter) -> Digest:
     limits = meter.limits
     try:
         async with _client(limits) as client:
-            return await _follow(client, httpx.URL(source.url), source.login, into, meter)
+            url = httpx.URL(source.url, query=source.query.reveal().encode() if source.query else None)
+            return await _follow(client, url, source.login, into, meter)
     except httpx.InvalidURL as error:
         raise ContextError(f"context {masked(source.url)!r} is not a URL: {masked(str(error))}") from None
     except httpx.TransportError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from graph.errors import InvalidReference, WrongUse
 from graph.reference import ImageRef
 from rebuild.context.fault import masked
 from rebuild.login import Login
-from rebuild.secret import Secret
+from rebuild.secret import HIDDEN, Secret
 from rebuild.uploads import PREFIX, upload_id_of
 
 TOKEN_USER = "x-access-token"  # git hosts look at the token alone; GitHub wants this name for an app's
@@ -50,10 +51,18 @@ class Git:
 
 @dataclass(frozen=True, slots=True)
 class Tarball:
-    """An archive behind http or https."""
+    """An archive behind http or https. A query may be a signature: it is kept apart like a login.
 
-    url: str  # without user and password
+    Where the text was printed before, the query is `HIDDEN`: there was one, and somebody else has it.
+    """
+
+    url: str  # without user, password and query
     login: Login | None = field(default=None, repr=False)
+    query: Secret | None = field(default=None, repr=False)
+
+    @property
+    def misses_its_query(self) -> bool:
+        return self.query is not None and self.query.reveal() == HIDDEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +94,7 @@ Place = Folder | Git | Tarball | Artifact | StandardInput | Nothing | Uploaded
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a context comes from. Its text has no password in it, and parses to the same place."""
+    """Where a context comes from. Its text has no secret in it, and parses to the same place."""
 
     place: Place
 
@@ -106,6 +115,16 @@ class Source:
             case Tarball() | Artifact() | Nothing() | Uploaded():
                 return False
 
+    @property
+    def server(self) -> str | None:
+        """Scheme, host and port of whom a login for it is sent to; None where nobody is."""
+        match self.place:
+            case Git(url=url) | Tarball(url=url) if _SCHEME.match(url):
+                parts = urlsplit(url)
+                return f"{parts.scheme}://{parts.netloc}".lower() if parts.netloc else None
+            case _:
+                return None
+
     def __str__(self) -> str:
         match self.place:
             case Folder(path=path):
@@ -113,8 +132,8 @@ class Source:
             case Git(url=url, ref=ref, folder=folder):
                 part = f":{folder}" if folder else ""
                 return f"{url}#{ref or ''}{part}" if ref or part else url
-            case Tarball(url=url):
-                return url
+            case Tarball(url=url, query=query):
+                return url if query is None else f"{url}?{query}"  # which prints as ***
             case Artifact(reference=reference):
                 return f"oci://{reference}"
             case StandardInput():
@@ -195,7 +214,8 @@ def _web(text: str) -> Git | Tarball:
             f"context {masked(text)!r} is the URL of a tarball, and those have no '#'",
             hint=f"if it is a git repository, write {repository!r}",
         )
-    return Tarball(_without_user(url), _login(url))
+    query = Secret(url.query) if url.query else None
+    return Tarball(_without_user(url._replace(query="")), _login(url), query)
 
 
 def _is_azure(url: SplitResult) -> bool:
@@ -277,8 +297,26 @@ def _login(url: SplitResult) -> Login | None:
     user, password = unquote(url.username or ""), unquote(url.password or "")
     if any(ord(c) < 32 for c in user + password):
         raise WrongUse(f"user or password in the URL of {url.hostname!r} has a control character in it")
-    if password:
-        return Login(user, Secret(password))
-    if not user or (_is_azure(url) and url.path.startswith(f"/{user}/")):
+    if password and ":" in user:
+        raise WrongUse(f"the user in the URL of {url.hostname!r} has a ':' in it, which no login can have")
+    if not user + password or (not password and _is_azure(url) and url.path.startswith(f"/{user}/")):
         return None
-    return Login(TOKEN_USER, Secret(user))
+    if not keeps_secrets(url.geturl()):
+        raise WrongUse(
+            f"context {masked(url.geturl())!r} would send its login in the clear",
+            hint="write https://, or leave the login out",
+        )
+    return Login(user, Secret(password)) if password else Login(TOKEN_USER, Secret(user))
+
+
+def keeps_secrets(url: str) -> bool:
+    """Whether what is sent to a URL is read by its server alone: by TLS, or without leaving this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -11,7 +11,7 @@ import click
 from rebuild.task import check_name
 from tracker.cli.build_typed import BuildTyped, build_arg, image_name
 from tracker.cli.main import Place
-from tracker.cli.secret_options import typed_secrets
+from tracker.cli.secret_options import GIT_TOKEN, context_secrets, typed_secrets
 from tracker.remote.service import ServerAsked, Wait, refuse_to_detach, server_options, wait_options
 
 
@@ -40,6 +40,7 @@ from tracker.remote.service import ServerAsked, Wait, refuse_to_detach, server_o
     metavar="NAME[=SOURCE]",
     help="The same, out of the environment or a source. It is never an ARG: see docs/credentials.md.",
 )
+@GIT_TOKEN
 @click.option("--target", metavar="STAGE", help="The stage to build. Default: the last.")
 @click.option("--platform", metavar="OS/ARCH", help="Default: that of this machine.")
 @click.option("--no-push", is_flag=True, help="Leave the image in the engine's storage.")
@@ -71,6 +72,7 @@ def build(
     names: tuple[str, ...],
     build_args: tuple[str, ...],
     no_push: bool,
+    git_token: str | None,
     **plain: Any,
 ) -> int:
     """Build CONTEXT, pin every base to the digest it has now, push, and record what it was built from.
@@ -90,12 +92,13 @@ def build(
     if not typed.names:
         click.echo("warning: no -t NAME: the image is built and not pushed", err=True)
     sources = typed_secrets(secrets, secret_args, os.environ, Path.cwd())
+    opening = context_secrets(typed.context, git_token)
     service = server.for_work(place)
     if service is not None:
         from tracker.remote.build import build_there
 
-        return build_there(service, typed, sources, task_name=task_name, wait=wait, as_json=as_json)
+        return build_there(service, typed, sources, opening, task_name=task_name, wait=wait, as_json=as_json)
     refuse_to_detach(wait)
     from tracker.cli.build_here import build_here
 
-    return build_here(place, typed, sources, task_name=task_name, as_json=as_json)
+    return build_here(place, typed, sources, opening, task_name=task_name, as_json=as_json)

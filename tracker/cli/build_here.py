@@ -13,6 +13,7 @@ import click
 from graph.reference import Platform
 from rebuild.context.where import Folder
 from rebuild.context.where import Source as ContextSource
+from rebuild.context_secrets import Sources as ContextSources
 from rebuild.definition import Definition, DockerStep, full_name
 from rebuild.image_build import Tools, examine
 from rebuild.preparation import Prepared, image_build
@@ -28,13 +29,20 @@ from tracker.workshop import Workshop, host_platform
 
 
 def build_here(
-    place: Place, typed: BuildTyped, secrets: Mapping[str, Source], *, task_name: str | None, as_json: bool
+    place: Place,
+    typed: BuildTyped,
+    secrets: Mapping[str, Source],
+    opening: ContextSources,
+    *,
+    task_name: str | None,
+    as_json: bool,
 ) -> int:
-    """Carry it out; answers the exit status."""
+    """Carry it out; answers the exit status. `opening` are the secrets of the context."""
     config = find_config(place.config)
     settings = load(config)
     definition = definition_of(settings, typed)
-    workshop = Workshop(settings, find_state(place.state, config), listen=to_terminal, typed=secrets)
+    state = find_state(place.state, config)
+    workshop = Workshop(settings, state, listen=to_terminal, typed=secrets, typed_context=opening)
     check = functools.partial(_examine, definition)
     run, outcome = asyncio.run(carry_out_here(workshop, definition, task_name, check=check))
     _print(run, outcome, as_json)

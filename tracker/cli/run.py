@@ -20,6 +20,8 @@ from graph.clock import now
 from graph.errors import WrongUse
 from graph.reference import Platform
 from rebuild.context.where import Folder, Nothing, Source
+from rebuild.context_secrets import ContextSecrets
+from rebuild.context_secrets import Sources as ContextSources
 from rebuild.definition import Definition, FileStep, InlineStep
 from rebuild.preparation import prepare
 from rebuild.run import outputs_of
@@ -33,7 +35,9 @@ from rebuild.template import Surroundings
 from rebuild.values import parse_assignments
 from tracker.carrying import carry_out_here, to_terminal
 from tracker.cli.main import Place, report
+from tracker.cli.secret_options import GIT_TOKEN, context_secrets
 from tracker.cli.table import print_json
+from tracker.equipping import read_context_secrets
 from tracker.remote.request import RunTyped
 from tracker.remote.service import ServerAsked, Wait, refuse_to_detach, server_options, wait_options
 from tracker.settings import Settings, load
@@ -59,6 +63,7 @@ class Asked:
     platform: str | None
     timeout_s: float | None
     strict: bool
+    opening: ContextSources  # of the context
 
 
 @click.command("run")
@@ -78,6 +83,7 @@ class Asked:
     "--set-secret", "secret_assignments", multiple=True, metavar="NAME[=VALUE]",
     help="A secret value. Without =VALUE: from the environment.",
 )  # fmt: skip
+@GIT_TOKEN
 @click.option("--platform", metavar="OS/ARCH", help="Default: that of this machine.")
 @click.option(
     "--timeout", "timeout_s", type=click.FloatRange(min=1), metavar="SECONDS", help="Limit of the run."
@@ -103,6 +109,7 @@ def run(
     platform: str | None,
     timeout_s: float | None,
     strict: bool,
+    git_token: str | None,
 ) -> int:
     """Carry out a task file, or one command, once. The exit status is that of the run.
 
@@ -119,6 +126,7 @@ def run(
         platform=platform,
         timeout_s=timeout_s,
         strict=strict,
+        opening=context_secrets(context, git_token),
     )
     if strict and not dry_run and server.named() is not None:
         raise WrongUse("--strict is for runs of this process", hint="try it with --dry-run first")
@@ -127,7 +135,7 @@ def run(
         from tracker.remote.run import run_there
 
         typed = RunTyped(context, platform, timeout_s, step_of(asked, Source.parse(context)))
-        return run_there(service, typed, asked.secret_values, wait=wait, as_json=as_json)
+        return run_there(service, typed, asked.secret_values, asked.opening, wait=wait, as_json=as_json)
     refuse_to_detach(wait)
     config = find_config(place.config)
     settings, state = load(config), find_state(place.state, config)
@@ -191,7 +199,8 @@ async def _planned(
     step = definition.step
     assert isinstance(step, FileStep | InlineStep)
     with tempfile.TemporaryDirectory(prefix="tracker-") as scratch:
-        context = (await prepare(definition, Path(scratch), to_terminal)).folder
+        opening = await _opened(asked, settings, state)
+        context = (await prepare(definition, Path(scratch), to_terminal, secrets=opening)).folder
         written = read_written(step, context, asked.secret_values)
         here = definition.platform
         variables = RunVariables(
@@ -201,6 +210,13 @@ async def _planned(
         hidden = {source.id: Secret(HIDDEN) for source in prepared.wanted}
         work = finish_work(prepared, written, hidden, strict=asked.strict)
     return plan_json(work, settings, state, definition)
+
+
+async def _opened(asked: Asked, settings: Settings, state: State) -> ContextSecrets:
+    if not asked.opening:
+        return ContextSecrets()
+    async with Workshop(settings, state) as workshop:
+        return await read_context_secrets(asked.opening, workshop.places())
 
 
 def plan_json(work: Work, settings: Settings, state: State, definition: Definition) -> dict[str, object]:
@@ -234,7 +250,13 @@ def _print_plan(plan: dict[str, Any], *, as_json: bool) -> None:
 def _carry_out(
     asked: Asked, definition: Definition, settings: Settings, state: State, *, as_json: bool
 ) -> int:
-    workshop = Workshop(settings, state, listen=to_terminal, typed_values=asked.secret_values)
+    workshop = Workshop(
+        settings,
+        state,
+        listen=to_terminal,
+        typed_values=asked.secret_values,
+        typed_context=asked.opening,
+    )
     done, outcome = asyncio.run(carry_out_here(workshop, definition))
     if outcome.error is not None:
         report(outcome.error, outcome.hint)

@@ -1,16 +1,25 @@
-"""The secrets of a build as they are typed: `--secret` and `--secret-build-arg`. Reads no file."""
+"""The secrets of a build or run as they are typed, those of its context among them. Reads no file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import click
+
 from graph.errors import WrongUse
+from rebuild.context.where import Source as ContextSource
+from rebuild.context_secrets import ContextSecrets, typed_with
+from rebuild.context_secrets import Sources as ContextSources
 from rebuild.secret import Secret
 from rebuild.secret_source import FromEnvironment, FromFile, Opaque, Source, parse_source
 from rebuild.task_secrets import SecretUse, check_secret_name
 
 _FORM = "write --secret id=NAME,src=FILE, or env=VARIABLE or from=SOURCE in the place of src"
+GIT_TOKEN = click.option(
+    "--git-access-token", "git_token", metavar="SOURCE",
+    help="Fetches CONTEXT: env:NAME, file:PATH or vault:PATH#KEY, of a token or USER:PASSWORD.",
+)  # fmt: skip
 _KEYS = {"id", "type", "src", "source", "env", "from"}
 
 
@@ -28,6 +37,23 @@ def typed_secrets(
             raise WrongUse(f"the secret {name} is given twice", hint="give each id once")
         found[name] = source
     return found
+
+
+def context_secrets(context: str, git_token: str | None) -> ContextSources:
+    """What opens the context: of its URL, or the token. A value on the command line earns a warning."""
+    source, option = ContextSource.parse(context), "--git-access-token"
+    token = parse_source(git_token) if git_token else None
+    if ContextSecrets.of(source).token or isinstance(token, Opaque):
+        warn_of_a_shown_login(option if token else "the context")
+    return typed_with(source, token, option)
+
+
+def warn_of_a_shown_login(place: str) -> None:
+    click.echo(
+        f"warning: {place}: other users of this machine see a login on a command line;"
+        " give --git-access-token env:NAME, file:PATH or vault:PATH#KEY",
+        err=True,
+    )
 
 
 def _secret(text: str, folder: Path) -> tuple[str, Source]:

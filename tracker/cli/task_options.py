@@ -12,6 +12,7 @@ import click
 from graph.errors import WrongUse
 from graph.reference import Platform
 from rebuild.context.where import Nothing, Source
+from rebuild.context_secrets import ContextSecrets, kept_with_task, typed_with
 from rebuild.secret import Secret
 from rebuild.secret_source import Opaque, parse_source
 from rebuild.secret_source import Source as SecretSource
@@ -20,6 +21,7 @@ from rebuild.task_edit import INLINE_BYTES_MOST, NO_CONTEXT, Asked
 from rebuild.task_secrets import SecretUse, check_secret_name
 from rebuild.task_work import command_file
 from rebuild.values import parse_assignments
+from tracker.cli.secret_options import warn_of_a_shown_login
 from tracker.written_settings import duration_s
 
 STDIN = "-"
@@ -163,9 +165,20 @@ def secrets_of(typed: Mapping[str, Any], environment: Mapping[str, str]) -> Secr
         if typed[key]:
             found[use] = dict(_secret(text, option, use, environment) for text in typed[key])
     token = typed["git_token"]
-    if token is not None:
-        found[SecretUse.GIT] = {"": source_of(token, "--git-access-token")} if token else {}
-    return found
+    source = source_of(token, "--git-access-token") if token else None
+    opening = _of_context(typed["context"], source)
+    cleared: Secrets = {SecretUse.GIT: {}} if token == "" else {}
+    return {**found, **cleared, **opening}
+
+
+def _of_context(context: str | None, token: SecretSource | None) -> Secrets:
+    """What opens the context; that of its URL becomes the task's, as if it had been given by itself."""
+    if context is None:
+        return {SecretUse.GIT: {"": token}} if token else {}
+    place = Source.parse(context)
+    if ContextSecrets.of(place).token:
+        warn_of_a_shown_login("--context")
+    return kept_with_task(str(place), typed_with(place, token, "--git-access-token"))
 
 
 def source_of(text: str, option: str) -> SecretSource:

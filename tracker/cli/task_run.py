@@ -13,18 +13,22 @@ import click
 from graph.clock import now
 from graph.database import immediate
 from graph.errors import TrackerError
+from rebuild.context.where import Source
+from rebuild.context_secrets import ContextSecrets
 from rebuild.definition import Definition
 from rebuild.logs import log_path
 from rebuild.owner import this_process
 from rebuild.recovery import recover
+from rebuild.run_secrets import RunSecrets
 from rebuild.runs import Cause, Run, Runs, Status
 from rebuild.task import Task, Tasks
-from rebuild.task_edit import definition_of
+from rebuild.task_edit import NO_CONTEXT, definition_of
 from tracker.carrying import carry_out_claimed, to_terminal
 from tracker.cli.changing import changing
 from tracker.cli.looking import looking
 from tracker.cli.main import Place, report
 from tracker.cli.runs import follow_log
+from tracker.cli.secret_options import warn_of_a_shown_login
 from tracker.cli.table import print_json
 from tracker.cli.task_change import usual_of
 from tracker.cli.task_options import JSON, NAME, OVERRIDES, asked_of
@@ -71,14 +75,17 @@ def run(
     config = find_config(place.config)
     settings, state = load(config), find_state(place.state, config)
     definition = _definition(place, settings, name, typed)
+    opening = ContextSecrets.of(Source.parse(typed["context"] or NO_CONTEXT))
+    if opening.token:
+        warn_of_a_shown_login("--context")
     served = is_served(state)
     if no_wait or served:
-        asked = _queued(place, name, definition)
+        asked = _queued(place, name, definition, opening)
         click.echo(f"Queued a run with ID: {asked.run_id}", err=True)
         if not served:
             click.echo("warning: no service runs here: the run waits for one", err=True)
     else:
-        asked = _carried_out(settings, state, name, definition, quiet=no_logs)
+        asked = _carried_out(settings, state, name, definition, opening, quiet=no_logs)
     row = _row(place, asked.run_id)
     if not no_wait and not row.status.finished:
         row = _awaited(place, state, row, quiet=no_logs)
@@ -92,27 +99,40 @@ def _definition(place: Place, settings: Settings, name: str, typed: dict[str, An
     return definition_of(asked, usual_of(settings), saved)
 
 
-def _queued(place: Place, name: str, definition: Definition) -> Run:
+def _queued(place: Place, name: str, definition: Definition, opening: ContextSecrets) -> Run:
     with changing(place) as change:
         task = change.task(name)
-        return Runs(change.sql).add(definition, Cause.MANUAL, change.at, task_id=task.task_id)
+        run = Runs(change.sql).add(definition, Cause.MANUAL, change.at, task_id=task.task_id)
+        RunSecrets(change.sql, change.cipher).open_context(run.number, opening)
+        return run
 
 
-def _carried_out(settings: Settings, state: State, name: str, definition: Definition, *, quiet: bool) -> Run:
+def _carried_out(
+    settings: Settings,
+    state: State,
+    name: str,
+    definition: Definition,
+    opening: ContextSecrets,
+    *,
+    quiet: bool,
+) -> Run:
     listen = (lambda piece: None) if quiet else to_terminal
     workshop = Workshop(settings, state, listen=listen)
-    done, outcome = asyncio.run(carry_out_claimed(workshop, lambda: _claimed(workshop, name, definition)))
+    done, outcome = asyncio.run(
+        carry_out_claimed(workshop, lambda: _claimed(workshop, name, definition, opening))
+    )
     if outcome.error is not None:
         report(outcome.error, outcome.hint)
     return done
 
 
-def _claimed(workshop: Workshop, name: str, definition: Definition) -> Run:
+def _claimed(workshop: Workshop, name: str, definition: Definition, opening: ContextSecrets) -> Run:
     runs = Runs(workshop.connection)
     with immediate(workshop.connection):
         recover(workshop.connection, now())
         task: Task = Tasks(workshop.connection).named(name)
         asked = runs.add(definition, Cause.MANUAL, now(), task_id=task.task_id)
+        RunSecrets(workshop.connection, workshop.cipher).open_context(asked.number, opening)
         claimed = runs.claim(now(), this_process(), run_id=asked.run_id)
     if claimed is None:
         raise TrackerError(

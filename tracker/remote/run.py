@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rebuild.context_secrets import Sources as ContextSources
 from rebuild.secret import Secret
 from tracker.remote.attend import attend, say
 from tracker.remote.client import Client
 from tracker.remote.context import run_context
 from tracker.remote.outcome import exit_status, print_run
 from tracker.remote.request import RunTyped, run_json
+from tracker.remote.secret_values import opening_json
 from tracker.remote.service import Wait
 
 
 def run_there(
-    client: Client, typed: RunTyped, secrets: Mapping[str, Secret], *, wait: Wait, as_json: bool
+    client: Client,
+    typed: RunTyped,
+    secrets: Mapping[str, Secret],
+    opening: ContextSources,
+    *,
+    wait: Wait,
+    as_json: bool,
 ) -> int:
-    """Answers the exit status: that of the run where somebody waits for it."""
+    """Answers the exit status: that of the run where somebody waits for it. `opening` are the secrets of the
+    context."""
+    opened = opening_json(opening)
     definition = run_json(typed, run_context(client, typed.context))
     values = {name: secret.reveal() for name, secret in secrets.items()}
-    run = client.post("/runs", {**definition, "secrets": values})
+    run = client.post("/runs", {**definition, "secrets": values, **opened})
     say(f"Queued a run with ID: {run['run_id']}")
     run = attend(client, run["run_id"], wait)
     print_run(run, as_json=as_json)

@@ -6,7 +6,11 @@ import asyncio
 import os
 from collections.abc import Mapping
 
+from rebuild.context_secrets import Sources as ContextSources
 from rebuild.secret_source import FromVault, Opaque, Source
+from rebuild.task_secrets import SecretUse
+
+_FIELDS = {SecretUse.GIT: "git_access_token", SecretUse.QUERY: "context_query"}
 
 
 def values_of(sources: Mapping[str, Source]) -> dict[str, str]:
@@ -14,6 +18,12 @@ def values_of(sources: Mapping[str, Source]) -> dict[str, str]:
     if not sources:
         return {}
     return asyncio.run(_read(sources))
+
+
+def opening_json(sources: ContextSources) -> dict[str, str]:
+    """The fields of a request that hold the secrets of its context, in the clear."""
+    found = values_of({str(use): source for use, source in sources.items()})
+    return {_FIELDS[SecretUse(use)]: value for use, value in found.items()}
 
 
 async def _read(sources: Mapping[str, Source]) -> dict[str, str]:

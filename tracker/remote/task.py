@@ -8,10 +8,12 @@ from typing import Any
 
 from rebuild.values import parse_assignments
 from tracker.cli.build_typed import build_arg
+from tracker.cli.secret_options import context_secrets
 from tracker.remote.attend import attend, say
 from tracker.remote.client import Client, quoted
 from tracker.remote.context import build_context, run_context
 from tracker.remote.outcome import exit_status, print_run
+from tracker.remote.secret_values import opening_json
 from tracker.remote.service import Wait
 
 
@@ -23,6 +25,7 @@ def run_task_there(client: Client, name: str, typed: Mapping[str, Any], *, wait:
         "values": parse_assignments(typed["assignments"], option="--set"),
         "target": typed["target"],
         **_place(client, name, typed["context"], typed["file"]),
+        **opening_json(context_secrets(typed["context"], None) if typed["context"] else {}),
     }
     run = client.post("/runs", asked)
     say(f"Queued a run with ID: {run['run_id']}")

@@ -211,7 +211,7 @@ def test_a_login_goes_to_its_server_and_shows_nowhere(repository: Repository, in
     with git_over_http(repository.folder.parent, private=True) as server:
         with pytest.raises(ContextError) as raised:
             fetched(f"{server.url}/app.git", into)
-        fetched(f"{server.url}/app.git", into, access=Access(git=LOGIN), keep_git=True)
+        fetched(f"{server.url}/app.git", into, access=Access(login=LOGIN), keep_git=True)
 
     assert raised.value.hint and "private" in raised.value.hint
     kept = b"".join(path.read_bytes() for path in (into / ".git").rglob("*") if path.is_file())
@@ -221,7 +221,7 @@ def test_a_login_goes_to_its_server_and_shows_nowhere(repository: Repository, in
 def test_a_login_in_the_url_goes_before_the_tasks_own(repository: Repository, into: Path) -> None:
     with git_over_http(repository.folder.parent, private=True) as server:
         url = server.url.replace("://", f"://{USER}:{PASSWORD.replace('@', '%40')}@")
-        found = fetched(f"{url}/app.git", into, access=Access(git=Login("x", Secret("y"))))
+        found = fetched(f"{url}/app.git", into, access=Access(login=Login("x", Secret("y"))))
 
     assert content(found.folder) == FILES
 
@@ -242,7 +242,7 @@ def test_a_login_does_not_follow_a_redirect_to_another_server(repository: Reposi
         git_over_http(repository.folder.parent, redirect_to=other.url) as server,
         pytest.raises(ContextError),
     ):
-        fetched(f"{server.url}/app.git", into, access=Access(git=LOGIN))
+        fetched(f"{server.url}/app.git", into, access=Access(login=LOGIN))
 
     assert set(other.authorizations) == {None}
 
@@ -330,7 +330,7 @@ def test_a_submodule_elsewhere_is_not_told_the_login(tmp_path: Path, into: Path)
         git_over_http(tmp_path / "served", private=True) as server,
     ):
         outer.add_submodule("sub", f"{other.url}/inner.git", inner.git("rev-parse", "HEAD"))
-        fetched(f"{server.url}/outer.git", into, access=Access(git=LOGIN))
+        fetched(f"{server.url}/outer.git", into, access=Access(login=LOGIN))
 
     assert set(other.authorizations) == {None}
     assert content(into / "sub") == {"file": "1"}

@@ -50,7 +50,7 @@ STUDIO = "https://Org.VisualStudio.com/proj/_git/repo"
         (f"{AZURE}#dev:dir", Git(AZURE, "dev", "dir")),
         (f"{STUDIO}/#dev", Git(STUDIO, "dev")),
         ("http://dev.azure.com/org/proj/_git/repo", Tarball("http://dev.azure.com/org/proj/_git/repo")),
-        (f"{AZURE}?path=/x", Tarball(f"{AZURE}?path=/x")),
+        (f"{AZURE}?path=/x", Tarball(AZURE, query=Secret("path=/x"))),
         ("https://my-dev.azure.com/o/_git/r", Tarball("https://my-dev.azure.com/o/_git/r")),
         ("git@git.example.com:u/r.git#main:x", Git("git@git.example.com:u/r.git", "main", "x")),
         ("ssh://git@git.example.com:22/r.git", Git("ssh://git@git.example.com:22/r.git")),
@@ -59,7 +59,7 @@ STUDIO = "https://Org.VisualStudio.com/proj/_git/repo"
         ("github.com/u/r#main", Git("https://github.com/u/r.git", "main")),
         ("https://example.com/x.tar.gz", Tarball("https://example.com/x.tar.gz")),
         ("https://github.com/u/r", Tarball("https://github.com/u/r")),
-        ("https://example.com/r.git?at=main", Tarball("https://example.com/r.git?at=main")),
+        ("https://example.com/r.git?at=main", Tarball("https://example.com/r.git", query=Secret("at=main"))),
         ("OCI://localhost:5000/a:1", Artifact(ImageRef("localhost:5000", "a", "1"))),
         ("-", StandardInput()),
         ("/DEV/null", Nothing()),
@@ -97,6 +97,10 @@ def test_a_text_names_its_place(text: str, place: Place) -> None:
         "file://r.git",
         "oci://Example.com/Upper:1",
         "https://u:a%0ab@example.com/r.git",
+        "https://a%3Ab:word@example.com/r.git",
+        "http://s3cret@example.com/r.git",
+        "http://u:w@example.com/x.tar",
+        "git://u:w@example.com/r.git",
     ],
 )
 def test_a_text_that_names_no_place_is_refused(text: str) -> None:
@@ -123,10 +127,27 @@ def test_a_login_in_a_url_is_taken_out_of_it(text: str, login: Login | None) -> 
     assert "@" not in str(source)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "[::1]", "localhost"])
+def test_a_login_may_stay_on_this_machine_in_the_clear(host: str) -> None:
+    place = Source.parse(f"http://s3cret@{host}/r.git").place
+
+    assert place == Git(f"http://{host}/r.git", login=Login(TOKEN_USER, Secret("s3cret")))
+
+
+def test_a_query_leaves_its_mark_in_the_text_and_nothing_more() -> None:
+    source = Source.parse("https://example.com/x.tar?sv=1&sig=s3cret")
+    again = Source.parse(str(source)).place
+
+    assert str(source) == "https://example.com/x.tar?***"
+    assert isinstance(again, Tarball) and again.misses_its_query
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "https://user:s3cret@example.com/r.git#-x",
+        "http://user:s3cret@example.com/r.git",
+        "https://a%3As3cret:s3cret@example.com/r.git",
         "https://s3cret@example.com/x.tar#main",
         "https://user:s3/cret@example.com:99999/r.git",
         "ftp://user:s3cret@example.com/",

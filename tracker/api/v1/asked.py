@@ -11,6 +11,7 @@ from graph.errors import WrongUse
 from graph.reference import Platform
 from rebuild.context.where import Folder, StandardInput, Uploaded
 from rebuild.context.where import Source as ContextSource
+from rebuild.context_secrets import ContextSecrets
 from rebuild.definition import Definition, DockerStep, FileStep, InlineStep, Step, full_name
 from rebuild.secret import Secret
 from rebuild.secret_source import Opaque, Source, parse_source
@@ -66,7 +67,14 @@ class InlineAsked(_Strict):
 StepAsked = Annotated[DockerAsked | FileAsked | InlineAsked, Field(discriminator="kind")]
 
 
-class DefinitionAsked(_Strict):
+class _ContextAsked(_Strict):
+    """What opens the context. A login or a query in its URL counts as well, and is kept no other way."""
+
+    git_access_token: SecretStr | None = None
+    context_query: SecretStr | None = None
+
+
+class DefinitionAsked(_ContextAsked):
     """One piece of work. `secrets` are values by name, for this run alone."""
 
     context: Annotated[Text, Field(examples=["https://github.com/example/app.git#main"])] = "/dev/null"
@@ -82,7 +90,7 @@ class SavedAsked(DefinitionAsked):
     secret_sources: Values = {}
 
 
-class TaskAsked(_Strict):
+class TaskAsked(_ContextAsked):
     """A saved task; what is given here counts for this run alone."""
 
     task: Name
@@ -213,6 +221,16 @@ def sources_of(asked: SavedAsked) -> dict[str, Source]:
             hint="write values into secrets, here vault:PATH#KEY",
         )
     return {**named, **{name: Opaque(secret) for name, secret in secrets_of(asked).items()}}
+
+
+def context_secrets_of(asked: DefinitionAsked | TaskAsked) -> ContextSecrets:
+    """What opens the context that was asked for; fields go before what its URL has."""
+    typed = ContextSecrets.of(ContextSource.parse(asked.context)) if asked.context else ContextSecrets()
+    token, query = asked.git_access_token, asked.context_query
+    return ContextSecrets(
+        Secret(token.get_secret_value()) if token else typed.token,
+        Secret(query.get_secret_value()) if query else typed.query,
+    )
 
 
 def use_of(step: Step) -> SecretUse:

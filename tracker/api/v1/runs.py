@@ -27,6 +27,7 @@ from tracker.api.v1.asked import (
     DefinitionAsked,
     RunAsked,
     TaskAsked,
+    context_secrets_of,
     definition_of,
     overridden,
     secrets_of,
@@ -105,7 +106,7 @@ def ask_for_run(asked: DefinitionAsked | TaskAsked, caller: Caller, desk: Desk) 
     """Check it and put it into the queue, with its secrets; answers the id. One transaction."""
     task = Tasks(desk.connection).named(asked.task) if isinstance(asked, TaskAsked) else None
     definition = _definition(asked, task, caller, desk)
-    secrets = secrets_of(asked)
+    secrets, opening = secrets_of(asked), context_secrets_of(asked)
     with immediate(desk.connection):
         run = Runs(desk.connection).add(
             definition,
@@ -115,7 +116,9 @@ def ask_for_run(asked: DefinitionAsked | TaskAsked, caller: Caller, desk: Desk) 
             priority=PERSON_FIRST,
             asked_by=caller.name,
         )
-        RunSecrets(desk.connection, desk.cipher).replace(run.number, use_of(definition.step), secrets)
+        kept = RunSecrets(desk.connection, desk.cipher)
+        kept.replace(run.number, use_of(definition.step), secrets)
+        kept.open_context(run.number, opening)
     return run.run_id
 
 

@@ -9,13 +9,21 @@ from fastapi import APIRouter, Response
 
 from graph.database import immediate
 from graph.errors import TrackerError
+from rebuild.context_secrets import kept_with_task
 from rebuild.definition import Definition
 from rebuild.stored_task import StoredTasks, WholeTask, kinds_of_triggers
 from rebuild.task import Task, Tasks, check_name
 from rebuild.task_secrets import TaskSecrets
 from tracker.api.auth import Reader, Writer
 from tracker.api.v1.answers import SavedTask, TaskAnswer
-from tracker.api.v1.asked import SavedAsked, definition_of, refuse_upload, sources_of, use_of
+from tracker.api.v1.asked import (
+    SavedAsked,
+    context_secrets_of,
+    definition_of,
+    refuse_upload,
+    sources_of,
+    use_of,
+)
 from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import CONFLICT, FAULTS, NOT_FOUND, Conflict
 from tracker.api.v1.runs import check_context
@@ -41,7 +49,8 @@ def task_routes(desk: Desk) -> APIRouter:
         definition = definition_of(asked, desk.usual, caller)
         check_context(definition, desk)
         wanted = _whole(name, definition, desk)
-        secrets = {use_of(definition.step): sources_of(asked)}
+        opening = kept_with_task(definition.context, context_secrets_of(asked).sources)
+        secrets = {use_of(definition.step): sources_of(asked), **opening}
         saved, scanned = await desk.archive.save(wanted, secrets, new=False)
         desk.wake()
         return SavedTask(**_answer(saved, desk).model_dump(), unknown=list(scanned.unknown))
