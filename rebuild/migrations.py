@@ -170,3 +170,20 @@ def when_timers_go_off(db: Database) -> None:
         CREATE INDEX timers_due ON timers(next_at) WHERE next_at IS NOT NULL;
         """,
     )
+
+
+@run_tables()
+def runs_of_a_wave(db: Database) -> None:
+    # A wave that is deleted asks whether a run still names it.
+    run_statements(db, "CREATE INDEX runs_by_wave ON runs(wave_id) WHERE wave_id IS NOT NULL;")
+
+
+@run_tables()
+def letters_of_many_senders(db: Database) -> None:
+    run_statements(
+        db,
+        """
+        ALTER TABLE inbox ADD COLUMN headers TEXT NOT NULL DEFAULT '{}';  -- JSON: those that say what it is
+        CREATE INDEX inbox_by_source ON inbox(source);
+        """,
+    )

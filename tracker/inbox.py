@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from graph.clock import from_text, to_text
+from graph.database import immediate
+from graph.errors import StoreBusy, StoreError
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+_Arrival = tuple[str, bytes, datetime, Mapping[str, str]]  # source, payload, when, headers
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One stored body."""
+    """One stored body, and the headers without which it could not be read again."""
 
     letter_id: int
     source: str
     received_at: datetime
     payload: bytes
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 class Inbox:
@@ -26,19 +35,88 @@ class Inbox:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
 
-    def put(self, source: str, payload: bytes, at: datetime) -> None:
+    def put(self, source: str, payload: bytes, at: datetime, headers: Mapping[str, str] = _NONE) -> None:
         self._sql.execute(
-            "INSERT INTO inbox(source, received_at, payload) VALUES (?, ?, ?)", (source, to_text(at), payload)
+            "INSERT INTO inbox(source, received_at, payload, headers) VALUES (?, ?, ?, ?)",
+            (source, to_text(at), payload, json.dumps(dict(headers))),
         )
 
-    def oldest(self, most: int) -> list[Letter]:
-        rows = self._sql.execute(
-            "SELECT id, source, received_at, payload FROM inbox ORDER BY id LIMIT ?", (most,)
+    def sources(self) -> list[str]:
+        """Everybody of whom something is there."""
+        rows = self._sql.execute(  # one step in the index for each, however many letters there are
+            "WITH RECURSIVE each(source) AS (SELECT min(source) FROM inbox UNION ALL"
+            " SELECT (SELECT min(source) FROM inbox WHERE source > each.source) FROM each"
+            " WHERE each.source IS NOT NULL) SELECT source FROM each WHERE source IS NOT NULL"
         )
-        return [Letter(number, source, from_text(at), payload) for number, source, at, payload in rows]
+        return [source for (source,) in rows]
+
+    def oldest(self, most: int) -> list[Letter]:
+        """The oldest of each source, as many of one as of another, so that none is held up by others."""
+        sources = self.sources()
+        share = max(1, most // max(1, len(sources)))
+        letters = (letter for source in sources for letter in self._oldest_of(source, share))
+        return sorted(letters, key=lambda letter: letter.letter_id)
 
     def count(self) -> int:
         return int(self._sql.execute("SELECT count(*) FROM inbox").fetchone()[0])
 
     def remove(self, letters: Iterable[Letter]) -> None:
         self._sql.executemany("DELETE FROM inbox WHERE id = ?", [(letter.letter_id,) for letter in letters])
+
+    def _oldest_of(self, source: str, most: int) -> list[Letter]:
+        rows = self._sql.execute(
+            "SELECT id, received_at, payload, headers FROM inbox WHERE source = ? ORDER BY id LIMIT ?",
+            (source, most),
+        )
+        return [
+            Letter(number, source, from_text(at), payload, json.loads(headers))
+            for number, at, payload, headers in rows
+        ]
+
+
+class Slot:
+    """Where letters are put in: those that arrive together share one transaction.
+
+    Every writer waits for its own letter to be stored; under load one commit serves many of them.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, arrived: Callable[[], None]) -> None:
+        self._sql = connection
+        self._arrived = arrived
+        self._waiting: list[tuple[asyncio.Future[None], _Arrival]] = []
+
+    async def put(
+        self, source: str, payload: bytes, at: datetime, headers: Mapping[str, str] = _NONE
+    ) -> None:
+        """Store a letter; it survives a crash from then on. Raises `StoreError` where that cannot be."""
+        loop = asyncio.get_running_loop()
+        stored: asyncio.Future[None] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._empty)
+        self._waiting.append((stored, (source, payload, at, headers)))
+        await stored
+
+    def _empty(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        fault = self._write([letter for _, letter in waiting])
+        for stored, _ in waiting:
+            if stored.done():  # its request is gone
+                continue
+            if fault is None:
+                stored.set_result(None)
+            else:
+                stored.set_exception(fault)
+        if fault is None:
+            self._arrived()
+
+    def _write(self, letters: Iterable[_Arrival]) -> StoreError | None:
+        inbox = Inbox(self._sql)
+        try:
+            with immediate(self._sql):
+                for source, payload, at, headers in letters:
+                    inbox.put(source, payload, at, headers)
+        except StoreBusy as error:
+            return error
+        except sqlite3.Error as error:
+            return StoreError(f"the database cannot be written: {error}", hint="see whether the disk is full")
+        return None
