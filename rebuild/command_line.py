@@ -20,6 +20,7 @@ _BRACED = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PLAIN = re.compile(r"[^\s'\"\\$`|&;<>()]+")
 _PLAIN_IN_QUOTES = re.compile(r'[^"\\$`]+')
 _SPECIAL = "@*#?-$!0123456789"
+_STREAM_NUMBER = re.compile(r"(?:^|(?<=[^\\][ \t\r\n]))[0-9]$")
 
 
 class Construct(StrEnum):
@@ -37,6 +38,11 @@ class Construct(StrEnum):
     BACKTICK = "a command substitution with backticks"
     EXPANSION = "an expansion of the form ${…}"
     PARAMETER = "a parameter of the shell such as $1 or $?"
+
+
+# What divides a line into a command and its rest. The others are no end of a command, or have no clear one.
+DIVIDING = frozenset({Construct.PIPE, Construct.AND, Construct.OR, Construct.SEQUENCE, Construct.REDIRECTION})
+_OPERATORS = DIVIDING | {Construct.BACKGROUND, Construct.GROUP, Construct.LINE_END}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,27 @@ def unquote(text: str, variables: Mapping[str, str]) -> Words | Fault:
         return stop.fault
 
 
+def first_operator(text: str, variables: Mapping[str, str]) -> int | None:
+    """Where the first command of the line ends, if an operator ends it: `2` of `2>file` belongs to that."""
+    match tokenise(text, variables):
+        case NeedsShell(construct, offset) if construct in DIVIDING:
+            has_number = construct is Construct.REDIRECTION and _STREAM_NUMBER.search(text, 0, offset)
+            return offset - 1 if has_number else offset
+        case _:
+            return None
+
+
+def first_word(text: str, variables: Mapping[str, str]) -> tuple[Words, int] | Fault:
+    """What the first word of a text stands for, and where it ends; no word at all where it has none."""
+    lexer = _Lexer(text, variables, one_word=False)
+    try:
+        return lexer.first_word()
+    except _Stop as stop:
+        if isinstance(stop.fault, NeedsShell) and stop.fault.construct in _OPERATORS:
+            return lexer.ended(), stop.fault.offset
+        return stop.fault
+
+
 class _Stop(Exception):
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault)
@@ -111,6 +138,16 @@ class _Lexer:
             self.at = len(self.text) - len(self.text.lstrip(_SPLITS))
         while self.at < len(self.text):
             self._step()
+        return self.ended()
+
+    def first_word(self) -> tuple[Words, int]:
+        self.at = len(self.text) - len(self.text.lstrip(_BLANKS))
+        while self.at < len(self.text) and self.text[self.at] not in _BLANKS:
+            self._step()
+        return self.ended(), self.at
+
+    def ended(self) -> Words:
+        """All that was read so far."""
         self._end_word()
         return Words(tuple(self.done), tuple(self.unset))
 
