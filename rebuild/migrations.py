@@ -183,7 +183,7 @@ def letters_of_many_senders(db: Database) -> None:
     run_statements(
         db,
         """
-        ALTER TABLE inbox ADD COLUMN headers TEXT NOT NULL DEFAULT '{}';  -- JSON: those that say what it is
+        ALTER TABLE inbox ADD COLUMN headers TEXT NOT NULL DEFAULT '{}';
         CREATE INDEX inbox_by_source ON inbox(source);
         """,
     )
