@@ -14,6 +14,7 @@ from typing import Protocol, Self
 from graph.errors import TrackerError
 from graph.reference import ImageRef, Platform
 from rebuild.engine import CommandFailed, LocalImage, LogSink
+from rebuild.process import TO_THE_LOG, Streams
 from rebuild.step_place import EngineCalls
 
 
@@ -50,8 +51,17 @@ class Containers(Protocol):
     async def make_network(self, argv: Sequence[str]) -> None:
         """Carry out a planned `network create`."""
 
-    async def run(self, argv: Sequence[str], name: str, log: LogSink, *, timeout_s: float) -> int:
-        """Carry out a planned `run` in the foreground; what the container prints goes to `log` as it comes.
+    async def run(
+        self,
+        argv: Sequence[str],
+        name: str,
+        log: LogSink,
+        *,
+        timeout_s: float,
+        streams: Streams = TO_THE_LOG,
+    ) -> int:
+        """Carry out a planned `run` in the foreground; what the container prints goes to `log` as it comes,
+        unless `streams` lead it elsewhere.
 
         Answers the exit code. `name` is the container's: it is removed when the call is cancelled, and where
         an earlier one has the name.

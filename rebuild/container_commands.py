@@ -14,7 +14,7 @@ from graph.reference import ImageRef, Platform
 from rebuild.container import ContainerTrouble
 from rebuild.emulation import this_machine
 from rebuild.engine import CommandFailed, EngineError, LogSink
-from rebuild.process import Captured, Ended, capture, run
+from rebuild.process import TO_THE_LOG, Captured, Ended, Streams, capture, run
 from rebuild.step_place import FOLDER_LABEL, EngineCalls
 from rebuild.uninterrupted import uninterrupted
 
@@ -79,8 +79,16 @@ class ContainerCommands(ABC):
                 hint="`tracker doctor` tells what works here; on Debian podman needs netavark, aardvark-dns",
             )
 
-    async def run(self, argv: Sequence[str], name: str, log: LogSink, *, timeout_s: float) -> int:
-        running = asyncio.create_task(self._run(argv, log, timeout_s=timeout_s))
+    async def run(
+        self,
+        argv: Sequence[str],
+        name: str,
+        log: LogSink,
+        *,
+        timeout_s: float,
+        streams: Streams = TO_THE_LOG,
+    ) -> int:
+        running = asyncio.create_task(self._run(argv, log, timeout_s=timeout_s, streams=streams))
         try:
             ended = await asyncio.shield(running)
         except asyncio.CancelledError:
@@ -163,10 +171,18 @@ class ContainerCommands(ABC):
             if answer.exit_code != 0:
                 raise ContainerTrouble(f"{self.calls.kind} cannot remove a network: {answer.complaint}")
 
-    async def _run(self, argv: Sequence[str], log: LogSink, *, timeout_s: float, text: str = "") -> Ended:
+    async def _run(
+        self,
+        argv: Sequence[str],
+        log: LogSink,
+        *,
+        timeout_s: float,
+        text: str = "",
+        streams: Streams = TO_THE_LOG,
+    ) -> Ended:
         variables = self.variables(text or " ".join(argv))
         try:
-            return await run(argv, env=variables, log=log, timeout_s=timeout_s)
+            return await run(argv, env=variables, log=log, timeout_s=timeout_s, streams=streams)
         except FileNotFoundError as error:
             raise self._gone(error) from None
 

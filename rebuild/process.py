@@ -30,6 +30,18 @@ Sink = Callable[[bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Streams:
+    """Where the streams of a command lead: file descriptors, which stay the caller's. None is the log."""
+
+    stdin: int = asyncio.subprocess.DEVNULL
+    stdout: int | None = None
+    stderr: int | None = None
+
+
+TO_THE_LOG = Streams()
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """How a command ended. `tail` is the last whole lines that it printed, raw."""
 
@@ -64,17 +76,21 @@ async def run(
     env: Mapping[str, str],
     log: Sink,
     timeout_s: float,
+    streams: Streams = TO_THE_LOG,
     grace_s: float = GRACE_S,
 ) -> Ended:
-    """Run a command, hand both its streams to `log` as they come, and end it after `timeout_s`.
+    """Run a command, hand its streams to `log` as they come, and end it after `timeout_s`.
 
     Raises FileNotFoundError where there is no such program. Cancelling the call ends every process
     of the command before the cancellation goes on; so does a `log` that raises.
     """
     tail = _Last(TAIL_BYTES)
-    process = await _start(argv, env, stderr=asyncio.subprocess.STDOUT)
-    assert process.stdout is not None
-    copies = [asyncio.create_task(_copy(process.stdout, tail.add, log))]
+    process = await _start(argv, env, _for_one_log(streams))
+    copies = [
+        asyncio.create_task(_copy(source, tail.add, log))
+        for source in (process.stdout, process.stderr)
+        if source is not None
+    ]
     timed_out = await _supervise(process, copies, timeout_s=timeout_s, grace_s=grace_s)
     return Ended(_code(process), tail.bytes, timed_out)
 
@@ -89,7 +105,7 @@ async def capture(
 ) -> Captured:
     """Run a short command and keep what it prints, at most `limit_bytes` of each stream."""
     stdout, stderr = _First(limit_bytes), _First(limit_bytes)
-    process = await _start(argv, env, stderr=asyncio.subprocess.PIPE)
+    process = await _start(argv, env, Streams(stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE))
     assert process.stdout is not None
     assert process.stderr is not None
     copies = [
@@ -115,16 +131,27 @@ def in_pid_namespace() -> list[str]:
     return ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
 
 
-async def _start(argv: Sequence[str], env: Mapping[str, str], *, stderr: int) -> asyncio.subprocess.Process:
+def _for_one_log(streams: Streams) -> Streams:
+    """Both streams in the order in which they are written, where both lead to the log."""
+    pipe = asyncio.subprocess.PIPE
+    err = asyncio.subprocess.STDOUT if streams.stdout is None else pipe
+    return Streams(
+        streams.stdin,
+        pipe if streams.stdout is None else streams.stdout,
+        err if streams.stderr is None else streams.stderr,
+    )
+
+
+async def _start(argv: Sequence[str], env: Mapping[str, str], streams: Streams) -> asyncio.subprocess.Process:
     if shutil.which(argv[0], path=env.get("PATH")) is None:
         raise FileNotFoundError(argv[0])
     return await asyncio.create_subprocess_exec(
         *dies_with_parent(),
         *argv,
         env=dict(env),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=stderr,
+        stdin=streams.stdin,
+        stdout=streams.stdout,
+        stderr=streams.stderr,
         start_new_session=True,
     )
 
