@@ -6,6 +6,7 @@ for a tree of bases waits for every module.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,10 +33,17 @@ class Row:
 
 
 def terminal_width() -> int:
-    """Columns of the terminal; 80 where there is none."""
-    import shutil
+    """Columns of the terminal, or what COLUMNS says; 80 where there is none.
 
-    return max(40, shutil.get_terminal_size((80, 24)).columns)
+    That is what `shutil.get_terminal_size` answers, which loads every compression first.
+    """
+    said = os.environ.get("COLUMNS", "")
+    if said.isascii() and said.isdigit() and int(said):
+        return max(40, int(said))
+    try:
+        return max(40, os.get_terminal_size((sys.__stdout__ or sys.stdout).fileno()).columns or 80)
+    except (AttributeError, ValueError, OSError):
+        return 80
 
 
 def print_rows(heads: Row, rows: Sequence[Row]) -> None:
