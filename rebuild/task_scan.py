@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,6 +12,8 @@ from random import Random
 from graph.dockerfile import scan
 from graph.expecting import ExpectedBase
 from graph.reference import Platform
+from rebuild.alias_rules import AliasRules
+from rebuild.aliases import SourceUnavailable
 from rebuild.context.fault import ContextError
 from rebuild.context_secrets import ContextSecrets
 from rebuild.definition import Definition, DockerStep, FileStep, InlineStep
@@ -46,6 +49,7 @@ class Scanning:
     log: Callable[[bytes], None] = lambda piece: None
     context_secrets: ContextSecrets = field(default_factory=ContextSecrets)
     secret_values: frozenset[str] = frozenset()
+    aliases: AliasRules = field(default_factory=AliasRules)
 
 
 async def scan_task(task_name: str, definition: Definition, scanning: Scanning) -> Scanned:
@@ -63,7 +67,10 @@ async def scan_task(task_name: str, definition: Definition, scanning: Scanning) 
         case DockerStep() as step:
             return _of_dockerfile(definition, step, context, scanning)
         case FileStep() | InlineStep() as step:
-            return _of_task_file(task_name, definition, step, context, scanning)
+            try:
+                return await _of_task_file(task_name, definition, step, context, scanning)
+            except SourceUnavailable as error:
+                return Scanned(unknown=(error.message,))
 
 
 def _of_dockerfile(
@@ -87,7 +94,7 @@ def _of_dockerfile(
     )
 
 
-def _of_task_file(
+async def _of_task_file(
     task_name: str,
     definition: Definition,
     step: FileStep | InlineStep,
@@ -96,11 +103,13 @@ def _of_task_file(
 ) -> Scanned:
     hidden = Secret(HIDDEN)
     written = read_written(step, context.folder, dict.fromkeys(scanning.secret_values, hidden))
-    prepared = prepare_work(
+    prepared = await asyncio.to_thread(
+        prepare_work,
         written,
         _variables(task_name, definition, context, scanning),
         Surroundings(scanning.now, Random(0)),
         context=context.folder,
+        aliases=scanning.aliases,
     )
     secrets: Mapping[str, Secret] = {source.id: hidden for source in prepared.wanted}
     found = bases_of_task(

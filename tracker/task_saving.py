@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from graph.clock import now
 from graph.database import immediate
 from graph.expecting import Expectations
+from rebuild.alias_rules import AliasRules
 from rebuild.context_secrets import USES as CONTEXT_USES
 from rebuild.context_secrets import ContextSecrets
 from rebuild.kept_source import FindCipher
@@ -33,6 +34,7 @@ class Archive:
     places: Places
     scratch: Path
     registry: str
+    aliases: AliasRules = field(default_factory=AliasRules)
 
     @classmethod
     def of(cls, workshop: Workshop) -> Archive:
@@ -42,6 +44,7 @@ class Archive:
             workshop.places(),
             workshop.state.scratch,
             workshop.settings.registry,
+            workshop.settings.alias_rules,
         )
 
     async def save(self, wanted: WholeTask, secrets: Secrets, *, new: bool) -> tuple[Task, Scanned]:
@@ -63,7 +66,7 @@ class Archive:
     async def scan(self, wanted: WholeTask, secrets: Secrets) -> Scanned:
         """The bases of a task, from its files as they are now."""
         with tempfile.TemporaryDirectory(prefix="scan-", dir=self.scratch) as folder:
-            scanning = Scanning(Path(folder), host_platform(), self.registry, now())
+            scanning = Scanning(Path(folder), host_platform(), self.registry, now(), aliases=self.aliases)
             values = frozenset(self._kept(wanted.name, SecretUse.VALUE, secrets))
             try:
                 opening = await self._opening(wanted.name, secrets)

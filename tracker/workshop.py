@@ -110,6 +110,7 @@ class Workshop:
             equip=self._outfitter(tools),
             uploads=self.state.uploads,
             registry=self.settings.registry,
+            aliases=self.settings.alias_rules,
         )
 
     async def clear_left(self, engine: Engine) -> tuple[str, ...]:

@@ -206,7 +206,13 @@ async def _planned(
         variables = RunVariables(
             DRY_RUN_ID, now(), settings.registry, os=here.os, architecture=here.architecture
         )
-        prepared = prepare_work(written, variables, Surroundings(now(), SystemRandom()), context=context)
+        prepared = prepare_work(
+            written,
+            variables,
+            Surroundings(now(), SystemRandom()),
+            context=context,
+            aliases=settings.alias_rules,
+        )
         hidden = {source.id: Secret(HIDDEN) for source in prepared.wanted}
         work = finish_work(prepared, written, hidden, strict=asked.strict)
     return plan_json(work, settings, state, definition)
