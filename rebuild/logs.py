@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -58,6 +58,11 @@ class RunLog:
 
 def log_path(folder: Path, run_id: str) -> Path:
     return folder / f"{run_id}.log"
+
+
+def remove_logs(folder: Path, run_ids: Iterable[str]) -> None:
+    for run_id in run_ids:
+        log_path(folder, run_id).unlink(missing_ok=True)
 
 
 def expire(folder: Path, *, before: datetime, kept: Set[str] = frozenset()) -> int:

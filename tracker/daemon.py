@@ -41,7 +41,7 @@ from tracker.service import Supervisor
 from tracker.settings import ConfigError, EventSource, Settings
 from tracker.state import State
 from tracker.task_saving import Archive
-from tracker.upkeep import EngineStorage, Report, SentContexts, Upkeep, clock
+from tracker.upkeep import EngineStorage, OldRuns, Report, SentContexts, Upkeep, clock
 from tracker.watch import Asker, Intervals
 from tracker.workshop import Workshop, host_platform
 from tracker.written_settings import Written
@@ -233,15 +233,19 @@ class Daemon:
         self, connection: sqlite3.Connection, rebuilder: Rebuilder, engine: Engine, uploads: Uploads
     ) -> Upkeep:
         own = self._settings.engine_storage is not None
-        keep_logs_s = self._settings.rebuild.keep_logs
+        kept = self._settings.rebuild
         return Upkeep(
             connection,
             rebuilder,
-            logs=self._state.logs,
-            keep_logs_s=keep_logs_s,
+            old_runs=OldRuns(
+                connection,
+                self._state.logs,
+                keep_runs_s=kept.keep_runs,
+                keep_logs_s=kept.keep_logs,
+                now=now,
+            ),
             storage=EngineStorage(engine.prune, now) if own else None,
             sent=SentContexts(uploads, Runs(connection), keep_s=self._settings.uploads.keep, now=now),
-            now=now,
         )
 
 

@@ -94,6 +94,7 @@ class Rebuild(Struct, frozen=True):
     reproducible: bool = False
     retry_delays: Annotated[tuple[Seconds, ...], Meta(min_length=1)] = _LIMITS.retry_delays_s
     keep_logs: Seconds = 30 * 86400.0
+    keep_runs: Seconds = 30 * 86400.0
 
 
 class RegistrySection(Struct, frozen=True):

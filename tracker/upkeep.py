@@ -15,7 +15,8 @@ from graph.database import immediate
 from graph.errors import StoreBusy, StoreError
 from graph.store import GraphStore
 from rebuild.engine import EngineError, Pruned
-from rebuild.logs import expire
+from rebuild.logs import expire, remove_logs
+from rebuild.retention import BATCH, forget_runs, forget_waves
 from rebuild.runs import Runs
 from rebuild.uploads import Uploads
 from tracker.ancestry import Ancestry
@@ -32,6 +33,7 @@ STATUS_EVERY_S = 30.0
 ANCESTRY_EVERY_S = 60.0
 CACHE_KEPT_S = 7 * 86400.0  # of the engine, from its making
 BUILDS_KEPT = 20  # of each image
+PAUSE_S = 0.02  # between two batches of runs that are forgotten: who waits for the database goes first
 
 log = structlog.get_logger()
 
@@ -74,6 +76,44 @@ class SentContexts:
         return await asyncio.to_thread(self._uploads.expire, before=before, in_use=in_use)
 
 
+class OldRuns:
+    """Runs that ended long ago: forgotten a few at a time, so that nobody waits for the database."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        logs: Path,
+        *,
+        keep_runs_s: float,
+        keep_logs_s: float,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._sql = connection
+        self._logs = logs
+        self._keep_runs_s = keep_runs_s
+        self._keep_logs_s = keep_logs_s
+        self._now = now
+
+    async def forget(self) -> int:
+        """Answers how many runs. A log that a crash left behind goes with the logs of its age."""
+        before, start, count = self._now() - timedelta(seconds=self._keep_runs_s), 0, 0
+        while True:
+            with immediate(self._sql):
+                forgotten = forget_runs(self._sql, before=before, start=start)
+                waves = forget_waves(self._sql, before=before)
+            await asyncio.to_thread(remove_logs, self._logs, forgotten.run_ids)
+            count += len(forgotten.run_ids)
+            if forgotten.go_on_from is None and waves < BATCH:
+                return count
+            start = forgotten.go_on_from or start
+            await asyncio.sleep(PAUSE_S)
+
+    async def expire_logs(self) -> int:
+        """Answers how many; those of archived runs stay."""
+        before, kept = self._now() - timedelta(seconds=self._keep_logs_s), Runs(self._sql).archived()
+        return await asyncio.to_thread(expire, self._logs, before=before, kept=kept)
+
+
 class Upkeep:
     """All jobs are coroutines: APScheduler calls plain functions in threads, where the connection is not."""
 
@@ -82,19 +122,15 @@ class Upkeep:
         connection: sqlite3.Connection,
         rebuilder: Rebuilder,
         *,
-        logs: Path,
-        keep_logs_s: float,
+        old_runs: OldRuns,
         storage: EngineStorage | None,
         sent: SentContexts | None = None,
-        now: Callable[[], datetime],
     ) -> None:
         self._storage = storage
         self._sent = sent
         self._sql = connection
         self._rebuilder = rebuilder
-        self._logs = logs
-        self._keep_logs_s = keep_logs_s
-        self._now = now
+        self._old_runs = old_runs
 
     async def recover(self) -> None:
         """Give the runs of dead processes back to the queue."""
@@ -109,13 +145,12 @@ class Upkeep:
             with immediate(self._sql):
                 store = GraphStore(self._sql)
                 forgotten, builds = store.forget_unused(), store.prune_builds(BUILDS_KEPT)
-                history, kept = store.prune_history(), Runs(self._sql).archived()
+                history = store.prune_history()
+            runs, logs = await self._old_runs.forget(), await self._old_runs.expire_logs()
         except StoreBusy as error:
             log.warning("cannot tidy now", error=error.message)
             return
-        before = self._now() - timedelta(seconds=self._keep_logs_s)
-        logs = await asyncio.to_thread(expire, self._logs, before=before, kept=kept)
-        log.info("tidied", unwatched=forgotten, builds=builds, observations=history, logs=logs)
+        log.info("tidied", unwatched=forgotten, builds=builds, observations=history, runs=runs, logs=logs)
         if self._sent is not None:
             log.info("expired uploaded contexts", contexts=await self._sent.expire())
         if self._storage is not None:

@@ -38,7 +38,7 @@ from tracker.registry import RegistryClient
 from tracker.scrape import Scrape
 from tracker.service import Supervisor
 from tracker.state import State
-from tracker.upkeep import Report, Upkeep, clock, status_line
+from tracker.upkeep import OldRuns, Report, Upkeep, clock, status_line
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 EVENT_SECRET = "correct-horse-battery-staple"
@@ -241,9 +241,10 @@ class TestTheLoop:
         self, rebuilder: Rebuilder, tmp_path: Path
     ) -> None:
         """The connection belongs to one thread, and a stuck loop must not feed the watchdog."""
-        upkeep = Upkeep(
-            rebuilder._sql, rebuilder, logs=tmp_path / "logs", keep_logs_s=60.0, storage=None, now=lambda: NOW
+        old_runs = OldRuns(
+            rebuilder._sql, tmp_path / "logs", keep_runs_s=60.0, keep_logs_s=60.0, now=lambda: NOW
         )
+        upkeep = Upkeep(rebuilder._sql, rebuilder, old_runs=old_runs, storage=None)
         report = Report(Supervisor(), Pulse(), _scrape(State(tmp_path).read))
 
         read = State(tmp_path).read

@@ -59,7 +59,7 @@ def show_run(place: Place, run_id: str, as_json: bool) -> None:
         return
     lines = [
         ("task", run.task or "-"),
-        ("status", f"{run.status}{', its log is kept' if archived else ''}"),
+        ("status", f"{run.status}{', archived' if archived else ''}"),
         ("cause", run.cause),
         ("platform", run.platform),
         ("context", printable(str(run.definition["context"]))),
@@ -121,15 +121,15 @@ def cancel_run_command(place: Place, run_id: str) -> None:
 
 @click.command("update-run")
 @_RUN
-@click.option("--no-archive", type=bool, required=True, help="false: its log outlives the others.")
+@click.option("--no-archive", type=bool, required=True, help="false: it is kept, with its log, when others of its age go.")
 @click.pass_obj
 def update_run(place: Place, run_id: str, no_archive: bool) -> None:
-    """Say whether the log of a run stays when those of its age are deleted."""
+    """Say whether a run stays, with its log, when those of its age are forgotten."""
     with changing(place) as change:
         runs = Runs(change.sql)
         runs.set_archived(runs.get(run_id), archived=not no_archive)
     what = "goes with its time" if no_archive else "is kept"
-    click.echo(f"the log of run {run_id} {what}", err=True)
+    click.echo(f"run {run_id} {what}, with its log", err=True)
 
 
 def _moment(text: str | None) -> str:
