@@ -104,7 +104,7 @@ class Daemon:
             beat=partial(pulse.beat, Part.RECEIVER),
         )
         scrape = Scrape(metrics, connect=self._state.read, budgets=workshop.client.budgets, now=now)
-        desk = self._desk(workshop, place, rebuilder)
+        desk = self._desk(workshop, place, rebuilder, poller)
         server = http_server(build_app(self._parts(connection, metrics, receiver, pulse, scrape), desk))
         await _clear_left(workshop, place)
         rebuilder.recover()
@@ -191,7 +191,7 @@ class Daemon:
         trusted = trusted_registries(self._settings.registries)
         return Ancestry(workshop.connection, client, connect=self._state.read, trusted=trusted)
 
-    def _desk(self, workshop: Workshop, place: Workplace, rebuilder: Rebuilder) -> Desk:
+    def _desk(self, workshop: Workshop, place: Workplace, rebuilder: Rebuilder, poller: Poller) -> Desk:
         section = self._settings.uploads
         limits = UploadLimits(section.megabytes_most * MIB, section.total_megabytes_most * MIB)
         return Desk(
@@ -209,6 +209,7 @@ class Daemon:
             uploads=Uploads(self._state.uploads, limits),
             archive=Archive.of(workshop),
             wake=rebuilder.wake,
+            ask_now=poller.ask_now,
             is_stopping=lambda: self._phase is Phase.STOPPING,
             now=now,
         )

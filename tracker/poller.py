@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 
 import structlog
@@ -63,15 +63,22 @@ class Poller:
         if not due:
             return
         counts: dict[str, int] = {}
-        async with contextlib.aclosing(self._asker.ask_all(due)) as batches:
+        async with contextlib.aclosing(self.ask_now(due)) as batches:
             async for answers in batches:
-                self._intake.take(answers, Source.POLL)
-                self._metrics.last_poll.set(self._now().timestamp())
                 self._beat()
                 for answer in answers:
                     counts[result_of(answer)] = counts.get(result_of(answer), 0) + 1
-                    _tell(answer)
         log.info("asked registries", references=len(due), **counts)
+
+    async def ask_now(self, references: Sequence[Watched]) -> AsyncGenerator[list[Answer], None]:
+        """Answers as they come, each written down with the runs that it causes. Raises `StoreBusy`."""
+        async with contextlib.aclosing(self._asker.ask_all(references)) as batches:
+            async for answers in batches:
+                self._intake.take(answers, Source.POLL)
+                self._metrics.last_poll.set(self._now().timestamp())
+                for answer in answers:
+                    _tell(answer)
+                yield answers
 
     def _take_due(self) -> list[Watched]:
         """What to ask about now; references that were answered for a moment ago are put off."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from graph.errors import WrongUse
-from tracker.cli.looking import looking
 from tracker.cli.main import Place
+from tracker.cli.seen import seen
+from tracker.remote.service import ServerAsked, server_options
 
 READABLE_MOST = 300
 
@@ -26,28 +26,20 @@ READABLE_MOST = 300
 @click.option(
     "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead."
 )
+@server_options
 @click.pass_obj
-def graph(place: Place, image: str | None, form: str, output: Path | None) -> None:
+def graph(place: Place, image: str | None, form: str, output: Path | None, server: ServerAsked) -> None:
     """Draw the graph; with IMAGE: only what that image stands on and what stands on it."""
-    from graph.drawing import read_drawing, to_dot, to_json, to_mermaid, to_svg
-    from graph.figure import LAID_OUT_NODES_MOST
+    from graph.figure import Drawing
+    from tracker.views.drawing import Form, drawing_view, drawn_as
 
-    with looking(place) as look:
-        focus = look.image(image)[0] if image else None
-        drawn = read_drawing(look.sql, focus)
-    if len(drawn.nodes) > LAID_OUT_NODES_MOST and form == "svg":
-        raise WrongUse(
-            f"{len(drawn.nodes)} images are too many for an SVG drawing: {LAID_OUT_NODES_MOST} are the most",
-            hint="name an image: 'tracker graph --format svg IMAGE' draws the part around it; dot and json"
-            " take any number",
-        )
+    drawn = seen(place, server, "graph", Drawing, drawing_view, image=image)
+    text = drawn_as(Form(form), drawn)
     if len(drawn.nodes) > READABLE_MOST and form != "json":
         way_out = (
-            "'tracker graph IMAGE' draws less" if focus is None else "'tracker deps' and 'rdeps' list them"
+            "'tracker graph IMAGE' draws less" if image is None else "'tracker deps' and 'rdeps' list them"
         )
         click.echo(f"note: {len(drawn.nodes)} images are more than a drawing shows well; {way_out}", err=True)
-    renderings = {"dot": to_dot, "mermaid": to_mermaid, "json": to_json, "svg": to_svg}
-    text = renderings[form](drawn)
     if output:
         _write(output, text)
     else:

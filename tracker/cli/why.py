@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, assert_never
+from typing import assert_never
 
 import click
 
-from graph.clock import from_text
-from graph.database import numbers
-from graph.lineage import Base, Image, bases_of
-from graph.model import Origin, Via
+from graph.ancestry import Base, Image
+from graph.clock import from_text, now
 from graph.reference import ImageRef
 from graph.staleness import Decision, Reason, Verdict
-from tracker.cli.deps import base_fresh, image_fresh
-from tracker.cli.looking import looking
+from graph.words import Origin, Via
 from tracker.cli.main import Place
 from tracker.cli.runs import coloured_status
+from tracker.cli.seen import seen
 from tracker.cli.stale import evidence_line
 from tracker.cli.table import paragraph, print_json
 from tracker.reasons import verdict_colour, way_out, why_decided
-from tracker.views.look import Look
-from tracker.views.runs import RunRow, run_json, runs_of_image
-from tracker.views.verdicts import Names, decide_all, decision_json, read_names
+from tracker.remote.service import ServerAsked, server_options
+from tracker.views.runs import RunRow
+from tracker.views.story import Poll, Story, story_json, story_view
 from tracker.wording import ago, clock_text, counted, familiar, listed, printable, short_digest
 
-_RUNS_MOST = 5
 _INSTRUCTIONS: Mapping[str, str] = {
     Via.FROM: "FROM",
     Via.COPY: "COPY --from",
@@ -37,83 +33,23 @@ _INSTRUCTIONS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
-    """How asking about one reference goes."""
-
-    changed_at: str | None = None
-    checked_at: str | None = None
-    due_at: str | None = None
-    failures: int = 0
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """All that is known of one image."""
-
-    image: Image
-    decision: Decision
-    names: Names
-    polls: dict[int, Poll]
-    not_followed: frozenset[int]  # bases whose changes rebuild nothing, for they would close a circle
-    task: tuple[str, bool] | None  # its name, and whether it is enabled
-    runs: Sequence[RunRow]
-    dependants: int
-
-
 @click.command()
 @click.argument("image")
 @click.option("--json", "as_json", is_flag=True, help="Print the story as JSON.")
+@server_options
 @click.pass_obj
-def why(place: Place, image: str, as_json: bool) -> None:
+def why(place: Place, image: str, as_json: bool, server: ServerAsked) -> None:
     """Tell why IMAGE is, or is not, about to be rebuilt.
 
     Compares, for each base, what was recorded with what is there now; says when the registry was last
     asked, which task builds the image, how its last runs went, and what it waits for.
     """
-    with looking(place) as look:
-        image_id, _ = look.image(image)
-        story = _read(look, image_id)
+    story, at = seen(place, server, "why", Story, story_view, image=image), now()
     if as_json:
-        print_json(_story_json(story, look))
+        print_json(story_json(story, at))
         return
-    for line in _tell(story, look.now):
+    for line in _tell(story, at):
         click.echo(line)
-
-
-def _read(look: Look, image_id: int) -> Story:
-    tree = _recorded(bases_of(look.sql, image_id))
-    _, decisions = decide_all(look)
-    decision = decisions.get(image_id) or Decision(image_id, Verdict.KEEP, Reason.FRESH)
-    names = read_names(look, [decision])
-    return Story(
-        tree,
-        decision,
-        names,
-        _read_polls(look, [image_id, *(base.image.image_id for base in tree.bases)]),
-        frozenset(
-            row[0]
-            for row in look.sql.execute(
-                "SELECT base_id FROM edges WHERE image_id = ? AND followed = 0", (image_id,)
-            )
-        ),
-        look.sql.execute(
-            "SELECT t.name, t.enabled FROM images i JOIN tasks t ON t.id = i.task_id WHERE i.id = ?",
-            (image_id,),
-        ).fetchone(),
-        runs_of_image(look.sql, image_id, most=_RUNS_MOST),
-        look.sql.execute("SELECT count(*) FROM edges WHERE base_id = ?", (image_id,)).fetchone()[0],
-    )
-
-
-def _read_polls(look: Look, image_ids: Sequence[int]) -> dict[int, Poll]:
-    rows = look.sql.execute(
-        "SELECT o.image_id, o.changed_at, o.checked_at, o.due_at, o.failures, o.error FROM json_each(?) s"
-        " JOIN observations o ON o.image_id = s.value",
-        (numbers(image_ids),),
-    )
-    return {row[0]: Poll(*row[1:]) for row in rows}
 
 
 def _tell(story: Story, now: datetime) -> Iterator[str]:
@@ -137,11 +73,6 @@ def _tell(story: Story, now: datetime) -> Iterator[str]:
 
 def _is_ours(image: Image) -> bool:
     return image.origin not in (Origin.EXTERNAL, Origin.SAID)
-
-
-def _recorded(image: Image) -> Image:
-    """Without what it only says of itself, on which nothing rests."""
-    return replace(image, bases=tuple(base for base in image.bases if not base.said))
 
 
 def _headline(story: Story, now: datetime) -> str:
@@ -246,40 +177,3 @@ def _run_lines(run: RunRow, now: datetime) -> Iterator[str]:
     yield f"  {run.run_id}  {coloured_status(run.status)}  {run.cause}, {when}{took}"
     if run.error:
         yield f"    {printable(run.error)}"
-
-
-def _story_json(story: Story, look: Look) -> dict[str, Any]:
-    image = story.image
-    return decision_json(story.decision, story.names, look.now) | {
-        "reference": image.reference,
-        "origin": image.origin,
-        "digest": image.digest,
-        "built_at": image.built_at,
-        "fresh": image_fresh(image),
-        "task": {"name": story.task[0], "enabled": bool(story.task[1])} if story.task else None,
-        "dependants": story.dependants,
-        "bases": [_base_json(base, story) for base in image.bases],
-        "runs": [run_json(run, look.now) for run in story.runs],
-    }
-
-
-def _base_json(base: Base, story: Story) -> dict[str, Any]:
-    poll = story.polls.get(base.image.image_id, Poll())
-    return {
-        "reference": base.reference,
-        "role": base.role,
-        "via": base.via,
-        "stage": base.stage,
-        "line": base.line,
-        "pinned": ImageRef.parse(base.reference).digest is not None,
-        "followed": base.image.image_id not in story.not_followed,
-        "fresh": base_fresh(base),
-        "recorded_digest": base.recorded_digest,
-        "recorded_platform_digests": dict(base.recorded_platform_digests),
-        "observed_digest": base.observed_digest,
-        "observed_at": base.observed_at,
-        "changed_at": base.changed_at,
-        "due_at": poll.due_at,
-        "failures": poll.failures,
-        "error": poll.error,
-    }

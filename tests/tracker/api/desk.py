@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from graph.clock import now
 from graph.database import immediate
+from graph.observing import Watched
 from graph.reference import Platform
 from rebuild.api_token import ApiTokens, Scope
 from rebuild.image_build import Tools
@@ -28,6 +29,7 @@ from tracker.api.v1.desk import Desk, Usual
 from tracker.equipping import cipher_of
 from tracker.state import State
 from tracker.task_saving import Archive
+from tracker.watch import Answer
 from tracker.written_settings import Written
 
 LIMITS = UploadLimits(bytes_most=4 * 1024 * 1024, total_bytes_most=6 * 1024 * 1024)
@@ -89,6 +91,12 @@ class ApiDesk:
         return log_path(self.desk.state.logs, run_id)
 
 
+async def ask_nobody(references: Sequence[Watched]) -> AsyncGenerator[list[Answer], None]:
+    """Every reference is as it was."""
+    for reference in references:
+        yield [Answer(reference, now())]
+
+
 @contextlib.contextmanager
 def api_desk(folder: Path) -> Iterator[ApiDesk]:
     state = State(folder / "state")
@@ -105,6 +113,7 @@ def api_desk(folder: Path) -> Iterator[ApiDesk]:
         uploads=Uploads(state.uploads, LIMITS),
         archive=Archive(connection, cipher, Places(), state.scratch, "registry.example.com"),
         wake=lambda: woken.append(1),
+        ask_now=ask_nobody,
         is_stopping=lambda: False,
         now=now,
     )

@@ -34,8 +34,9 @@ ROUTES = [
     ("GET", "/images/app/rdeps", Scope.READ),
     ("GET", "/stale", Scope.READ),
     ("GET", "/plan", Scope.READ),
+    ("POST", "/checks", Scope.RUN),
 ]
-BODIES = {"/runs": DOCKER, "/runs/a1": {"archived": True}, "/tasks/t": DOCKER}
+BODIES = {"/runs": DOCKER, "/runs/a1": {"archived": True}, "/tasks/t": DOCKER, "/checks": {}}
 
 
 @pytest.mark.parametrize(("method", "path", "scope"), ROUTES)

@@ -10,6 +10,7 @@ from tracker import __version__
 from tracker.api.auth import AnyCaller, Doorkeeper
 from tracker.api.door import Door
 from tracker.api.v1.answers import ServiceAnswer
+from tracker.api.v1.checks import check_routes
 from tracker.api.v1.contexts import context_routes
 from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import FAULTS, handle_faults
@@ -36,6 +37,7 @@ def build_api(desk: Desk) -> FastAPI:
         context_routes(desk),
         task_routes(desk),
         image_routes(desk),
+        check_routes(desk),
         image_view_routes(desk),
         run_view_routes(desk),
     ):

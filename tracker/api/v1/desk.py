@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from graph.observing import Watched
 from graph.reference import Platform
 from rebuild.image_build import Tools
 from rebuild.kept_source import FindCipher
@@ -15,6 +16,7 @@ from rebuild.uploads import Uploads
 from tracker.state import State
 from tracker.task_saving import Archive
 from tracker.views.look import Look
+from tracker.watch import Answer
 from tracker.written_settings import Written
 
 
@@ -41,6 +43,7 @@ class Desk:
     uploads: Uploads
     archive: Archive
     wake: Callable[[], None]  # there is a new run
+    ask_now: Callable[[Sequence[Watched]], AsyncGenerator[list[Answer], None]]  # and write it down
     is_stopping: Callable[[], bool]
     now: Callable[[], datetime]
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from graph.errors import StoreBusy, TrackerError, WrongUse
-from graph.lineage import UnknownImage
+from graph.names import UnknownImage
 from rebuild.task import UnknownTask
 from rebuild.uploads import UnknownUpload, UploadRefused, UploadsFull, UploadTooLarge
 from tracker.api.auth import Forbidden
@@ -23,6 +23,10 @@ class NotFound(TrackerError):
 
 class Conflict(TrackerError):
     """It is there, and not in a state in which that can be done."""
+
+
+class Busy(TrackerError):
+    """Too many ask for the same at once."""
 
 
 class Fault(BaseModel):
@@ -38,6 +42,7 @@ _STATUS: Mapping[type[TrackerError], int] = {
     UnknownImage: 404,
     UnknownTask: 404,
     Conflict: 409,
+    Busy: 429,
     UploadTooLarge: 413,
     UnknownUpload: 422,
     UploadsFull: 507,

@@ -16,11 +16,14 @@ from tracker.api.auth import Reader
 from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import NotFound
 from tracker.api.v1.images import Name, Workers
-from tracker.cli.deps import deps_view, rdeps_view
+from tracker.views.bases import deps_view
+from tracker.views.dependants import rdeps_view
+from tracker.views.drawing import drawing_view
 from tracker.views.images import images_view
 from tracker.views.plan import plan_view
 from tracker.views.runs import run_view, runs_view
 from tracker.views.stale import stale_view
+from tracker.views.story import story_view
 
 Top = Annotated[int, Query(ge=1, le=1000)]
 
@@ -53,6 +56,14 @@ def image_view_routes(desk: Desk) -> APIRouter:
     @router.get("/rdeps")
     def rdeps(image: Name, caller: Reader) -> Any:
         return told(rdeps_view, image=image)
+
+    @router.get("/why")
+    def why(image: Name, caller: Reader) -> Any:
+        return told(story_view, image=image)
+
+    @router.get("/graph")
+    def graph(caller: Reader, image: Name | None = None) -> Any:
+        return told(drawing_view, image=image)
 
     @router.get("/images")
     def images(caller: Reader) -> Any:

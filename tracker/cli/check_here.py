@@ -1,0 +1,59 @@
+"""Registries asked by this process: `tracker check` where no service does it. Prints nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Sequence
+
+from graph.clock import now
+from graph.database import immediate
+from graph.observing import Watched
+from graph.reference import ImageRef
+from graph.store import GraphStore, Source
+from tracker.ancestry import Ancestry, trusted_registries
+from tracker.checking import Row, chosen, row_of
+from tracker.cli.main import Place
+from tracker.metrics import Metrics
+from tracker.registry import POLLING
+from tracker.registry.aiohttp_transport import many_questions
+from tracker.settings import Settings, load
+from tracker.state import State, find_config, find_state
+from tracker.watch import Answer, Asker
+from tracker.workshop import registry_client
+
+
+def check_here(place: Place, references: Sequence[str]) -> list[Row]:
+    """Ask, and write down what the registries say."""
+    config = find_config(place.config)
+    settings, state = load(config), find_state(place.state, config)
+    wanted = {ImageRef.parse(text, default_registry=settings.registry) for text in references}
+    with contextlib.closing(state.write()) as connection:
+        watched = chosen(GraphStore(connection), wanted)
+        return [row_of(answer) for answer in asyncio.run(_ask(settings, state, connection, watched))]
+
+
+async def _ask(
+    settings: Settings, state: State, connection: sqlite3.Connection, watched: list[Watched]
+) -> list[Answer]:
+    store, answers = GraphStore(connection), list[Answer]()
+    async with registry_client(settings, transport=many_questions) as client:
+        patient = client.with_patience(POLLING)
+        async for batch in Asker(patient, Metrics(), now).ask_all(watched):
+            with immediate(connection):
+                for answer in batch:
+                    _write(store, answer)
+            answers += batch
+        trusted = trusted_registries(settings.registries)
+        await Ancestry(connection, patient, connect=state.read, trusted=trusted).ask()
+    return answers
+
+
+def _write(store: GraphStore, answer: Answer) -> None:
+    if answer.error is not None:
+        store.note_failure(answer.watched.image_id, answer.error.message)
+    elif answer.manifests is None:
+        store.confirm(answer.watched.image_id, answer.at)
+    else:
+        store.observe(answer.watched.reference, answer.manifests, answer.at, Source.POLL)
