@@ -11,8 +11,9 @@ from typing import NamedTuple
 from graph.clock import from_text, to_text
 from graph.contents import Contents
 from graph.database import numbers
-from graph.model import Manifests, Origin, SaidBase
+from graph.model import Manifests, SaidBase
 from graph.reference import Digest, ImageRef
+from graph.words import Origin
 
 
 class Source(StrEnum):
@@ -133,7 +134,8 @@ class Observations(Contents):
         """
         dropped = self._sql.execute(
             "UPDATE observations SET due_at = NULL WHERE due_at IS NOT NULL"
-            " AND NOT EXISTS (SELECT 1 FROM edges e WHERE e.base_id = observations.image_id)"
+            " AND NOT EXISTS (SELECT 1 FROM edges e WHERE e.base_id = observations.image_id"
+            " AND e.followed < 2)"  # 2: of an image that its task has left behind
             " AND NOT EXISTS (SELECT 1 FROM expected_bases x WHERE x.base_id = observations.image_id)"
         )
         return dropped.rowcount

@@ -6,11 +6,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from graph.clock import to_text
+from graph.database import numbers
 from graph.expecting import Expectations
-from graph.model import BuildRecord, Origin, RecordedBase, Role
+from graph.model import BuildRecord, RecordedBase
 from graph.observing import Change, Observations, Source, Watched
 from graph.platforms import joined, split
 from graph.reference import Digest, ImageRef
+from graph.words import Origin, Role
+
+# Of an edge: whether a change at its base rebuilds the image. 0, it closes a circle, is set by itself.
+_FOLLOWED, _LEFT_BEHIND = 1, 2  # 2: the image has the name of an earlier run
 
 __all__ = ["Change", "GraphStore", "Source", "Watched", "joined", "merged", "split"]
 
@@ -42,6 +47,24 @@ class GraphStore(Observations):
         for reference in references:
             image_id = self.image_id(reference)
             self._sql.execute("UPDATE images SET task_id = ? WHERE id = ?", (task_id, image_id))
+
+    def leave_behind(self, task_id: int, makes: Iterable[ImageRef]) -> None:
+        """Of the images of the task these are the ones that it makes now. The others have names of earlier
+        runs: what was recorded of them stays to be seen, and nothing is ever rebuilt for their sake."""
+        made = numbers(self.image_id(reference) for reference in makes)
+        rows = self._sql.execute(
+            "SELECT id FROM images WHERE task_id = ? AND id NOT IN (SELECT value FROM json_each(?))",
+            (task_id, made),
+        )
+        left = numbers(row[0] for row in rows.fetchall())
+        its_own = "id IN (SELECT value FROM json_each(?))"
+        self._sql.execute(f"UPDATE images SET task_id = NULL WHERE {its_own}", (left,))
+        base_ids = self._sql.execute(
+            f"UPDATE edges SET followed = ? WHERE image_{its_own} RETURNING base_id", (_LEFT_BEHIND, left)
+        ).fetchall()
+        if base_ids:
+            self._mark_moved({row[0] for row in base_ids})
+            self._follow_again()
 
     def newest_build(self, reference: ImageRef) -> tuple[Digest, Digest] | None:
         """Digest and content id of what an image's newest build pushed; None if there is no such build."""
@@ -117,7 +140,8 @@ class GraphStore(Observations):
             (image_id, build_id),
         )
         # What was followed before closed no circle then, and closes none now.
-        self._unfollow_circles(image_id, [base_id for base_id in base_ids if not before.get(base_id)])
+        new = [base_id for base_id in base_ids if before.get(base_id) != _FOLLOWED]
+        self._unfollow_circles(image_id, new)
         self._mark_moved({*before, *base_ids})
         if not before.keys() <= set(base_ids):
             self._follow_again()
@@ -150,7 +174,8 @@ class GraphStore(Observations):
         """Whether the image is, or is built on, the base: an edge the other way would close a circle."""
         row = self._sql.execute(
             "WITH RECURSIVE below(id) AS (SELECT ? UNION SELECT e.base_id FROM below"
-            " CROSS JOIN edges e ON e.image_id = below.id WHERE e.followed) SELECT 1 FROM below WHERE id = ?",
+            " CROSS JOIN edges e ON e.image_id = below.id WHERE e.followed = 1)"
+            " SELECT 1 FROM below WHERE id = ?",
             (image_id, base_id),
         ).fetchone()
         return row is not None

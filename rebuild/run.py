@@ -245,8 +245,20 @@ def write_down(connection: sqlite3.Connection, run: Run, outcome: Outcome, at: d
         store.record(replace(record, images=images, run_id=run.run_id, task_id=run.task_id))
     for manifest, diff_ids in outcome.layers.items():
         store.remember_layers(manifest, diff_ids)
+    if outcome.status is Status.SUCCEEDED:
+        _leave_earlier_names(connection, run, outcome)
     outputs = outputs_of(outcome)
     Runs(connection).finish(run, outcome.status, at, error=outcome.error, outputs=outputs)
+
+
+def _leave_earlier_names(connection: sqlite3.Connection, run: Run, outcome: Outcome) -> None:
+    """A task makes what it has just made. An image that an earlier run named after itself, and this one did
+    not make again, would stay stale for ever and ask for run after run."""
+    task = Tasks(connection).of_run(run.run_id)
+    if task is None or task.definition.rebuilt() != run.definition.rebuilt():
+        return  # somebody had it do another thing for once
+    made = [image for record in outcome.records for image in record.images]
+    GraphStore(connection).leave_behind(task.task_id, [*made, *task.definition.images])
 
 
 def outputs_of(outcome: Outcome) -> list[dict[str, str]]:

@@ -84,6 +84,11 @@ class Tasks:
     def named(self, name: str) -> Task:
         return self._one("name = ?", name)
 
+    def of_run(self, run_id: str) -> Task | None:
+        """The task that a run belongs to; None for a quick run, and once the task is removed."""
+        row = self._sql.execute("SELECT task_id FROM runs WHERE id = ?", (run_id,)).fetchone()
+        return self.get(row[0]) if row and row[0] is not None else None
+
     def all(self) -> list[Task]:
         rows = self._sql.execute("SELECT id, name, definition, enabled FROM tasks ORDER BY name")
         return [_task(row) for row in rows]

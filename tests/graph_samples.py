@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from graph.clock import now
 from graph.database import immediate
-from graph.model import BuildRecord, Manifests, RecordedBase, Role, SaidBase, Via
+from graph.model import BuildRecord, Manifests, RecordedBase, SaidBase
 from graph.reference import Digest, ImageRef, Platform
 from graph.store import GraphStore, Source
+from graph.words import Role, Via
 from rebuild.definition import Definition, DockerStep
 from rebuild.runs import Cause, Run, Runs, Status
 from rebuild.task import Task, Tasks
@@ -78,6 +79,15 @@ class Sample:
         run: str | None = None,
     ) -> None:
         """Record a build: the first base is the runtime one, the others are copied from."""
+        record = self.built(name, *bases, hours=hours, platforms=platforms)
+        its_own = replace(record, run_id=run, task_id=task.task_id if task else None)
+        with immediate(self.sql):
+            GraphStore(self.sql).record(its_own)
+
+    def built(
+        self, name: str, *bases: str | RecordedBase, hours: float, platforms: Sequence[Platform] = (AMD64,)
+    ) -> BuildRecord:
+        """What a build so long ago has to record."""
         reference = ImageRef.parse(name)
         recorded = [
             self.base(base, first=position == 0, line=position + 1, platforms=platforms)
@@ -87,7 +97,7 @@ class Sample:
         ]
         content = single(f"{name} built {hours} hours ago")
         self.holds[reference] = content
-        record = BuildRecord(
+        return BuildRecord(
             images=(reference,),
             manifests=content,
             content_id=content.digest,
@@ -96,11 +106,7 @@ class Sample:
             resolved_at=self.ago(hours),
             built_at=self.ago(hours),
             duration_s=61.0,
-            run_id=run,
-            task_id=task.task_id if task else None,
         )
-        with immediate(self.sql):
-            GraphStore(self.sql).record(record)
 
     def base(self, name: str, *, first: bool, line: int, platforms: Sequence[Platform]) -> RecordedBase:
         reference = ImageRef.parse(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from graph.database import immediate
 from graph.staleness import Limits
+from rebuild.run import Outcome, write_down
 from rebuild.runs import Cause, Run, Runs, Status
 from rebuild.waves import Enqueued, enqueue_due
 from tests.graph_samples import HOST, Sample, diamond, index_of, with_moved_debian
@@ -119,3 +121,39 @@ def test_a_task_that_is_disabled_is_not_run(sample: Sample) -> None:
         sample.sql.execute("UPDATE tasks SET enabled = 0 WHERE name = 'base'")
 
     assert look(sample).runs == ()
+
+
+def test_a_name_of_an_earlier_run_asks_for_no_run_once_the_task_has_made_the_next(sample: Sample) -> None:
+    task = sample.task("nightly")
+    for run_id in ("n1", "n2"):
+        sample.build(f"{HOST}/nightly:{run_id}", "debian:12", hours=60, task=task, run=run_id)
+    sample.observe("debian:12", index_of(amd64="debian, again", arm64="debian on arm"), hours=1)
+
+    [run] = [run for run in look(sample).runs if run.task_id == task.task_id]
+    end(sample, run, f"{HOST}/nightly:n3")
+
+    assert [run for run in look(sample).runs if run.task_id == task.task_id] == []
+    kept = "SELECT count(*) FROM edges e JOIN images i ON i.id = e.image_id WHERE i.name LIKE '%/nightly:n_'"
+    assert sample.sql.execute(kept).fetchone()[0] == 3
+
+
+def test_a_run_that_did_another_thing_for_once_leaves_no_name_behind(sample: Sample) -> None:
+    task = sample.task("nightly")
+    sample.build(f"{HOST}/nightly:n1", "debian:12", hours=60, task=task, run="n1")
+    sample.observe("debian:12", index_of(amd64="debian, again", arm64="debian on arm"), hours=1)
+    other = replace(task.definition, context="/srv/another")
+    with immediate(sample.sql):
+        run = Runs(sample.sql).add(other, Cause.MANUAL, sample.at, task_id=task.task_id)
+
+    end(sample, run, f"{HOST}/nightly:tried")
+
+    decided = {run.task_id for run in look(sample).runs}
+    assert task.task_id in decided
+
+
+def end(sample: Sample, run: Run, made: str) -> None:
+    """The run succeeds, and has made that image from the debian that there is now."""
+    record = sample.built(made, "debian:12", hours=0)
+    with immediate(sample.sql):
+        Runs(sample.sql).claim(sample.at, "a process", run_id=run.run_id)
+        write_down(sample.sql, run, Outcome(Status.SUCCEEDED, records=(record,)), sample.at)
