@@ -82,7 +82,7 @@ class StoredTasks:
         self._tasks.set_enabled(task.task_id, enabled=wanted.enabled)
         self._triggers.set_base_image(task.task_id, wanted.base_images)
         self._triggers.set_source(task.task_id, wanted.source)
-        self._timers.replace(task.task_id, wanted.timers)
+        self._timers.replace(task.task_id, wanted.timers, at)
         for use, sources in secrets.items():
             self._secrets.replace(task.task_id, use, sources, at)
         return Task(task.task_id, task.name, task.definition, wanted.enabled)

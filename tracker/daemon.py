@@ -19,6 +19,7 @@ from msgspec import to_builtins
 from graph.clock import now
 from graph.errors import StoreError, TrackerError
 from graph.staleness import Limits
+from rebuild.due_timers import Missed, Overlap, TimerRules
 from rebuild.engine import Engine
 from rebuild.run import Workplace
 from rebuild.runs import Runs
@@ -41,6 +42,7 @@ from tracker.service import Supervisor
 from tracker.settings import ConfigError, EventSource, Settings
 from tracker.state import State
 from tracker.task_saving import Archive
+from tracker.timers import TimerClock
 from tracker.upkeep import EngineStorage, OldRuns, Report, SentContexts, Upkeep, clock
 from tracker.watch import Asker, Intervals
 from tracker.workshop import Workshop, host_platform
@@ -115,11 +117,21 @@ class Daemon:
             watchdog_s=self._supervisor.watchdog_s,
             now=now(),
         )
+        timers = TimerClock(
+            connection,
+            rebuilder.wake,
+            self._timer_rules(),
+            metrics,
+            now,
+            scheduler=jobs,
+            beat=partial(pulse.beat, Part.TIMERS),
+        )
         async with asyncio.TaskGroup() as group:
             parts = [
                 group.create_task(rebuilder.work(), name=Part.REBUILDER),
                 group.create_task(poller.work(), name=Part.POLLER),
                 group.create_task(receiver.work(), name=Part.RECEIVER),
+                group.create_task(timers.work(), name=Part.TIMERS),
             ]
             serving = group.create_task(server.serve(sockets=[*listening]), name="http")
             await server.answering.wait()
@@ -154,6 +166,10 @@ class Daemon:
         watch, rebuild = self._settings.watch, self._settings.rebuild
         limits = Limits(watch.settle, watch.settle_most, rebuild.retry_delays)
         return Rules(limits, rebuild.workers)
+
+    def _timer_rules(self) -> TimerRules:
+        section = self._settings.timers
+        return TimerRules(Missed(section.missed), Overlap(section.overlap))
 
     def _registry_names(self) -> Mapping[str, str | None]:
         return {source: section.registry for source, section in self._settings.events.items()}

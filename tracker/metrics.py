@@ -17,6 +17,7 @@ from prometheus_client import (
 )
 
 from graph.store import Source
+from rebuild.due_timers import Effect
 from rebuild.runs import Cause, Status
 from tracker import __version__
 from tracker.registry import RequestSeen
@@ -157,6 +158,9 @@ class Metrics:
         self.wave_makespan = self._histogram(
             "tracker_wave_makespan_seconds", "From the beginning of a wave to its end.", _DURATIONS_S
         )
+        self.timers = self._counter(
+            "tracker_timers_due_total", "Timers that were due, by what came of them.", "effect"
+        )
 
     def _show_state(self) -> None:
         gauge = self._gauge
@@ -187,6 +191,8 @@ class Metrics:
             self.events.labels("distribution", result)
         for source in Source:
             self.changes.labels(source)
+        for effect in Effect:
+            self.timers.labels(effect)
 
     def checked(self, registry: str, result: CheckResult, duration_s: float) -> None:
         """One question about a reference has its answer."""

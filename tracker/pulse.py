@@ -15,11 +15,17 @@ class Part(StrEnum):
     REBUILDER = "rebuilder"
     POLLER = "poller"
     RECEIVER = "receiver"
+    TIMERS = "timers"
 
 
-# The rebuilder looks around every second. The others may wait for one answer of a registry, which has
+# Rebuilder and timers look around every second. The others may wait for one answer of a registry, which has
 # two attempts of two minutes each and, at the slowest pace that can be set, a minute for its turn.
-SILENT_MOST_S: Mapping[Part, float] = {Part.REBUILDER: 60.0, Part.POLLER: 600.0, Part.RECEIVER: 600.0}
+SILENT_MOST_S: Mapping[Part, float] = {
+    Part.REBUILDER: 60.0,
+    Part.POLLER: 600.0,
+    Part.RECEIVER: 600.0,
+    Part.TIMERS: 60.0,
+}
 
 
 class Stuck(TrackerError):

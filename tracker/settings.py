@@ -97,6 +97,13 @@ class Rebuild(Struct, frozen=True):
     keep_runs: Seconds = 30 * 86400.0
 
 
+class TimerSettings(Struct, frozen=True):
+    """What becomes of times at which a timer cannot start its task."""
+
+    missed: Literal["once", "skip"] = "once"
+    overlap: Literal["skip", "queue"] = "skip"
+
+
 class RegistrySection(Struct, frozen=True):
     """One registry; every key has a default."""
 
@@ -152,6 +159,7 @@ class Settings(Struct, frozen=True):
     serve: Serve = Serve()
     watch: Watch = Watch()
     rebuild: Rebuild = Rebuild()
+    timers: TimerSettings = TimerSettings()
     uploads: UploadSettings = UploadSettings()
     secrets: Secrets = Secrets()
     image_aliases: dict[AliasName, AliasImage] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from rebuild.schedule import Schedule
 from rebuild.timers import Timer, Timers, timers_of
 from tests.graph_samples import Sample
 
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 NIGHTLY = Timer("nightly", Schedule.parse("0 4 * * *"))
 
 
@@ -31,8 +33,8 @@ def task_id(sample: Sample) -> int:
 def test_a_timer_is_kept_as_it_was_said(sample: Sample, task_id: int) -> None:
     berlin = Timer("weekly", Schedule.parse("0 4 * * Mon"), enabled=False, time_zone="Europe/Berlin")
     with immediate(sample.sql):
-        Timers(sample.sql).add(task_id, berlin)
-        Timers(sample.sql).add(task_id, NIGHTLY)
+        Timers(sample.sql).add(task_id, berlin, NOON)
+        Timers(sample.sql).add(task_id, NIGHTLY, NOON)
 
     assert Timers(sample.sql).of_task(task_id) == (NIGHTLY, berlin)
 
@@ -40,8 +42,8 @@ def test_a_timer_is_kept_as_it_was_said(sample: Sample, task_id: int) -> None:
 def test_an_update_changes_only_what_is_given(sample: Sample, task_id: int) -> None:
     timers = Timers(sample.sql)
     with immediate(sample.sql):
-        timers.add(task_id, NIGHTLY)
-        timers.update(task_id, "nightly", enabled=False)
+        timers.add(task_id, NIGHTLY, NOON)
+        timers.update(task_id, "nightly", NOON, enabled=False)
 
     assert timers.of_task(task_id) == (Timer("nightly", NIGHTLY.schedule, enabled=False),)
 
@@ -49,7 +51,7 @@ def test_an_update_changes_only_what_is_given(sample: Sample, task_id: int) -> N
 def test_a_timer_is_removed(sample: Sample, task_id: int) -> None:
     timers = Timers(sample.sql)
     with immediate(sample.sql):
-        timers.add(task_id, NIGHTLY)
+        timers.add(task_id, NIGHTLY, NOON)
         timers.remove(task_id, "nightly")
 
     assert timers.of_task(task_id) == ()
@@ -58,10 +60,11 @@ def test_a_timer_is_removed(sample: Sample, task_id: int) -> None:
 @pytest.mark.parametrize("what", ["update", "remove"])
 def test_a_timer_that_is_not_there_cannot_be_changed(sample: Sample, task_id: int, what: str) -> None:
     with immediate(sample.sql):
-        Timers(sample.sql).add(task_id, NIGHTLY)
+        Timers(sample.sql).add(task_id, NIGHTLY, NOON)
 
     with pytest.raises(TrackerError, match="no timer daily") as refused, immediate(sample.sql):
-        getattr(Timers(sample.sql), what)(task_id, "daily")
+        table = Timers(sample.sql)
+        table.remove(task_id, "daily") if what == "remove" else table.update(task_id, "daily", NOON)
     assert refused.value.hint == "it has these: nightly"
 
 
@@ -77,17 +80,17 @@ def test_a_timer_that_is_not_there_cannot_be_changed(sample: Sample, task_id: in
 )
 def test_a_timer_that_breaks_a_rule_is_refused(sample: Sample, task_id: int, other: Timer, said: str) -> None:
     with immediate(sample.sql):
-        Timers(sample.sql).add(task_id, NIGHTLY)
+        Timers(sample.sql).add(task_id, NIGHTLY, NOON)
 
     with pytest.raises(WrongUse, match=said), immediate(sample.sql):
-        Timers(sample.sql).add(task_id, other)
+        Timers(sample.sql).add(task_id, other, NOON)
     assert Timers(sample.sql).of_task(task_id) == (NIGHTLY,)
 
 
 def test_the_same_times_in_another_zone_are_other_times(sample: Sample, task_id: int) -> None:
     with immediate(sample.sql):
-        Timers(sample.sql).add(task_id, NIGHTLY)
-        Timers(sample.sql).add(task_id, Timer("b", NIGHTLY.schedule, time_zone="Europe/Berlin"))
+        Timers(sample.sql).add(task_id, NIGHTLY, NOON)
+        Timers(sample.sql).add(task_id, Timer("b", NIGHTLY.schedule, time_zone="Europe/Berlin"), NOON)
 
     assert len(Timers(sample.sql).of_task(task_id)) == 2
 

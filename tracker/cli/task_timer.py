@@ -37,7 +37,7 @@ def add(place: Place, name: str, timer_name: str, schedule: str, enabled: bool, 
         check_timer_name(timer_name), Schedule.parse(schedule), enabled, check_time_zone(time_zone)
     )
     with changing(place) as change:
-        Timers(change.sql).add(change.task(name).task_id, wanted)
+        Timers(change.sql).add(change.task(name).task_id, wanted, change.at)
     _tell(name, wanted)
 
 
@@ -61,6 +61,7 @@ def update(
         changed = Timers(change.sql).update(
             change.task(name).task_id,
             timer_name,
+            change.at,
             schedule=Schedule.parse(schedule) if schedule else None,
             enabled=enabled,
             time_zone=time_zone,
