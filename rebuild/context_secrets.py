@@ -71,13 +71,18 @@ class ContextSecrets:
 def kept_with_task(context: str, typed: Sources) -> dict[SecretUse, dict[str, SecretSource]]:
     """What becomes of a task's secrets when it is given this context, whose text has no secret in it.
 
-    A query belongs to its URL, and goes with it; a token stays until there is another.
+    A query belongs to its URL, and goes with it.
     """
     found = {use: {"": source} for use, source in typed.items()}
     place = Source.parse(context).place
     if not (isinstance(place, Tarball) and place.misses_its_query):
         found.setdefault(SecretUse.QUERY, {})
     return found
+
+
+def of_the_same_server(before: str, now: str) -> bool:
+    """Whether a token for the one context may be sent for the other: nobody else is told it."""
+    return Source.parse(before).server == Source.parse(now).server
 
 
 def typed_with(source: Source, token: SecretSource | None, option: str) -> dict[SecretUse, SecretSource]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from graph.clock import now
 from graph.database import immediate
 from graph.errors import TrackerError
 from rebuild.cancel import carry_out_unless_canceled
-from rebuild.context_secrets import kept_with_task
+from rebuild.context_secrets import kept_with_task, of_the_same_server
 from rebuild.definition import Definition
 from rebuild.image_build import Tools
 from rebuild.owner import this_process
 from rebuild.recovery import recover
 from rebuild.run import Outcome
 from rebuild.runs import Cause, Run, Runs, Status
+from rebuild.secret_source import Source
 from rebuild.task import Tasks
 from rebuild.task_secrets import SecretUse, TaskSecrets
 from tracker.workshop import Workshop
@@ -56,11 +57,13 @@ def _claimed(workshop: Workshop, definition: Definition, task_name: str | None) 
     connection, runs = workshop.connection, Runs(workshop.connection)
     with immediate(connection):
         recover(connection, now())  # a killed process holds up no task, even where no service runs
-        task = Tasks(connection).save(task_name, definition, now()) if task_name else None
+        tasks = Tasks(connection)
+        before = tasks.named(task_name).definition if task_name and tasks.exists(task_name) else None
+        task = tasks.save(task_name, definition, now()) if task_name else None
         if task:
             kept = TaskSecrets(connection, workshop.cipher)
             kept.replace(task.task_id, SecretUse.BUILD, workshop.typed, now())
-            for use, sources in kept_with_task(definition.context, workshop.typed_context).items():
+            for use, sources in _opening(workshop, definition, before).items():
                 kept.replace(task.task_id, use, sources, now())
         cause = Cause.MANUAL if task else Cause.QUICK
         asked = runs.add(definition, cause, now(), task_id=task.task_id if task else None)
@@ -71,6 +74,16 @@ def _claimed(workshop: Workshop, definition: Definition, task_name: str | None) 
             hint=f"'tracker logs {asked.run_id} --follow' shows it when the service gets to it",
         )
     return run
+
+
+def _opening(
+    workshop: Workshop, definition: Definition, before: Definition | None
+) -> Mapping[SecretUse, Mapping[str, Source]]:
+    """What becomes of the secrets that open the context of a task."""
+    found = kept_with_task(definition.context, workshop.typed_context)
+    if before is None or of_the_same_server(before.context, definition.context):
+        return found
+    return {SecretUse.GIT: {}, **found}
 
 
 def to_terminal(piece: bytes) -> None:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from rebuild.auth_file import write_auth_file
-from rebuild.context.where import Source as ContextSource
 from rebuild.context_secrets import USES as CONTEXT_USES
-from rebuild.context_secrets import ContextSecrets
+from rebuild.context_secrets import ContextSecrets, of_the_same_server
 from rebuild.context_secrets import Sources as ContextSources
 from rebuild.credentials import RegistryCredentials, RegistryLogin, read_logins
 from rebuild.definition import DockerStep
@@ -172,9 +171,9 @@ async def git_token(secrets: TaskSecrets, task_id: int, places: Places) -> Secre
 
 def context_sources(secrets: TaskSecrets, task: Task, context: str) -> dict[SecretUse, Source]:
     """Of what is kept with the task, what this context may have. Raises `rebuild.cipher.NotOurs`."""
-    asked, own = ContextSource.parse(context), ContextSource.parse(task.definition.context)
-    uses = [SecretUse.GIT] if asked.server == own.server else []
-    uses += [SecretUse.QUERY] if str(asked) == str(own) else []
+    own = task.definition.context
+    uses = [SecretUse.GIT] if of_the_same_server(own, context) else []
+    uses += [SecretUse.QUERY] if context == own else []
     found = {use: secrets.sources(task.task_id, use).get("") for use in uses}
     return {use: source for use, source in found.items() if source is not None}
 

@@ -90,12 +90,9 @@ def _stored(archive: Archive, task: Task) -> dict[str, Any]:
 def _described(archive: Archive, declared: DeclaredTask, stored: Task | None) -> dict[str, Any]:
     """As it will be: secrets and credentials of which nothing is said stay."""
     kept = TaskSecrets(archive.connection, archive.cipher).list(stored.task_id) if stored else []
-    secrets = [(one.use, one.name, one.source) for one in kept if one.use not in declared.secrets]
-    secrets += [
-        (use, name, str(source))
-        for use, sources in declared.secrets.items()
-        for name, source in sources.items()
-    ]
+    said = archive.fitting(declared.task, declared.secrets)
+    secrets = [(one.use, one.name, one.source) for one in kept if one.use not in said]
+    secrets += [(use, name, str(source)) for use, sources in said.items() for name, source in sources.items()]
     credentials = _stored_credentials(archive, stored) if stored else []
     if declared.credentials is not None:
         credentials = _declared_credentials(archive, declared.credentials, stored)

@@ -13,7 +13,7 @@ from graph.database import immediate
 from graph.expecting import Expectations
 from rebuild.alias_rules import AliasRules
 from rebuild.context_secrets import USES as CONTEXT_USES
-from rebuild.context_secrets import ContextSecrets
+from rebuild.context_secrets import ContextSecrets, of_the_same_server
 from rebuild.kept_source import FindCipher
 from rebuild.secret_reader import Places, SecretUnavailable
 from rebuild.secret_source import Source
@@ -59,9 +59,17 @@ class Archive:
     def write(self, wanted: WholeTask, secrets: Secrets, scanned: Scanned, *, new: bool = False) -> Task:
         """Belongs inside `immediate()`."""
         stored = StoredTasks(self.connection, self.cipher)
-        task = (stored.create if new else stored.save)(wanted, secrets, now())
+        task = (stored.create if new else stored.save)(wanted, self.fitting(wanted, secrets), now())
         Expectations(self.connection).expect(task.task_id, scanned.bases, now())
         return task
+
+    def fitting(self, wanted: WholeTask, secrets: Secrets) -> Secrets:
+        """With the end of a token that was for another server, where nothing is said of it."""
+        if SecretUse.GIT in secrets or not Tasks(self.connection).exists(wanted.name):
+            return secrets
+        before = Tasks(self.connection).named(wanted.name).definition.context
+        stays = of_the_same_server(before, wanted.definition.context)
+        return secrets if stays else {**secrets, SecretUse.GIT: {}}
 
     async def scan(self, wanted: WholeTask, secrets: Secrets) -> Scanned:
         """The bases of a task, from its files as they are now."""
@@ -69,7 +77,7 @@ class Archive:
             scanning = Scanning(Path(folder), host_platform(), self.registry, now(), aliases=self.aliases)
             values = frozenset(self._kept(wanted.name, SecretUse.VALUE, secrets))
             try:
-                opening = await self._opening(wanted.name, secrets)
+                opening = await self._opening(wanted.name, self.fitting(wanted, secrets))
             except SecretUnavailable as error:
                 return Scanned(unknown=(f"what opens its context cannot be read here: {error.message}",))
             fitted = replace(scanning, context_secrets=opening, secret_values=values)

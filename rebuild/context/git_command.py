@@ -186,7 +186,7 @@ class _Split:
 
 _HINTS = (
     (r"could not read Username|could not read Password|Authentication failed|Invalid username",
-     "the repository is private, or the login is not its: give a token, or check the one that was given"),
+     "the repository is private, or the login is not its: give one with --git-access-token, or check it"),
     (r"not found|does not exist|does not appear to be a git repository",
      "check the name; hosts also answer so to hide a private repository"),
     (r"Host key verification failed", "give the known_hosts file that has the host's key"),

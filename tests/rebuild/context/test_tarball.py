@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gzip
-import threading
 from base64 import b64encode
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,52 +14,20 @@ from rebuild.context.fault import ContextError, TooLarge, Unsafe
 from rebuild.context.fetch import Fetched, fetch
 from rebuild.context.limits import Limits
 from rebuild.context.where import Source
-from tests.rebuild.context.archives import Member, link, tar_of
+from tests.rebuild.context.archives import link, tar_of
+from tests.rebuild.context.web import (
+    TARBALL,
+    Answer,
+    Server,
+    body,
+    endless,
+    in_turn,
+    redirect,
+    serving,
+    stuck,
+)
 
-TARBALL = gzip.compress(tar_of(Member("Dockerfile", b"FROM scratch\n")), mtime=0)
 QUICK = Limits(transfer_bytes=1_000_000, first_pause_s=0.01, idle_s=1, timeout_s=20)
-
-Answer = Callable[["Handler"], None]
-
-
-@dataclass
-class Server:
-    """A web server that answers as it is told, by path, and remembers who asked."""
-
-    url: str = ""
-    answers: dict[str, Answer] = field(default_factory=dict)
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
-
-    def gives(self, path: str, answer: Answer) -> str:
-        self.answers[path] = answer
-        return f"{self.url}{path}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    state: Server
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        self.state.asked.append((self.path, self.headers.get("Authorization")))
-        with contextlib.suppress(ConnectionError):
-            self.state.answers[self.path](self)
-
-
-@contextlib.contextmanager
-def serving() -> Iterator[Server]:
-    state = Server()
-    handler = type("Told", (Handler,), {"state": state})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        state.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield state
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture
@@ -81,46 +44,6 @@ def into(tmp_path: Path) -> Path:
 def fetched(url: str, into: Path, **more: Any) -> Fetched:
     more = {"limits": QUICK} | more
     return asyncio.run(fetch(Source.parse(url), into, log=lambda piece: None, **more))
-
-
-def body(content: bytes, *, status: int = 200, promised: int | None = None) -> Answer:
-    def answer(handler: Handler) -> None:
-        handler.send_response(status)
-        handler.send_header("Content-Length", str(len(content) if promised is None else promised))
-        handler.end_headers()
-        handler.wfile.write(content)
-
-    return answer
-
-
-def redirect(to: str) -> Answer:
-    def answer(handler: Handler) -> None:
-        handler.send_response(302)
-        handler.send_header("Location", to)
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
-
-    return answer
-
-
-def endless(handler: Handler) -> None:
-    handler.send_response(200)
-    handler.end_headers()
-    while True:
-        handler.wfile.write(TARBALL)
-
-
-def stuck(handler: Handler) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(TARBALL[:20])
-    handler.connection.recv(1)  # until the client has gone
-
-
-def in_turn(*answers: Answer) -> Answer:
-    left = list(answers)
-    return lambda handler: left.pop(0)(handler)
 
 
 def test_an_archive_is_unpacked_and_its_digest_told(server: Server, into: Path) -> None:
