@@ -27,6 +27,7 @@ from rebuild.image_build import Finished, Tools, build_image, held_already
 from rebuild.logs import LogUnwritable, RunLog, log_path
 from rebuild.preparation import image_build, prepare
 from rebuild.registry import RegistryRefused
+from rebuild.run_names import filled_in, variables_of
 from rebuild.runs import Run, Runs, Status
 from rebuild.scratch import scratch_folder
 from rebuild.task import Tasks
@@ -157,10 +158,15 @@ async def _steps(
     # Task files bring templates, YAML and containers with them: a plain build should not wait for those.
     from rebuild.task_file_run import TaskPlace, run_task_file
 
-    name = Tasks(place.connection).get(run.task_id).name if run.task_id is not None else ""
+    name = _task_name(run, place)
     here = TaskPlace(folder, place.uploads, place.registry, name, place.aliases)
     done = await run_task_file(run, step, here, equipment, hear)
     return Outcome(done.status, done.error, done.hint, done.records, done.layers)
+
+
+def _task_name(run: Run, place: Workplace) -> str:
+    task = Tasks(place.connection).of_run(run.run_id)
+    return task.name if task else ""
 
 
 async def _build_once(
@@ -191,8 +197,9 @@ async def _build(
     workshop.mkdir()
     opening = equipment.context_secrets
     context = await prepare(run.definition, folder, hear, place.uploads, secrets=opening)
+    variables = variables_of(run, context, registry=place.registry, task_name=_task_name(run, place))
     return await build_image(
-        image_build(run.definition, step, context),
+        image_build(run.definition, filled_in(step, variables), context),
         equipment.tools,
         scratch=workshop,
         name=f"localhost/tracker/untagged:{run.run_id}",

@@ -14,8 +14,8 @@ from rebuild.context.where import Source
 from rebuild.definition import FileStep, InlineStep
 from rebuild.equipment import Discretion, Equipment
 from rebuild.preparation import Prepared, prepare
+from rebuild.run_names import variables_of
 from rebuild.run_record import Run
-from rebuild.run_variables import RunVariables
 from rebuild.step_log import StepLog
 from rebuild.steps.run_site import FetchContext
 from rebuild.steps.runner import Pace
@@ -80,17 +80,7 @@ async def _work(
 ) -> Work:
     written = read_written(step, context.folder, equipment.values)
     now = equipment.tools.now()
-    variables = RunVariables(
-        id=run.run_id,
-        date=run.created_at,
-        registry=place.registry,
-        os=run.definition.platform.os,
-        architecture=run.definition.platform.architecture,
-        commit=context.commit or "",
-        branch=context.branch or "",
-        task_name=place.task_name,
-        triggered_by=str(run.cause),
-    )
+    variables = variables_of(run, context, registry=place.registry, task_name=place.task_name)
     prepared = await asyncio.to_thread(
         prepare_work,
         written,

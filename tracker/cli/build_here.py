@@ -17,7 +17,8 @@ from rebuild.context_secrets import Sources as ContextSources
 from rebuild.definition import Definition, DockerStep, full_name
 from rebuild.image_build import Tools, examine
 from rebuild.preparation import Prepared, image_build
-from rebuild.run import Outcome
+from rebuild.run import Outcome, outputs_of
+from rebuild.run_names import as_if_run
 from rebuild.runs import Run, Status
 from rebuild.secret_source import Source
 from tracker.carrying import carry_out_here, to_terminal
@@ -43,7 +44,7 @@ def build_here(
     definition = definition_of(settings, typed)
     state = find_state(place.state, config)
     workshop = Workshop(settings, state, listen=to_terminal, typed=secrets, typed_context=opening)
-    check = functools.partial(_examine, definition)
+    check = functools.partial(_examine, definition, settings.registry)
     run, outcome = asyncio.run(carry_out_here(workshop, definition, task_name, check=check))
     _print(run, outcome, as_json)
     return 0 if outcome.status is Status.SUCCEEDED else 1
@@ -72,11 +73,14 @@ def definition_of(settings: Settings, typed: BuildTyped) -> Definition:
     )
 
 
-def _examine(definition: Definition, tools: Tools) -> None:
-    """A mistake in a Dockerfile of this machine changes nothing: no run, no task."""
+def _examine(definition: Definition, registry: str, tools: Tools) -> None:
+    """A mistake in a name, or in a Dockerfile of this machine, changes nothing: no run, no task."""
     source, step = ContextSource.parse(definition.context), definition.step
-    if isinstance(source.place, Folder) and isinstance(step, DockerStep):
-        examine(image_build(definition, step, Prepared(source.place.path, is_local=True)), tools)
+    if not isinstance(step, DockerStep):
+        return
+    example = as_if_run(step, registry=registry, at=tools.now())
+    if isinstance(source.place, Folder):
+        examine(image_build(definition, example, Prepared(source.place.path, is_local=True)), tools)
 
 
 def _print(run: Run, outcome: Outcome, as_json: bool) -> None:
@@ -84,6 +88,7 @@ def _print(run: Run, outcome: Outcome, as_json: bool) -> None:
         report(outcome.error, outcome.hint)
     record = outcome.record
     digest = str(record.manifests.digest) if record and record.manifests else None
+    images = [str(image) for image in (record.images if record else run.definition.images)]
     if as_json:
         click.echo(
             json.dumps(
@@ -91,7 +96,7 @@ def _print(run: Run, outcome: Outcome, as_json: bool) -> None:
                     "run_id": run.run_id,
                     "status": outcome.status,
                     "error": outcome.error,
-                    "images": [str(image) for image in run.definition.images],
+                    "images": images,
                     "digest": digest,
                     "pushed": record.pushed if record else False,
                     "bases": [
@@ -103,7 +108,6 @@ def _print(run: Run, outcome: Outcome, as_json: bool) -> None:
             )
         )
         return
-    for image in run.definition.images:
-        if digest is not None:
-            click.echo(f"{image}@{digest}")
+    for output in outputs_of(outcome):
+        click.echo(f"{output['reference']}@{output['digest']}")
     click.echo(f"Run ID: {run.run_id} {outcome.status.lower()}", err=True)
