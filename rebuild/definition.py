@@ -31,6 +31,7 @@ class FileStep:
     file: str
     values_file: str | None = None  # in the context
     values: Mapping[str, str] = field(default_factory=dict)
+    strict: bool = False  # what would only be warned of ends the run before its first step
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class InlineStep:
     text: str
     values_text: str = ""  # YAML
     values: Mapping[str, str] = field(default_factory=dict)
+    strict: bool = False
 
 
 Step = DockerStep | FileStep | InlineStep

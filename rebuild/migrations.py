@@ -187,3 +187,8 @@ def letters_of_many_senders(db: Database) -> None:
         CREATE INDEX inbox_by_source ON inbox(source);
         """,
     )
+
+
+@run_tables()
+def the_way_out_of_a_failed_run(db: Database) -> None:
+    run_statements(db, "ALTER TABLE runs ADD COLUMN hint TEXT;")

@@ -132,13 +132,14 @@ class Runs:
         at: datetime,
         *,
         error: str | None = None,
+        hint: str | None = None,
         outputs: Iterable[Mapping[str, str]] = (),
     ) -> None:
         self._move(run, status)
         self._sql.execute(
-            "UPDATE runs SET finished_at = ?, error = ?, outputs = ?, intent = NULL, owner = NULL"
+            "UPDATE runs SET finished_at = ?, error = ?, hint = ?, outputs = ?, intent = NULL, owner = NULL"
             " WHERE number = ?",
-            (to_text(at), error, json.dumps(list(outputs)), run.number),
+            (to_text(at), error, hint, json.dumps(list(outputs)), run.number),
         )
 
     def requeue(self, run: Run) -> None:

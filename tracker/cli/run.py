@@ -128,9 +128,7 @@ def run(
         strict=strict,
         opening=context_secrets(context, git_token),
     )
-    if strict and not dry_run and server.named() is not None:
-        raise WrongUse("--strict is for runs of this process", hint="try it with --dry-run first")
-    service = None if dry_run or strict else server.for_work(place)
+    service = None if dry_run else server.for_work(place)
     if service is not None:
         from tracker.remote.run import run_there
 
@@ -161,13 +159,13 @@ def step_of(asked: Asked, source: Source) -> FileStep | InlineStep:
     if asked.command is not None:
         if asked.file is not None:
             raise WrongUse("--cmd and --file exclude each other", hint="give one of them")
-        return InlineStep(command_file(asked.command, asked.timeout_s), values=asked.values)
+        return InlineStep(command_file(asked.command, asked.timeout_s), "", asked.values, asked.strict)
     file = asked.file or DEFAULT_FILE
     if file == STDIN:
-        return InlineStep(sys.stdin.read(), _values_text(asked), asked.values)
+        return InlineStep(sys.stdin.read(), _values_text(asked), asked.values, asked.strict)
     if isinstance(source.place, Nothing):
-        return InlineStep(_read_here(file), _values_text(asked), asked.values)
-    return FileStep(file, asked.values_file, asked.values)
+        return InlineStep(_read_here(file), _values_text(asked), asked.values, asked.strict)
+    return FileStep(file, asked.values_file, asked.values, asked.strict)
 
 
 def _values_text(asked: Asked) -> str:

@@ -56,4 +56,4 @@ def print_outputs(run: Mapping[str, Any]) -> None:
 
 def _report(run: Mapping[str, Any]) -> None:
     if run["error"] is not None:
-        report(run["error"], None)
+        report(run["error"], run.get("hint"))

@@ -56,4 +56,4 @@ def _step_json(step: FileStep | InlineStep) -> dict[str, Any]:
             source = {"kind": "file", "file": step.file, "values_file": step.values_file}
         case InlineStep():
             source = {"kind": "inline", "text": step.text, "values_text": step.values_text}
-    return {**source, "values": dict(step.values)}
+    return {**source, "values": dict(step.values), "strict": step.strict}

@@ -17,7 +17,7 @@ from tracker.wording import familiar
 
 _SELECT = (
     "SELECT r.id, t.name, r.status, r.cause, r.reason, r.definition, r.outputs, r.error, r.attempt,"
-    " r.created_at, r.started_at, r.finished_at FROM runs r LEFT JOIN tasks t ON t.id = r.task_id"
+    " r.created_at, r.started_at, r.finished_at, r.hint FROM runs r LEFT JOIN tasks t ON t.id = r.task_id"
 )
 
 _LOOK_BACK = 2000  # quick runs know no task; only so many of the newest are searched for an image
@@ -39,6 +39,7 @@ class RunRow:
     created_at: str
     started_at: str | None
     finished_at: str | None
+    hint: str | None = None  # the way out of the error
 
     @property
     def platform(self) -> str:
@@ -124,6 +125,7 @@ def run_json(run: RunRow, now: datetime) -> dict[str, Any]:
         "images": run.images,
         "outputs": run.outputs,
         "error": run.error,
+        "hint": run.hint,
         "attempt": run.attempt,
         "created_at": run.created_at,
         "started_at": run.started_at,

@@ -33,6 +33,7 @@ class RunAnswer(BaseModel):
     images: list[str]
     outputs: list[Output]
     error: str | None
+    hint: str | None
     attempt: int
     created_at: str
     started_at: str | None

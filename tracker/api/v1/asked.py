@@ -47,12 +47,13 @@ class DockerAsked(_Strict):
 
 
 class FileAsked(_Strict):
-    """Carry out a task file of the context."""
+    """Carry out a task file of the context. `strict` refuses what would only be warned of."""
 
     kind: Literal["file"]
     file: Text
     values_file: Text | None = None
     values: Values = {}
+    strict: bool = False
 
 
 class InlineAsked(_Strict):
@@ -62,6 +63,7 @@ class InlineAsked(_Strict):
     text: LongText
     values_text: LongText = ""
     values: Values = {}
+    strict: bool = False
 
 
 StepAsked = Annotated[DockerAsked | FileAsked | InlineAsked, Field(discriminator="kind")]
@@ -162,9 +164,9 @@ def _step(asked: DockerAsked | FileAsked | InlineAsked, usual: Usual) -> Step:
                 reproducible=usual.reproducible if asked.reproducible is None else asked.reproducible,
             )
         case FileAsked():
-            return FileStep(asked.file, asked.values_file, asked.values)
+            return FileStep(asked.file, asked.values_file, asked.values, asked.strict)
         case InlineAsked():
-            return InlineStep(asked.text, asked.values_text, asked.values)
+            return InlineStep(asked.text, asked.values_text, asked.values, asked.strict)
 
 
 def _image(name: str, registry: str) -> str:
