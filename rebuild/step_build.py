@@ -65,7 +65,7 @@ def plan_build(step: Step, setting: PlanSetting, outputs: Outputs | None = None)
     if line.network == "host" and not setting.allowed.host_network:
         raise refused(step, "--network=host", "the network of the machine")
     environment = {name: _value(value, outputs) for name, value in step.environment}
-    names = tuple(dict.fromkeys(_full(tag) for tag in line.tags))
+    names = tuple(dict.fromkeys(full_name(tag) for tag in line.tags))
     platforms = action.platforms or ((setting.platform,) if setting.platform else ())
     return PlannedBuild(
         line=line,
@@ -181,8 +181,8 @@ def _value(text: str, outputs: Outputs | None) -> str:
     return text if outputs is None else fill(text, outputs)
 
 
-def _full(tag: str) -> str:
-    """The name in full, as the engine and the registry know it."""
+def full_name(tag: str) -> str:
+    """As the engine and the registry know it; one that an output completes stays as it is until then."""
     return tag if any(references(tag)) else str(ImageRef.parse(tag))
 
 

@@ -7,15 +7,16 @@ import posixpath
 from dataclasses import dataclass
 from enum import StrEnum
 
-from graph.reference import Platform
+from graph.reference import ImageRef, Platform
 from rebuild.podman_command import Podman
 from rebuild.probe import EngineProbe
 from rebuild.taskfile import WORKSPACE, Step
 
-OUTPUT_FOLDER = "/acb/output"  # in the container
-OUTPUT_FILE = f"{OUTPUT_FOLDER}/outputs"
 RUN_LABEL = "io.tracker.run"
 FOLDER_LABEL = "io.tracker.folder"  # of one run on this machine; a run id may be somebody else's, too
+
+
+HELPER = ImageRef.parse("docker.io/library/busybox:stable")
 
 
 class EngineKind(StrEnum):
@@ -75,6 +76,10 @@ class RunPlace:
     def container(self, step: Step) -> str:
         return f"{self.prefix}-{step.id}"
 
+    def helper(self, step: Step) -> str:
+        """Its helper container. No step can have a name with that dot before its id."""
+        return f"{self.prefix}.helper-{step.id}"
+
     def outputs(self, step: Step) -> str:
         """The folder that holds the file `outputs` of one step."""
         return f"{self.folder}/outputs/{step.id}"
@@ -106,10 +111,11 @@ class RunPlace:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What the operator lets task files do; by default nothing that reaches the machine."""
+    """What the operator lets task files do, by default nothing that reaches the machine; and gives them."""
 
     privileged: bool = False
     host_network: bool = False
+    helper: ImageRef = HELPER  # whose shell does what follows an operator in `cmd`
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,7 @@ def _outcome(request: TaskRequest, site: Site, course: Course, pace: Pace) -> Ta
         course.results,
         records,
         _layers(site.built.values()),
-        tuple({base.reference: base for base in site.used.values()}.values()),
+        tuple({name: base for bases in site.used.values() for name, base in bases.items()}.values()),
     )
 
 

@@ -47,7 +47,7 @@ class Site:
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     built: dict[str, BuiltImage] = field(default_factory=dict)  # by build step
     published: list[Published] = field(default_factory=list)
-    used: dict[str, RecordedBase] = field(default_factory=dict)  # by cmd step
+    used: dict[str, dict[ImageRef, RecordedBase]] = field(default_factory=dict)  # by cmd step
     local_names: set[str] = field(default_factory=set)  # what the engine called images for this run alone
     followers: set[asyncio.Task[None]] = field(default_factory=set)
     is_closing: bool = False  # what is detached ends now because we end it
@@ -65,7 +65,7 @@ class Site:
     def used_before(self, step_id: str) -> list[RecordedBase]:
         """Images of containers that may have had a hand in what that step built."""
         before = ancestors(self.taskfile)[step_id]
-        return [base for cmd_step, base in self.used.items() if cmd_step in before]
+        return [base for step, bases in self.used.items() if step in before for base in bases.values()]
 
 
 def ancestors(taskfile: TaskFile) -> dict[str, frozenset[str]]:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from graph.errors import WrongUse
 from rebuild.secret import Secret
-from rebuild.step_place import OUTPUT_FILE, RunPlace
+from rebuild.step_place import RunPlace
 from rebuild.taskfile import Step, TaskFile, UnreadableOutput, read_outputs
-from rebuild.taskfile.outputs import OUTPUT_BYTES_MOST
+from rebuild.taskfile.outputs import OUTPUT_BYTES_MOST, OUTPUT_FILE
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe must not make us wait
 _FOR_ANY_USER = 0o777  # containers run as whom they like; the folder around it is the run's alone

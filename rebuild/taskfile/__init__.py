@@ -1,6 +1,7 @@
 """A rendered task file in, a checked value out: steps, their order, environments, networks, volumes, secrets.
 
-    text → yaml_nodes → fields → sections, steps (actions, environment, condition, outputs) → order → TaskFile
+    text → yaml_nodes → fields → sections, steps → order → TaskFile
+    a step: actions (build_line, tail), environment, condition, outputs
 
 Templates and aliases are replaced before, engines called after.
 """
@@ -27,6 +28,7 @@ from rebuild.taskfile.model import (
 from rebuild.taskfile.outputs import OUTPUT_VARIABLE, Outputs, UnreadableOutput, read_outputs
 from rebuild.taskfile.problem import Problem, TaskFileError
 from rebuild.taskfile.read import read_taskfile
+from rebuild.taskfile.tail import Route, Tail
 
 __all__ = [
     "HOME",
@@ -46,10 +48,12 @@ __all__ = [
     "Outputs",
     "Problem",
     "Push",
+    "Route",
     "SecretSource",
     "Step",
     "StepOutcome",
     "StepStatus",
+    "Tail",
     "TaskFile",
     "TaskFileError",
     "UnreadableOutput",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from graph.dockerfile.budget import Budget
 from graph.errors import InvalidReference
 from graph.reference import ImageRef, Platform
-from rebuild.command_line import Construct, NeedsShell, TooLong, Unclosed, Words, tokenise
+from rebuild.command_line import Construct, NeedsShell, TooLong, Unclosed, Words, first_operator, tokenise
 from rebuild.taskfile.build_line import BuildLineError, parse_build_line
 from rebuild.taskfile.fields import Fields
 from rebuild.taskfile.model import Action, Build, Cache, Cmd, Kind, Push
-from rebuild.taskfile.outputs import references
+from rebuild.taskfile.outputs import OUTPUT_FILE, OUTPUT_VARIABLE, references
 from rebuild.taskfile.problem import shown
+from rebuild.taskfile.tail import Tail, TailError, TailReader
 
 _FIRST_WORD = re.compile(r"\s*(\S+)(.*)", re.DOTALL)
 _CLIENTS = ("library/docker", "docker/buildx-bin")  # images whose program talks to the engine
@@ -29,9 +30,11 @@ class Reading:
     home: str
     expand_image: Callable[[str], str]
     budget: Budget = field(compare=False)
+    working_directory: str  # where the helper container of a `cmd` step starts
+    shared: tuple[str, ...]  # the folders whose files outlive a container
 
     def variables(self) -> dict[str, str]:
-        return {"HOME": self.home, **self.environment}
+        return {"HOME": self.home, OUTPUT_VARIABLE: OUTPUT_FILE, **self.environment}
 
 
 def read_kind(fields: Fields) -> Kind | None:
@@ -63,18 +66,37 @@ def _cmd(fields: Fields, reading: Reading) -> Action | None:
     line = _with_image_expanded(fields.text("cmd"), reading)
     if fields.switch("shell"):
         return _script(fields, line)
-    words = _words(fields, "cmd", line, reading)
-    if not words:
+    at = first_operator(line, reading.variables())
+    words = _words(fields, "cmd", line[:at], reading)
+    if not words or not _is_image(fields, "cmd", words[0]):
         return None
-    if not _is_image(fields, "cmd", words[0]):
-        return None
+    tail = None
+    if at is not None:
+        tail = _tail(fields, line[at:], reading)
+        if tail is None:
+            return None
     if _whole(words[0]) and ImageRef.parse(words[0]).repository in _CLIENTS:
         fields.warn(
             "cmd",
             f"{fields.what} runs {shown(words[0])}: a step never gets the engine's socket",
             hint="write build: and push: steps; they log in with the credentials of the task",
         )
-    return Cmd(words[0], words[1:])
+    return Cmd(words[0], words[1:], tail=tail)
+
+
+def _tail(fields: Fields, text: str, reading: Reading) -> Tail | None:
+    """What a helper container does; None where it cannot be had, and the fault has been noted."""
+    reader = TailReader(reading.working_directory, reading.shared, reading.variables())
+    try:
+        tail = reader.read(text)
+    except TailError as error:
+        fields.fault("cmd", f"cmd of {fields.what}: {error.rule}", hint=error.hint)
+        return None
+    if fields.switch("detach"):
+        fields.fault("detach", f"{fields.what} is detached: nothing can follow its command", hint=_INSIDE)
+    _refuse_outputs(fields, tail.scripts)
+    reading.budget.spend(len(text))
+    return tail
 
 
 def _with_image_expanded(line: str, reading: Reading) -> str:
@@ -92,14 +114,17 @@ def _script(fields: Fields, line: str) -> Action | None:
             "cmd", f"{fields.what} has shell: true and no commands", hint="write cmd: IMAGE commands"
         )
         return None
-    if any(references(script)):
+    _refuse_outputs(fields, (script,))
+    return Cmd(image, script=script)
+
+
+def _refuse_outputs(fields: Fields, scripts: Iterable[str]) -> None:
+    if any(reference for script in scripts for reference in references(script)):
         fields.fault(
             "cmd",
             f"{fields.what} puts an output into the text of a shell script, which would run it",
             hint='hand it over in env, NAME=%{steps.ID.outputs.NAME}, and use "$NAME" in the script',
         )
-        return None
-    return Cmd(image, script=script)
 
 
 def _build(fields: Fields, reading: Reading) -> Action | None:

@@ -10,6 +10,7 @@ from rebuild.secret import Secret
 from rebuild.taskfile.build_line import BuildLine
 from rebuild.taskfile.condition import Condition
 from rebuild.taskfile.problem import Problem
+from rebuild.taskfile.tail import Tail
 
 STEP_TIMEOUT_S = 600
 RETRY_DELAY_S = 5
@@ -38,12 +39,14 @@ class Cache(StrEnum):
 class Cmd:
     """Run a container. Words may hold references to outputs of earlier steps.
 
-    Where `script` is set there are no arguments: the container's shell gets the script.
+    Where `script` is set there are no arguments: the container's shell gets the script. `tail` is what a
+    helper container does with the output, or after it.
     """
 
     image: str
     arguments: tuple[str, ...] = ()
     script: str | None = None
+    tail: Tail | None = None
 
 
 @dataclass(frozen=True, slots=True)

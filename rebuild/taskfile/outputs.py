@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 OUTPUT_VARIABLE = "TRACKER_OUTPUT"
+OUTPUT_FOLDER = "/acb/output"  # in the container
+OUTPUT_FILE = f"{OUTPUT_FOLDER}/outputs"
 OUTPUT_BYTES_MOST = 1 << 20
 OUTPUTS_MOST = 1000
 

@@ -14,7 +14,7 @@ from rebuild.taskfile.condition import Condition, ConditionError
 from rebuild.taskfile.environment import Environment, read_environment
 from rebuild.taskfile.fields import SECONDS_MOST, Fields
 from rebuild.taskfile.model import HOME, RETRY_DELAY_S, WORKSPACE, Kind, Mount, Step
-from rebuild.taskfile.outputs import OUTPUT_VARIABLE, malformed
+from rebuild.taskfile.outputs import OUTPUT_FOLDER, OUTPUT_VARIABLE, malformed
 from rebuild.taskfile.problem import Problems, nearest, shown
 
 ROOT_ID = "acb_root"
@@ -78,7 +78,15 @@ def read_step(fields: Fields, step_id: str, around: Around) -> Step | None:
     if OUTPUT_VARIABLE in environment:
         fields.fault("env", f"{fields.what} sets {OUTPUT_VARIABLE}, which tells a step where its outputs go")
     _check_outputs(fields)
-    reading = Reading(environment, HOME, around.expand_image, around.budget)
+    mounts = tuple(_mounts(fields, around))
+    reading = Reading(
+        environment,
+        HOME,
+        around.expand_image,
+        around.budget,
+        working_directory=_working_directory(fields, around) or WORKSPACE,
+        shared=(WORKSPACE, HOME, OUTPUT_FOLDER, *(mount.path for mount in mounts)),
+    )
     action = read_action(fields, kind, reading) if kind else None
     if kind is None or action is None:
         return None
@@ -92,6 +100,7 @@ def read_step(fields: Fields, step_id: str, around: Around) -> Step | None:
         working_directory=_working_directory(fields, around),
         condition=_condition(fields),
         is_finally=fields.switch("finally"),
+        mounts=mounts,
         **_of_container(fields, around),
         **_of_trying(fields, around),
     )
@@ -107,7 +116,6 @@ def _of_container(fields: Fields, around: Around) -> dict[str, Any]:
         "cpus": _cpus(fields),
         "expose": _matching(fields, "expose", _EXPOSED, "write PORT or PORT/udp"),
         "ports": _matching(fields, "ports", _PORT, "write HOST:CONTAINER, such as 8080:80"),
-        "mounts": tuple(_mounts(fields, around)),
         "detach": fields.switch("detach"),
         "keep": fields.switch("keep"),
         "pull": fields.switch("pull"),
