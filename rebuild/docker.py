@@ -31,10 +31,9 @@ from rebuild.engine import (
 from rebuild.features import Builder, understood, version_of
 from rebuild.oci_config import oci_config
 from rebuild.probe import EngineProbe
-from rebuild.process import Captured, Ended, capture, run
+from rebuild.program import Program, failed
 from rebuild.surroundings import Surroundings, build_arg_flags, docker_config, split_build_args
 
-ASK_TIMEOUT_S = 120.0
 PUSH_TIMEOUT_S = 3600.0
 
 _UNKNOWN = "no such"
@@ -51,13 +50,14 @@ class DockerEngine:
         self.reads_syntax_line = probe.builder is Builder.BUILDKIT
         self.features: frozenset[Feature] = understood(probe.builder, version_of(probe.builder_version))
         self._around = around
-        self._variables = around.variables()
+        variables = around.variables()
         if around.auth_file is not None:
-            self._variables["DOCKER_CONFIG"] = str(docker_config(around.folder, around.auth_file))
+            variables["DOCKER_CONFIG"] = str(docker_config(around.folder, around.auth_file))
+        self._cli = Program(self.name, (probe.program,), variables)
 
     async def build(self, request: BuildRequest, log: LogSink) -> Built | CommandFailed:
         self._check(request)
-        variables = {**self._variables, **builder_variables(self.probe.builder)}
+        variables = {**self._cli.variables, **builder_variables(self.probe.builder)}
         by_environment, by_command = split_build_args(request.build_args, variables)
         with tempfile.TemporaryDirectory(prefix="tracker-build-", dir=request.scratch) as folder:
             image_id_file = Path(folder) / "id"
@@ -69,9 +69,11 @@ class DockerEngine:
                 *secret_flags(Path(folder), request.secrets),
                 str(request.context),
             ]
-            ended = await self._run(argv, {**by_environment, **variables}, log, timeout_s=request.timeout_s)
+            ended = await self._cli.run(
+                argv, {**by_environment, **variables}, log, timeout_s=request.timeout_s
+            )
             if ended.exit_code != 0 or ended.timed_out:
-                return _failed(ended)
+                return failed(ended)
             image_id = image_id_file.read_text().strip()
         image = await self.inspect(image_id)
         if image is None:
@@ -84,7 +86,7 @@ class DockerEngine:
         return DockerEngine(self.probe, replace(self._around, auth_file=auth_file))
 
     async def inspect(self, name: str) -> LocalImage | None:
-        answer = await self._ask("image", "inspect", name)
+        answer = await self._cli.ask("image", "inspect", name)
         if answer.exit_code == 0:
             return _image(json.loads(answer.stdout)[0])
         if _UNKNOWN in answer.complaint.lower():
@@ -94,20 +96,20 @@ class DockerEngine:
     async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> CommandFailed | None:
         """docker pushes names only: the daemon's image of that name is put back afterwards."""
         before = await self.inspect(str(to))
-        await self._must("tag", str(image.image_id), str(to))
+        await self._cli.must("tag", str(image.image_id), str(to))
         try:
             argv = [self.probe.program, "push", str(to)]
-            ended = await self._run(argv, self._variables, log, timeout_s=PUSH_TIMEOUT_S)
+            ended = await self._cli.run(argv, self._cli.variables, log, timeout_s=PUSH_TIMEOUT_S)
         finally:
             if before is None:
-                await self._ask("rmi", "--no-prune", str(to))
+                await self._cli.ask("rmi", "--no-prune", str(to))
             else:
-                await self._must("tag", str(before.image_id), str(to))
-        return None if ended.exit_code == 0 and not ended.timed_out else _failed(ended)
+                await self._cli.must("tag", str(before.image_id), str(to))
+        return None if ended.exit_code == 0 and not ended.timed_out else failed(ended)
 
     async def remove(self, *names: str) -> None:
         for name in names:
-            answer = await self._ask("rmi", "--no-prune", name)
+            answer = await self._cli.ask("rmi", "--no-prune", name)
             if answer.exit_code != 0 and _UNKNOWN not in answer.complaint.lower():
                 raise EngineError(f"docker cannot remove {name}: {answer.complaint}")
 
@@ -165,27 +167,6 @@ class DockerEngine:
             flags.append("--no-cache")
         return [*flags, *request.flags]
 
-    async def _run(
-        self, argv: list[str], variables: Mapping[str, str], log: LogSink, *, timeout_s: float
-    ) -> Ended:
-        try:
-            return await run(argv, env=variables, log=log, timeout_s=timeout_s)
-        except FileNotFoundError as error:
-            raise EngineError(f"{error} is gone", hint="install docker again") from None
-
-    async def _must(self, *arguments: str) -> Captured:
-        answer = await self._ask(*arguments)
-        if answer.exit_code != 0:
-            raise EngineError(f"docker {arguments[0]} failed: {answer.complaint}")
-        return answer
-
-    async def _ask(self, *arguments: str) -> Captured:
-        argv = [self.probe.program, *arguments]
-        try:
-            return await capture(argv, env=self._variables, timeout_s=ASK_TIMEOUT_S)
-        except FileNotFoundError as error:
-            raise EngineError(f"{error} is gone", hint="install docker again") from None
-
 
 def _image(found: Mapping[str, Any]) -> LocalImage:
     return LocalImage(
@@ -194,7 +175,3 @@ def _image(found: Mapping[str, Any]) -> LocalImage:
         diff_ids=tuple(Digest.parse(layer) for layer in found["RootFS"].get("Layers") or ()),
         config=oci_config(found.get("Config") or {}),
     )
-
-
-def _failed(ended: Ended) -> CommandFailed:
-    return CommandFailed(ended.exit_code, ended.text, ended.timed_out)

@@ -32,7 +32,8 @@ from rebuild.features import understood, version_of
 from rebuild.oci_config import oci_config
 from rebuild.podman_command import Podman
 from rebuild.probe import EngineProbe
-from rebuild.process import Captured, Ended, capture, run
+from rebuild.process import Ended
+from rebuild.program import Program, failed
 from rebuild.surroundings import (
     Surroundings,
     build_arg_flags,
@@ -41,7 +42,6 @@ from rebuild.surroundings import (
     split_build_args,
 )
 
-ASK_TIMEOUT_S = 120.0
 PUSH_TIMEOUT_S = 3600.0
 
 _LOCK = "tracker.lock"
@@ -59,7 +59,7 @@ class PodmanEngine:
         self.features: frozenset[Feature] = understood(probe.builder, version_of(probe.builder_version))
         self._around = around
         self._podman = Podman.of(probe, around)
-        self._variables = around.variables()
+        self._cli = Program(self.name, tuple(self._podman.argv()), around.variables())
         if around.auth_file is not None and not around.auth_file.is_file():
             raise EngineError(
                 f"credentials file {around.auth_file} does not exist", hint="check the path in the settings"
@@ -92,23 +92,25 @@ class PodmanEngine:
         return None if found is None else _image(found)
 
     async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> CommandFailed | None:
-        variables = {**self._variables, **podman_registries(self._around, str(to))}
+        variables = {**self._cli.variables, **podman_registries(self._around, str(to))}
         argv = podman_command.push(self._podman, image.image_id.hex, to, podman_trust(self._around))
-        ended = await self._run(argv, variables, log, timeout_s=PUSH_TIMEOUT_S)
-        return None if ended.exit_code == 0 else _failed(ended)
+        ended = await self._cli.run(argv, variables, log, timeout_s=PUSH_TIMEOUT_S)
+        return None if ended.exit_code == 0 else failed(ended)
 
     async def remove(self, *names: str) -> None:
         """In an own storage a name only goes: its layers are the cache, and `prune` clears them later."""
         if not names:
             return
         if self._around.storage is None:
-            await self._must("rmi", "--ignore", "--no-prune", *names)
+            await self._cli.must("rmi", "--ignore", "--no-prune", *names)
             return
         known = [name for name in names if await self._look(name) is not None]
         for name in (name for name in known if not _is_id(name)):
-            await self._must("untag", name, name)  # the image, and which of its names; without, all would go
+            await self._cli.must(
+                "untag", name, name
+            )  # the image, and which of its names; without, all would go
         if identities := [name for name in known if _is_id(name)]:
-            await self._must("rmi", "--ignore", "--no-prune", *identities)
+            await self._cli.must("rmi", "--ignore", "--no-prune", *identities)
 
     async def prune(self, *, older_than_s: float) -> Pruned:
         if self._around.storage is None:
@@ -128,7 +130,7 @@ class PodmanEngine:
 
     async def _build(self, request: BuildRequest, log: LogSink, *, no_cache: bool) -> _Made | CommandFailed:
         text = await asyncio.to_thread(request.dockerfile.read_text, errors="replace")
-        variables = {**self._variables, **podman_registries(self._around, text)}
+        variables = {**self._cli.variables, **podman_registries(self._around, text)}
         by_environment, by_command = split_build_args(request.build_args, variables)
         with tempfile.TemporaryDirectory(prefix="tracker-build-", dir=request.scratch) as folder:
             image_id_file = Path(folder) / "id"
@@ -144,7 +146,7 @@ class PodmanEngine:
             )
             ended = await self._run_build(argv, {**by_environment, **variables}, request, log)
             if ended.exit_code != 0 or ended.timed_out:
-                return _failed(ended)
+                return failed(ended)
             image_id = image_id_file.read_text().strip().removeprefix("sha256:")
         found = await self._look(image_id)
         if found is None:
@@ -152,7 +154,7 @@ class PodmanEngine:
         return _Made(_image(found), found.get("Annotations") or {})
 
     async def _look(self, name: str) -> dict[str, Any] | None:
-        answer = await self._ask("image", "inspect", "--format=json", name)
+        answer = await self._cli.ask("image", "inspect", "--format=json", name)
         if answer.exit_code == 0:
             return dict(json.loads(answer.stdout)[0])
         if await self._exists(name):
@@ -160,7 +162,7 @@ class PodmanEngine:
         return None
 
     async def _exists(self, name: str) -> bool:
-        answer = await self._ask("image", "exists", name)
+        answer = await self._cli.ask("image", "exists", name)
         if answer.exit_code not in (0, 1):
             raise EngineError(f"podman does not answer: {answer.complaint}", hint="try `podman info`")
         return answer.exit_code == 0
@@ -168,19 +170,23 @@ class PodmanEngine:
     async def _clear(self, older_than_s: float) -> Pruned:
         """Names with a tag stay: a result that was not pushed is nowhere else."""
         # Nothing builds now, so the working containers are what killed builds left; they hold images.
-        listed = json.loads((await self._must("ps", "--all", "--external", "--format=json")).stdout or "[]")
+        listed = json.loads(
+            (await self._cli.must("ps", "--all", "--external", "--format=json")).stdout or "[]"
+        )
         if working := [entry["Id"] for entry in listed if entry["Command"] == ["buildah"]]:
-            await self._must("rm", "--force", "--ignore", *working)
+            await self._cli.must("rm", "--force", "--ignore", *working)
         before = await self._all_images()
-        await self._must("image", "prune", "--force", f"--filter=until={max(0, int(older_than_s))}s")
+        await self._cli.must("image", "prune", "--force", f"--filter=until={max(0, int(older_than_s))}s")
         born_before = time.time() - older_than_s
         pulled = [entry["Id"] for entry in await self._all_images() if _only_pinned(entry, born_before)]
         if pulled:
-            await self._ask("rmi", "--ignore", "--no-prune", *pulled)  # one that something stands on stays
+            await self._cli.ask(
+                "rmi", "--ignore", "--no-prune", *pulled
+            )  # one that something stands on stays
         return Pruned(len(before) - len(await self._all_images()))
 
     async def _all_images(self) -> list[dict[str, Any]]:
-        return list(json.loads((await self._must("images", "--all", "--format=json")).stdout or "[]"))
+        return list(json.loads((await self._cli.must("images", "--all", "--format=json")).stdout or "[]"))
 
     async def _run_build(
         self, argv: list[str], variables: Mapping[str, str], request: BuildRequest, log: LogSink
@@ -189,7 +195,7 @@ class PodmanEngine:
         storage = await self._storage() if request.secrets else None
         tidy = False
         try:
-            ended = await self._run(argv, variables, log, timeout_s=request.timeout_s)
+            ended = await self._cli.run(argv, variables, log, timeout_s=request.timeout_s)
             tidy = ended.exit_code >= 0 and not ended.timed_out
             return ended
         finally:
@@ -199,7 +205,7 @@ class PodmanEngine:
     async def _storage(self) -> Path:
         if self._around.storage is not None:
             return self._around.storage
-        return Path((await self._must("info", "--format={{.Store.GraphRoot}}")).stdout.decode().strip())
+        return Path((await self._cli.must("info", "--format={{.Store.GraphRoot}}")).stdout.decode().strip())
 
     def _lock_file(self) -> int:
         assert self._around.storage is not None
@@ -226,26 +232,6 @@ class PodmanEngine:
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             remove_copies(copies(self._around.storage))
-
-    async def _run(
-        self, argv: list[str], variables: Mapping[str, str], log: LogSink, *, timeout_s: float
-    ) -> Ended:
-        try:
-            return await run(argv, env=variables, log=log, timeout_s=timeout_s)
-        except FileNotFoundError as error:
-            raise EngineError(f"{error} is gone", hint="install podman again") from None
-
-    async def _must(self, *arguments: str) -> Captured:
-        answer = await self._ask(*arguments)
-        if answer.exit_code != 0:
-            raise EngineError(f"podman {arguments[0]} failed: {answer.complaint}")
-        return answer
-
-    async def _ask(self, *arguments: str) -> Captured:
-        try:
-            return await capture(self._podman.argv(*arguments), env=self._variables, timeout_s=ASK_TIMEOUT_S)
-        except FileNotFoundError as error:
-            raise EngineError(f"{error} is gone", hint="install podman again") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +278,3 @@ def _is_same_kind(one: Platform, other: Platform) -> bool:
 def _is_id(name: str) -> bool:
     text = name.removeprefix("sha256:")
     return len(text) == 64 and all(digit in "0123456789abcdef" for digit in text)
-
-
-def _failed(ended: Ended) -> CommandFailed:
-    return CommandFailed(ended.exit_code, ended.text, ended.timed_out)
