@@ -1,7 +1,7 @@
-"""Timers that are due, and the runs that they make, in the caller's transaction. Reads no clock, starts nothing.
+"""Timers that are due, and the runs that they make, in the caller's transaction. Starts none, reads no clock.
 
-The run and the next time of its timer are written together: whoever is killed, no time is lost and none counts
-twice. Timers of one task that are due together make one run, as a task has one queued run at the most.
+The run and the next time of its timer are written together: whoever is killed, no time is lost and none
+counts twice. Timers of one task that are due together make one run: a task never has two queued.
 """
 
 from __future__ import annotations

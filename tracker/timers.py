@@ -1,8 +1,8 @@
 """The clock of the service: has the timers that are due make their runs. Knows neither schedules nor zones.
 
-The database says what is due, and is asked every second, so that a timer that somebody adds, changes or removes
-counts at once, and none is lost when the clock of the machine is set or the machine sleeps. APScheduler holds one
-job, for the nearest time of all: with it timers go off on time, and thousands cost no more than one.
+The database says what is due, and is asked every second, so that a timer that somebody adds, changes or
+removes counts at once, and none is lost when the machine's clock is set or the machine sleeps. APScheduler
+holds one job, for the nearest time of all: with it timers go off on time, and thousands cost as much as one.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class TimerClock:
         self._seen_at = at
 
     def _resume_jobs(self, at: datetime) -> None:
-        """APScheduler waits for the time that it once worked out, hours from now if the clock went back so far."""
+        """APScheduler waits for the time that it once worked out, which may be hours from now."""
         log.warning("the clock was set back", at=at.isoformat())
         for job in self._scheduler.get_jobs():
             job.modify(next_run_time=at)

@@ -11,7 +11,8 @@ import pytest
 from graph.database import immediate
 from graph.errors import TrackerError, WrongUse
 from rebuild.schedule import Schedule
-from rebuild.timers import Timer, Timers, timers_of
+from rebuild.task import Tasks
+from rebuild.timers import Timer, Timers, timers_of, zone_of
 from tests.graph_samples import Sample
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -108,3 +109,121 @@ def test_unnamed_timers_are_called_after_their_place() -> None:
 def test_only_the_first_colon_ends_the_name() -> None:
     with pytest.raises(WrongUse, match="minute '0:1' is none of"):
         timers_of(["name:0:1 2 * * *"])
+
+
+def next_of(sample: Sample, task_id: int) -> datetime | None:
+    (standing,) = Timers(sample.sql).standing(task_id)
+    return standing.next_at
+
+
+def say(sample: Sample, task_id: int, timer: Timer = NIGHTLY, at: datetime = NOON) -> None:
+    with immediate(sample.sql):
+        Timers(sample.sql).replace(task_id, [timer], at)
+
+
+def test_a_timer_is_due_from_the_moment_that_it_is_said(sample: Sample, task_id: int) -> None:
+    say(sample, task_id)
+
+    assert next_of(sample, task_id) == NOON + timedelta(hours=16)
+    assert Timers(sample.sql).next_at() == NOON + timedelta(hours=16)
+
+
+def test_a_timer_that_is_said_again_keeps_the_time_at_which_it_is_due(sample: Sample, task_id: int) -> None:
+    say(sample, task_id)
+
+    say(sample, task_id, at=NOON + timedelta(days=3))
+
+    assert next_of(sample, task_id) == NOON + timedelta(hours=16)
+
+
+@pytest.mark.parametrize(
+    ("other", "hours"),
+    [
+        (Timer("nightly", Schedule.parse("0 5 * * *")), 17),
+        (Timer("nightly", NIGHTLY.schedule, time_zone="Europe/Berlin"), 15),
+    ],
+)
+def test_a_timer_that_changes_is_due_at_its_new_time(
+    sample: Sample, task_id: int, other: Timer, hours: int
+) -> None:
+    say(sample, task_id)
+
+    say(sample, task_id, other)
+
+    assert next_of(sample, task_id) == NOON + timedelta(hours=hours)
+
+
+def test_a_timer_that_is_off_rests_until_it_is_on_again(sample: Sample, task_id: int) -> None:
+    timers = Timers(sample.sql)
+    say(sample, task_id)
+
+    with immediate(sample.sql):
+        timers.update(task_id, "nightly", NOON, enabled=False)
+    resting = next_of(sample, task_id)
+    with immediate(sample.sql):
+        timers.update(task_id, "nightly", NOON + timedelta(days=1), enabled=True)
+
+    assert resting is None
+    assert next_of(sample, task_id) == NOON + timedelta(days=1, hours=16)
+
+
+def test_timers_of_a_disabled_task_rest(sample: Sample, task_id: int) -> None:
+    say(sample, task_id)
+
+    with immediate(sample.sql):
+        Tasks(sample.sql).set_enabled(task_id, enabled=False)
+        Timers(sample.sql).replace(task_id, [NIGHTLY], NOON)
+
+    assert next_of(sample, task_id) is None
+    assert Timers(sample.sql).next_at() is None
+
+
+def test_timers_from_before_they_had_a_next_time_get_one(sample: Sample, task_id: int) -> None:
+    say(sample, task_id)
+    with immediate(sample.sql):
+        sample.sql.execute("UPDATE timers SET next_at = NULL, planned_at = NULL")
+        faults = Timers(sample.sql).plan_all(NOON)
+
+    assert (next_of(sample, task_id), faults) == (NOON + timedelta(hours=16), ())
+
+
+def test_times_that_a_wrong_clock_led_to_are_void(sample: Sample, task_id: int) -> None:
+    say(sample, task_id, at=NOON + timedelta(days=3650))
+
+    with immediate(sample.sql):
+        Timers(sample.sql).plan_all(NOON)
+
+    assert next_of(sample, task_id) == NOON + timedelta(hours=16)
+
+
+def test_a_clock_that_is_set_back_a_little_makes_no_time_come_twice(sample: Sample, task_id: int) -> None:
+    at_four = NOON + timedelta(hours=16)
+    say(sample, task_id)
+
+    with immediate(sample.sql):
+        Timers(sample.sql).advance(task_id, "nightly", at_four, fired=True)
+        Timers(sample.sql).plan_all(at_four - timedelta(minutes=5))
+
+    assert next_of(sample, task_id) == at_four + timedelta(days=1)
+
+
+def test_a_timer_that_cannot_be_read_rests_and_holds_up_no_other(sample: Sample, task_id: int) -> None:
+    other = sample.task("other", "localhost:5000/other:1").task_id
+    say(sample, task_id)
+    say(sample, other)
+    with immediate(sample.sql):
+        sample.sql.execute(
+            "UPDATE timers SET next_at = NULL, time_zone = 'Europe/Atlantis' WHERE task_id = ?", (task_id,)
+        )
+        faults = Timers(sample.sql).plan_all(NOON)
+
+    assert faults == ("timer nightly rests: there is no time zone 'Europe/Atlantis'",)
+    assert (next_of(sample, task_id), next_of(sample, other)) == (None, NOON + timedelta(hours=16))
+
+
+@pytest.mark.parametrize(
+    "name", ["Europe", "right/UTC", "posixrules", "/etc/localtime", "zone.tab", "", "UTC\n"]
+)
+def test_what_is_no_time_zone_is_refused(name: str) -> None:
+    with pytest.raises(WrongUse, match="there is no time zone"):
+        zone_of(name)
