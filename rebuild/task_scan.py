@@ -21,6 +21,7 @@ from rebuild.image_build import find_dockerfile, read_dockerfile
 from rebuild.mask import masked
 from rebuild.preparation import Prepared, image_build, prepare
 from rebuild.resolve import taken
+from rebuild.run_names import as_if_run
 from rebuild.run_variables import RunVariables
 from rebuild.secret import HIDDEN, Secret
 from rebuild.task_bases import DockerfileAt, TaskBase, bases_of_task
@@ -55,8 +56,10 @@ class Scanning:
 async def scan_task(task_name: str, definition: Definition, scanning: Scanning) -> Scanned:
     """Read the files of a task. A context that cannot be had now makes the bases unknown.
 
-    Raises `WrongUse` for a Dockerfile or task file that no run could use either.
+    Raises `WrongUse` for a Dockerfile, a task file or a name that no run could use either.
     """
+    if isinstance(definition.step, DockerStep):
+        as_if_run(definition.step, registry=scanning.registry, at=scanning.now)
     try:
         secrets = scanning.context_secrets
         context = await prepare(definition, scanning.scratch, scanning.log, secrets=secrets)

@@ -103,6 +103,7 @@ def test_a_context_that_cannot_be_had_now_is_a_warning(create: Tracker, tmp_path
         (["-n", "web", "-c", "APP", "--commit-trigger-enabled", "true"], "is no git repository"),
         (["-n", "web", "-c", "APP", "--secret-arg", "NOT_THERE"], "there is no variable of that name"),
         (["-n", "web", "--cmd", "busybox", "-f", "x.yaml"], "exclude each other"),
+        (["-n", "web", "-c", "APP", "-t", "web:{{.Run.Id}}"], "tag '' is not valid"),
     ],
 )
 def test_what_is_wrong_is_told_and_saves_nothing(

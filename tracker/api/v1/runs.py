@@ -17,6 +17,7 @@ from rebuild.definition import Definition, DockerStep
 from rebuild.image_build import examine
 from rebuild.logs import log_path
 from rebuild.preparation import Prepared, image_build
+from rebuild.run_names import as_if_run
 from rebuild.run_secrets import RunSecrets
 from rebuild.runs import Cause, Runs
 from rebuild.task import Task, Tasks
@@ -138,12 +139,14 @@ def _definition(
 
 
 def check_context(definition: Definition, desk: Desk) -> None:
-    """What can be wrong with a context that is here already is told before there is a run."""
+    """What can be wrong with names, and a context that is here already, is told before there is a run."""
     place, step = Source.parse(definition.context).place, definition.step
     if isinstance(place, Uploaded):
         upload_path(desk.state.uploads, place.upload_id)
-    elif isinstance(place, Folder) and isinstance(step, DockerStep):
-        examine(image_build(definition, step, Prepared(place.path, is_local=True)), desk.tools)
+    if isinstance(step, DockerStep):
+        example = as_if_run(step, registry=desk.usual.registry, at=desk.now())
+        if isinstance(place, Folder):
+            examine(image_build(definition, example, Prepared(place.path, is_local=True)), desk.tools)
 
 
 def find_run(sql: sqlite3.Connection, run_id: str) -> RunRow:
