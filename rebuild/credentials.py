@@ -10,7 +10,7 @@ from datetime import datetime
 from graph.clock import from_text, to_text
 from graph.errors import InvalidReference, WrongUse
 from graph.reference import ImageRef
-from rebuild.kept_source import FindCipher, keep, kept, resealed, told
+from rebuild.kept_source import FindCipher, keep, kept, told
 from rebuild.secret import Secret
 from rebuild.secret_reader import Places, line_of, read_secrets
 from rebuild.secret_source import Opaque, Source
@@ -71,7 +71,7 @@ class RegistryCredentials:
         """Change what is given and leave the rest. Raises `CredentialRefused` where there is none."""
         registry = registry_of(login_server)
         row = self._must(task_id, registry)
-        names = (_row(task_id, registry, "username"), _row(task_id, registry, "password"))
+        names = (credential_row(task_id, registry, "username"), credential_row(task_id, registry, "password"))
         new_name = row[0] if username is None else keep(_checked(username), self._cipher, names[0])
         new_password = row[1] if password is None else keep(_checked(password), self._cipher, names[1])
         self._sql.execute(
@@ -114,31 +114,20 @@ class RegistryCredentials:
         for registry, username, password in rows:
             if username is not None:
                 found[f"{registry} user name"] = kept(
-                    username, self._cipher, _row(task_id, registry, "username")
+                    username, self._cipher, credential_row(task_id, registry, "username")
                 )
-            found[f"{registry} password"] = kept(password, self._cipher, _row(task_id, registry, "password"))
-        return found
-
-    def reseal(self) -> int:
-        """Encrypt every value with the first key, so that the others may go; answers how many rows."""
-        rows = self._sql.execute("SELECT task_id, registry, username, password FROM credentials").fetchall()
-        for task_id, registry, username, password in rows:
-            name = _row(task_id, registry, "username")
-            new_name = None if username is None else resealed(username, self._cipher, name)
-            new_password = resealed(password, self._cipher, _row(task_id, registry, "password"))
-            self._sql.execute(
-                "UPDATE credentials SET username = ?, password = ? WHERE task_id = ? AND registry = ?",
-                (new_name, new_password, task_id, registry),
+            found[f"{registry} password"] = kept(
+                password, self._cipher, credential_row(task_id, registry, "password")
             )
-        return len(rows)
+        return found
 
     def _write(
         self, task_id: int, registry: str, username: Source | None, password: Source, at: datetime
     ) -> None:
         name = None
         if username is not None:
-            name = keep(_checked(username), self._cipher, _row(task_id, registry, "username"))
-        secret = keep(_checked(password), self._cipher, _row(task_id, registry, "password"))
+            name = keep(_checked(username), self._cipher, credential_row(task_id, registry, "username"))
+        secret = keep(_checked(password), self._cipher, credential_row(task_id, registry, "password"))
         self._sql.execute(
             "INSERT INTO credentials(task_id, registry, username, password, created_at, updated_at)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -195,5 +184,6 @@ def _checked(source: Source) -> Source:
     return source
 
 
-def _row(task_id: int, registry: str, column: str) -> str:
+def credential_row(task_id: int, registry: str, column: str) -> str:
+    """What a value is bound to."""
     return f"credential {task_id} {registry} {column}"

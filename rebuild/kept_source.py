@@ -12,30 +12,23 @@ if TYPE_CHECKING:  # most commands need no cipher, and loading one takes longer 
 
 FindCipher = Callable[[], "Cipher"]  # asked only where a value is at hand: no key is made before
 
-_SEALED = "sealed:"
+SEALED = "sealed:"
 
 
 def keep(source: Source, cipher: FindCipher, row: str) -> str:
     """The text for the database; `row` names the place where it will stand."""
     if isinstance(source, Opaque):
-        return _SEALED + cipher().seal(source.value, row)
+        return SEALED + cipher().seal(source.value, row)
     return str(source)
 
 
 def kept(text: str, cipher: FindCipher, row: str) -> Source:
     """Raises `rebuild.cipher.NotOurs`."""
-    if text.startswith(_SEALED):
-        return Opaque(cipher().open(text.removeprefix(_SEALED), row))
+    if text.startswith(SEALED):
+        return Opaque(cipher().open(text.removeprefix(SEALED), row))
     return parse_source(text)
 
 
 def told(text: str) -> str:
     """What may be shown of it, without a key."""
-    return "opaque" if text.startswith(_SEALED) else text
-
-
-def resealed(text: str, cipher: FindCipher, row: str) -> str:
-    """The same, encrypted with the first key."""
-    if text.startswith(_SEALED):
-        return _SEALED + cipher().reseal(text.removeprefix(_SEALED), row)
-    return text
+    return "opaque" if text.startswith(SEALED) else text

@@ -29,7 +29,7 @@ class RunSecrets:
             check_secret_name(use, name)
             self._sql.execute(
                 "INSERT INTO run_secrets(run, use, name, source) VALUES (?, ?, ?, ?)",
-                (run, use, name, keep(Opaque(secret), self._cipher, _row(run, use, name))),
+                (run, use, name, keep(Opaque(secret), self._cipher, run_secret_row(run, use, name))),
             )
 
     def open_context(self, run: int, secrets: ContextSecrets) -> None:
@@ -42,8 +42,9 @@ class RunSecrets:
         rows = self._sql.execute(
             "SELECT name, source FROM run_secrets WHERE run = ? AND use = ? ORDER BY name", (run, use)
         )
-        return {name: kept(text, self._cipher, _row(run, use, name)) for name, text in rows}
+        return {name: kept(text, self._cipher, run_secret_row(run, use, name)) for name, text in rows}
 
 
-def _row(run: int, use: SecretUse, name: str) -> str:
+def run_secret_row(run: int, use: SecretUse, name: str) -> str:
+    """What a value is bound to."""
     return f"secret of run {run} {use} {name}"

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from graph.clock import from_text, to_text
 from graph.errors import WrongUse
-from rebuild.kept_source import FindCipher, keep, kept, resealed, told
+from rebuild.kept_source import FindCipher, keep, kept, told
 from rebuild.secret_source import Opaque, Source
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -55,7 +55,13 @@ class TaskSecrets:
             "INSERT INTO task_secrets(task_id, use, name, source, updated_at) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT(task_id, use, name) DO UPDATE SET source = excluded.source,"
             " updated_at = excluded.updated_at",
-            (task_id, use, name, keep(source, self._cipher, _row(task_id, use, name)), to_text(at)),
+            (
+                task_id,
+                use,
+                name,
+                keep(source, self._cipher, task_secret_row(task_id, use, name)),
+                to_text(at),
+            ),
         )
 
     def replace(self, task_id: int, use: SecretUse, sources: Mapping[str, Source], at: datetime) -> None:
@@ -85,17 +91,7 @@ class TaskSecrets:
             "SELECT name, source FROM task_secrets WHERE task_id = ? AND use = ? ORDER BY name",
             (task_id, use),
         )
-        return {name: kept(text, self._cipher, _row(task_id, use, name)) for name, text in rows}
-
-    def reseal(self) -> int:
-        """Encrypt every value with the first key, so that the others may go; answers how many rows."""
-        rows = self._sql.execute("SELECT task_id, use, name, source FROM task_secrets").fetchall()
-        for task_id, use, name, text in rows:
-            self._sql.execute(
-                "UPDATE task_secrets SET source = ? WHERE task_id = ? AND use = ? AND name = ?",
-                (resealed(text, self._cipher, _row(task_id, SecretUse(use), name)), task_id, use, name),
-            )
-        return len(rows)
+        return {name: kept(text, self._cipher, task_secret_row(task_id, use, name)) for name, text in rows}
 
 
 def check_secret_name(use: SecretUse, name: str) -> str:
@@ -113,5 +109,6 @@ def check_secret_name(use: SecretUse, name: str) -> str:
     return name
 
 
-def _row(task_id: int, use: SecretUse, name: str) -> str:
+def task_secret_row(task_id: int, use: SecretUse, name: str) -> str:
+    """What a value is bound to."""
     return f"secret {task_id} {use} {name}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -185,12 +184,26 @@ async def read_context_secrets(sources: ContextSources, places: Places) -> Conte
 
 
 def cipher_of(state_folder: Path, environment: Mapping[str, str]) -> FindCipher:
-    """The cipher of a state folder, found when it is first needed, and then kept."""
+    """The cipher of a state folder, found at need, and anew when its key file was replaced."""
+    found: dict[tuple[int, ...], Cipher] = {}
 
-    @functools.cache
     def find() -> Cipher:
-        from rebuild.cipher import find_cipher
+        from rebuild.cipher import KEY_FILE, find_cipher
 
-        return find_cipher(state_folder, environment)
+        stamp = _stamp(state_folder / KEY_FILE)
+        if stamp not in found:
+            cipher = find_cipher(state_folder, environment)
+            found.clear()
+            found[stamp] = cipher
+        return found[stamp]
 
     return find
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Tells one content of a file from the next; empty where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("tracker.cli.doctor:doctor", "What works on this machine and what is missing."),
     "graph": ("tracker.cli.graph:graph", "The whole graph as dot, mermaid, JSON or SVG."),
     "images": ("tracker.cli.images:images", "Every image in the graph."),
+    "key": ("tracker.cli.key:key", "The key that encrypts stored passwords: check it, renew it."),
     "login": ("tracker.cli.login:login", "Log in to a registry, and remember it as docker does."),
     "logs": ("tracker.cli.runs:logs", "The log of a run, while it grows and afterwards."),
     "plan": ("tracker.cli.plan:plan", "What would be rebuilt, in which order, how long it takes."),
