@@ -34,6 +34,8 @@ _LFS = {
     "filter.lfs.smudge": "git-lfs smudge -- %f",
     "filter.lfs.process": "git-lfs filter-process",
     "filter.lfs.required": "true",
+    "lfs.transfer.maxretries": "3",  # of 8, with up to 10 s between them
+    "lfs.transfer.maxretrydelay": "1",
 }
 
 
@@ -126,6 +128,7 @@ class Checkout:
         for size in sizes:
             self.meter.transfer(size)
             self.meter.unpack(size)
+        await _check_lfs_servers(git, folder)
         await git.run("config", "remote.origin.url", git.source.url, folder=folder)
         settings = [part for key, value in _LFS.items() for part in ("-c", f"{key}={value}")]
         await git.run(*settings, "lfs", "pull", "origin", folder=folder)
@@ -215,18 +218,22 @@ async def _commit(git: GitCommand, name: str, folder: Path) -> str:
     return answer.stdout.decode().strip()
 
 
+async def _check_lfs_servers(git: GitCommand, folder: Path) -> None:
+    """A repository may name other servers of LFS; git-lfs would take a folder of this machine for one."""
+    for _, url in await _settings_in(git, folder, ".lfsconfig", r"url$"):
+        _named_by(git.source, ".lfsconfig", url)
+
+
+async def _settings_in(git: GitCommand, folder: Path, file: str, names: str) -> list[tuple[str, str]]:
+    """Names and values in a file of the commit; none where there is no such file, or it is broken."""
+    answer = await git.capture("config", "--blob", f"HEAD:{file}", "-z", "--get-regexp", names, folder=folder)
+    entries = os.fsdecode(answer.stdout).split("\0")
+    return [(name, value) for name, newline, value in (entry.partition("\n") for entry in entries) if newline]
+
+
 async def _submodule_url(git: GitCommand, parent: Path, path: str) -> str | None:
     """What `.gitmodules` says; git's own commands would also take what it says to run."""
-    answer = await git.capture(
-        "config",
-        "--blob",
-        "HEAD:.gitmodules",
-        "-z",
-        "--get-regexp",
-        r"^submodule\..*\.(path|url)$",
-        folder=parent,
-    )
-    pairs = [entry.split("\n", 1) for entry in os.fsdecode(answer.stdout).split("\0") if "\n" in entry]
+    pairs = await _settings_in(git, parent, ".gitmodules", r"^submodule\..*\.(path|url)$")
     said = dict(pairs)
     name = next(
         (key[: -len(".path")] for key, value in pairs if key.endswith(".path") and value == path), None
@@ -237,12 +244,17 @@ async def _submodule_url(git: GitCommand, parent: Path, path: str) -> str | None
 def _submodule_source(parent: Git, path: str, url: str) -> Git:
     if url.startswith(("./", "../")):
         url = _relative(parent.url, url)
+    return _named_by(parent, f"submodule {path!r}", url)
+
+
+def _named_by(parent: Git, what: str, url: str) -> Git:
+    """A URL that a repository names: of a protocol of git's, and no folder here for one from elsewhere."""
     try:
         source = parse_repository(url)
     except WrongUse as error:
-        raise Unsafe(f"context {parent.url}: submodule {path!r}: {error.message}") from None
+        raise Unsafe(f"context {parent.url}: {what}: {error.message}") from None
     if source.scheme == "file" and parent.scheme != "file":
-        raise Unsafe(f"context {parent.url}: submodule {path!r} is a folder of this machine")
+        raise Unsafe(f"context {parent.url}: {what} names a folder of this machine")
     return source
 
 

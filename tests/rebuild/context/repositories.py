@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from tests.real_registry import free_port
 
@@ -68,6 +70,12 @@ class Repository:
         self.git("commit", "--quiet", "--allow-empty", "-m", "change")
         return self.git("rev-parse", "HEAD")
 
+    def commit_lfs(self, files: Mapping[str, str]) -> str:
+        """Files that end in .bin, kept in LFS."""
+        self.git("lfs", "install", "--local")
+        self.git("lfs", "track", "*.bin")
+        return self.commit(files)
+
     def add_submodule(self, path: str, url: str, commit: str) -> None:
         """As a hostile author would: without git's own checks."""
         with (self.folder / ".gitmodules").open("a") as file:
@@ -107,9 +115,12 @@ def git_daemon(folder: Path) -> Iterator[GitServer]:
 
 @contextlib.contextmanager
 def git_over_http(
-    folder: Path, *, private: bool = False, redirect_to: str | None = None
+    folder: Path, *, private: bool = False, redirect_to: str | None = None, lfs_objects: str | None = None
 ) -> Iterator[GitServer]:
-    """Every repository in the folder behind git's own CGI program; `private` wants a login."""
+    """Every repository in the folder behind git's own CGI program; `private` wants a login.
+
+    It serves LFS as well, and says that objects lie at the URL `lfs_objects`: here, where none is given.
+    """
     state = GitServer("")
 
     class Handler(_CgiHandler):
@@ -117,6 +128,7 @@ def git_over_http(
         server_state = state
         wants_login = private
         redirect = redirect_to
+        objects_url = lfs_objects
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         state.url = f"http://127.0.0.1:{server.server_port}"
@@ -134,6 +146,7 @@ class _CgiHandler(BaseHTTPRequestHandler):
     server_state: GitServer
     wants_login: bool
     redirect: str | None
+    objects_url: str | None
 
     def log_message(self, *args: object) -> None:
         pass
@@ -157,8 +170,34 @@ class _CgiHandler(BaseHTTPRequestHandler):
             self.send_header("WWW-Authenticate", 'Basic realm="git"')
             self.send_header("Content-Length", "0")
             self.end_headers()
+        elif self.path.endswith("/info/lfs/objects/batch"):
+            self._tell_objects(json.loads(body))
+        elif "/lfs-objects/" in self.path:
+            self._answer(self._object(), "application/octet-stream")
         else:
             self._run(body)
+
+    def _tell_objects(self, asked: dict[str, Any]) -> None:
+        """LFS's batch API, as far as a download needs it."""
+        at = self.objects_url or self.server_state.url
+        told = [
+            {**one, "actions": {"download": {"href": f"{at}/lfs-objects/{one['oid']}"}}}
+            for one in asked["objects"]
+        ]
+        answer = json.dumps({"transfer": "basic", "objects": told}).encode()
+        self._answer(answer, "application/vnd.git-lfs+json")
+
+    def _object(self) -> bytes:
+        name = self.path.rpartition("/")[2]
+        found = next(self.project_root.glob(f"*/.git/lfs/objects/{name[:2]}/{name[2:4]}/{name}"), None)
+        return found.read_bytes() if found else b""
+
+    def _answer(self, content: bytes, kind: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":

@@ -317,7 +317,7 @@ def test_a_submodule_of_a_server_is_no_folder_of_this_machine(repository: Reposi
 
     with (
         git_over_http(repository.folder.parent) as server,
-        pytest.raises(Unsafe, match="folder of this machine"),
+        pytest.raises(Unsafe, match="names a folder of this machine"),
     ):
         fetched(f"{server.url}/app.git", into)
 
@@ -345,10 +345,83 @@ def test_submodules_without_end_are_bounded(repository: Repository, into: Path) 
         fetched(repository.url, into, limits=Limits(repositories=3))
 
 
+def test_a_submodule_of_the_same_server_comes_with_the_same_login(tmp_path: Path, into: Path) -> None:
+    inner = Repository.made(tmp_path / "inner.git", {"file": "1"})
+    outer = Repository.made(tmp_path / "outer.git", FILES)
+    with git_over_http(tmp_path, private=True) as server:
+        outer.add_submodule("near", "../inner.git", inner.git("rev-parse", "HEAD"))
+        outer.add_submodule("whole", f"{server.url}/inner.git", inner.git("rev-parse", "HEAD"))
+        fetched(f"{server.url}/outer.git", into, access=Access(login=LOGIN))
+
+    assert content(into / "near") == content(into / "whole") == {"file": "1"}
+
+
+def test_files_in_lfs_come_over_http_with_the_login(repository: Repository, into: Path) -> None:
+    repository.commit_lfs({"large.bin": "x" * 5000})
+    with git_over_http(repository.folder.parent, private=True) as server:
+        fetched(f"{server.url}/app.git", into, access=Access(login=LOGIN))
+
+    assert (into / "large.bin").read_text() == "x" * 5000
+
+
+def test_lfs_objects_elsewhere_are_fetched_without_the_login(repository: Repository, into: Path) -> None:
+    repository.commit_lfs({"large.bin": "x" * 5000})
+    with (
+        git_over_http(repository.folder.parent) as other,
+        git_over_http(repository.folder.parent, private=True, lfs_objects=other.url) as server,
+    ):
+        fetched(f"{server.url}/app.git", into, access=Access(login=LOGIN))
+
+    assert (into / "large.bin").read_text() == "x" * 5000
+    assert set(other.authorizations) == {None}
+
+
+def test_a_server_of_lfs_that_the_repository_names_is_not_told_the_login(
+    repository: Repository, into: Path
+) -> None:
+    with (
+        git_over_http(repository.folder.parent, private=True) as other,
+        git_over_http(repository.folder.parent, private=True) as server,
+    ):
+        lfs = f"[lfs]\n\turl = {other.url}/app.git/info/lfs\n"
+        repository.commit_lfs({"large.bin": "x" * 5000, ".lfsconfig": lfs})
+        with pytest.raises(ContextError):
+            fetched(f"{server.url}/app.git", into, access=Access(login=LOGIN))
+
+    assert set(other.authorizations) == {None}
+
+
+def test_lfs_does_not_follow_a_redirect_with_the_login(repository: Repository, into: Path) -> None:
+    with (
+        git_over_http(repository.folder.parent, private=True) as other,
+        git_over_http(repository.folder.parent, redirect_to=other.url) as turned,
+        git_over_http(repository.folder.parent, private=True, lfs_objects=turned.url) as server,
+    ):
+        repository.commit_lfs({"large.bin": "x" * 5000})
+        with pytest.raises(ContextError):
+            fetched(f"{server.url}/app.git", into, access=Access(login=LOGIN))
+
+    assert set(other.authorizations) == {None}
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///srv/r.git", "/srv/r.git", "ssh://-oProxyCommand=x/r", "ext::sh -c id"]
+)
+def test_lfs_of_a_server_is_no_folder_of_this_machine(url: str, repository: Repository, into: Path) -> None:
+    repository.commit_lfs({"large.bin": "x" * 5000, ".lfsconfig": f"[lfs]\n\turl = {url}\n"})
+    with git_over_http(repository.folder.parent) as server, pytest.raises(Unsafe, match="lfsconfig"):
+        fetched(f"{server.url}/app.git", into)
+
+
+def test_a_repository_cannot_have_errors_of_lfs_passed_over(repository: Repository, into: Path) -> None:
+    repository.commit_lfs({"large.bin": "x" * 5000, ".lfsconfig": "[lfs]\n\tskipdownloaderrors = true\n"})
+    shutil.rmtree(repository.folder / ".git/lfs")
+    with git_over_http(repository.folder.parent) as server, pytest.raises(ContextError):
+        fetched(f"{server.url}/app.git", into)
+
+
 def test_files_in_lfs_are_filled_in(repository: Repository, into: Path) -> None:
-    repository.git("lfs", "install", "--local")
-    repository.git("lfs", "track", "*.bin")
-    repository.commit({"large.bin": "x" * 5000})
+    repository.commit_lfs({"large.bin": "x" * 5000})
 
     found = fetched(repository.url, into)
 
@@ -356,9 +429,7 @@ def test_files_in_lfs_are_filled_in(repository: Repository, into: Path) -> None:
 
 
 def test_files_in_lfs_count_before_they_come(repository: Repository, into: Path) -> None:
-    repository.git("lfs", "install", "--local")
-    repository.git("lfs", "track", "*.bin")
-    repository.commit({"large.bin": "x" * 50_000})
+    repository.commit_lfs({"large.bin": "x" * 50_000})
 
     with pytest.raises(TooLarge, match="20000 bytes unpacked"):
         fetched(repository.url, into, limits=Limits(unpacked_bytes=20_000))
