@@ -44,6 +44,7 @@ class TimerClock:
         *,
         scheduler: AsyncIOScheduler,
         beat: Callable[[], None] = unheard,
+        tick_s: float = TICK_S,
     ) -> None:
         self._sql = connection
         self._timers = Timers(connection)
@@ -53,6 +54,7 @@ class TimerClock:
         self._now = now
         self._scheduler = scheduler
         self._beat = beat
+        self._tick_s = tick_s
         self._due = asyncio.Event()
         self._armed_for: datetime | None = None
         self._seen_at: datetime | None = None  # at the last look; None: the timers have not been planned
@@ -68,7 +70,7 @@ class TimerClock:
                 log.warning("cannot look at the timers now", error=error.message)
             # Not wait_for: until 3.12 it loses a cancellation that comes together with the event.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TICK_S):
+                async with asyncio.timeout(self._tick_s):
                     await self._due.wait()
 
     async def look(self) -> None:
