@@ -23,11 +23,11 @@ from rebuild.due_timers import Missed, Overlap, TimerRules
 from rebuild.engine import Engine
 from rebuild.run import Workplace
 from rebuild.runs import Runs
-from rebuild.secret import Secret
 from rebuild.uploads import MIB, UploadLimits, Uploads
 from tracker.ancestry import Ancestry, trusted_registries
 from tracker.api.app import Parts, Phase, build_app
 from tracker.api.v1.desk import Desk, Usual
+from tracker.event_senders import senders_of
 from tracker.http_server import http_server, open_socket, unix_socket
 from tracker.intake import Intake
 from tracker.metrics import Metrics
@@ -39,7 +39,7 @@ from tracker.registry import POLLING
 from tracker.registry.aiohttp_transport import many_questions
 from tracker.scrape import Scrape
 from tracker.service import Supervisor
-from tracker.settings import ConfigError, EventSource, Settings
+from tracker.settings import Settings
 from tracker.state import State
 from tracker.task_saving import Archive
 from tracker.timers import TimerClock
@@ -58,6 +58,7 @@ class Daemon:
         self._settings = settings
         self._state = state
         self._supervisor = supervisor
+        self._senders = senders_of(settings.events)
         self._phase = Phase.STARTING
 
     async def run(self) -> None:
@@ -102,7 +103,8 @@ class Daemon:
             asker,
             intake,
             metrics,
-            registry_names=self._registry_names(),
+            senders=self._senders,
+            now=now,
             beat=partial(pulse.beat, Part.RECEIVER),
         )
         scrape = Scrape(metrics, connect=self._state.read, budgets=workshop.client.budgets, now=now)
@@ -171,9 +173,6 @@ class Daemon:
         section = self._settings.timers
         return TimerRules(Missed(section.missed), Overlap(section.overlap))
 
-    def _registry_names(self) -> Mapping[str, str | None]:
-        return {source: section.registry for source, section in self._settings.events.items()}
-
     def _parts(
         self,
         connection: sqlite3.Connection,
@@ -187,14 +186,10 @@ class Daemon:
             silent_s = {part: round(seconds, 1) for part, seconds in pulse.silent_s().items()}
             return {"queued": Runs(connection).queue().queued, "silent_s": silent_s}
 
-        secrets: dict[str, Secret | None] = {
-            source: secret_of(source, section) for source, section in self._settings.events.items()
-        }
         return Parts(
             connection=connection,
             metrics=metrics,
-            secrets=secrets,
-            registry_names=self._registry_names(),
+            senders=self._senders,
             arrived=receiver.wake,
             health=health,
             phase=lambda: self._phase,
@@ -325,18 +320,3 @@ def _exclusive(state: State) -> Iterator[None]:
                 hint="stop it first, or give this one a folder of its own with --state",
             ) from None
         yield
-
-
-def secret_of(source: str, section: EventSource) -> Secret | None:
-    """The secret of an event source, out of the settings or the file that they name."""
-    if section.secret_file is None:
-        return section.secret or None
-    try:
-        text = section.secret_file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"events.{source}.secret_file: {error}", hint="the service's user must be able to read it"
-        ) from error
-    if not text:
-        raise ConfigError(f"events.{source}.secret_file: {section.secret_file} is empty")
-    return Secret(text)

@@ -57,6 +57,9 @@ class Inbox:
         letters = (letter for source in sources for letter in self._oldest_of(source, share))
         return sorted(letters, key=lambda letter: letter.letter_id)
 
+    def holds_more_than(self, number: int) -> bool:
+        return self._sql.execute("SELECT 1 FROM inbox LIMIT 1 OFFSET ?", (number,)).fetchone() is not None
+
     def count(self) -> int:
         return int(self._sql.execute("SELECT count(*) FROM inbox").fetchone()[0])
 

@@ -71,9 +71,11 @@ class EventResult(StrEnum):
 
     ASKED = "asked"  # it named something watched, and the registry was asked
     KNOWN = "known"  # what it told was known
+    DUPLICATE = "duplicate"  # another one, not settled yet, told the same
     UNWATCHED = "unwatched"  # nobody stands on what it named
     IRRELEVANT = "irrelevant"  # no push of a tag in it
     REFUSED = "refused"  # the sender may not
+    RATE_LIMITED = "rate-limited"  # its sender has sent too many
     TOO_LARGE = "too-large"
     MALFORMED = "malformed"
     NOT_STORED = "not-stored"  # another process held the database; the sender tries again
@@ -187,12 +189,16 @@ class Metrics:
         for cause in Cause:
             for status in filter(lambda status: status.finished, Status):
                 self.runs.labels(cause, status)
-        for result in EventResult:
-            self.events.labels("distribution", result)
+        self.expect_events_of("distribution")
         for source in Source:
             self.changes.labels(source)
         for effect in Effect:
             self.timers.labels(effect)
+
+    def expect_events_of(self, source: str) -> None:
+        """Begin at zero for this sender too."""
+        for result in EventResult:
+            self.events.labels(source, result)
 
     def checked(self, registry: str, result: CheckResult, duration_s: float) -> None:
         """One question about a reference has its answer."""

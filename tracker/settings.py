@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -19,6 +20,8 @@ from graph.staleness import Limits
 from rebuild.alias_rules import AliasImage, AliasName, AliasRules, FetchRules, image_aliases
 from rebuild.secret import Secret
 from rebuild.secret_source import SourceRefused, read_keyvaults
+from tracker.events.kind import Kind, says_registry
+from tracker.events.sender import PER_MINUTE, RepositoryIn
 from tracker.written_settings import DEFAULT_WORKERS, ConfigError, Written, duration_s, read_written
 
 __all__ = ["ConfigError", "Settings", "duration_s", "load"]
@@ -116,16 +119,43 @@ class RegistrySection(Struct, frozen=True):
     read_timeout: SomeSeconds = 30.0
 
 
+class SenderName(str):
+    """What a sender of push events is called here, and in the address that it sends to."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> SenderName:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", text):
+            raise ValueError("a sender's name has up to 40 small letters, digits, '-' and '_'")
+        return super().__new__(cls, text)
+
+
 class EventSource(Struct, frozen=True):
     """A sender of push events."""
 
-    secret: Secret | None = None
+    kind: Kind | None = None  # None: its name says it
+    secret: tuple[Secret, ...] | None = None
     secret_file: Path | None = None
     registry: RegistryHost | None = None
+    repository: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._/-]*$", max_length=200)] | None = None
+    repository_in: RepositoryIn | None = None
+    requests_per_minute: Annotated[int, Meta(ge=1)] = PER_MINUTE
 
     def __post_init__(self) -> None:
         if self.secret is not None and self.secret_file is not None:
             raise ValueError("secret and secret_file exclude each other")
+        if self.secret is not None and not all(self.secret or (Secret(""),)):
+            raise ValueError("a secret must not be empty")
+
+    def kind_of(self, name: str) -> Kind:
+        """The kind that is written, else the one that the name is."""
+        if self.kind is not None:
+            return self.kind
+        try:
+            return Kind(name)
+        except ValueError:
+            kinds = ", ".join(map(repr, map(str, Kind)))
+            raise ValueError(f"events.{name}.kind must be set: one of {kinds}") from None
 
 
 class Secrets(Struct, frozen=True):
@@ -165,7 +195,13 @@ class Settings(Struct, frozen=True):
     image_aliases: dict[AliasName, AliasImage] = {}
     alias_sources: AliasSourceSettings = AliasSourceSettings()
     registries: dict[RegistryHost, RegistrySection] = {}
-    events: dict[Literal["distribution"], EventSource] = {}
+    events: dict[SenderName, EventSource] = {}
+
+    def __post_init__(self) -> None:
+        for name, section in self.events.items():
+            kind = section.kind_of(name)
+            if section.registry is None and not says_registry(kind):
+                raise ValueError(f"events.{name}.registry must be set: {kind} does not say its own name")
 
     @property
     def alias_rules(self) -> AliasRules:
@@ -255,7 +291,7 @@ class _Reading:
 
     def _value(self, kind: Any, written: Any, name: str) -> Any:
         try:
-            return convert(_in_seconds(kind, written), kind, dec_hook=_from_text)
+            return convert(_in_a_list(kind, _in_seconds(kind, written)), kind, dec_hook=_from_text)
         except ValidationError as error:
             return self._blame(name, _said(error, kind), written)
         except ValueError as error:
@@ -285,6 +321,11 @@ def _in_seconds(kind: Any, written: Any) -> Any:
     return [duration_s(item) for item in written] if isinstance(written, list) else duration_s(written)
 
 
+def _in_a_list(kind: Any, written: Any) -> Any:
+    """One secret may stand for a list of one."""
+    return [written] if isinstance(written, str) and kind == tuple[Secret, ...] | None else written
+
+
 def _holds(kind: Any, wanted: type) -> bool:
     return kind is wanted or any(_holds(part, wanted) for part in get_args(kind))
 
@@ -308,11 +349,17 @@ _WORDS = {
 
 def _said(error: ValidationError, kind: Any) -> str:
     """What msgspec says, in words for people who write TOML."""
-    choices = get_args(kind)
+    choices = next(
+        (tuple(map(str, each)) for each in (kind, *get_args(kind)) if _is_enum(each)), get_args(kind)
+    )
     if choices and all(isinstance(choice, str) for choice in choices):
         return f"Expected one of {', '.join(map(repr, choices))}"
     rule = str(error).partition(" - at `$")[0]
     return re.sub(r"`\w+`", lambda found: _WORDS.get(found[0], found[0]), rule)
+
+
+def _is_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Enum)
 
 
 def _no_such(name: str) -> str:

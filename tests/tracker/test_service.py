@@ -281,8 +281,7 @@ class TestProbes:
         parts = Parts(
             connection=sqlite3.connect(":memory:"),
             metrics=Metrics(),
-            secrets={},
-            registry_names={},
+            senders={},
             arrived=lambda: None,
             health=health,
             phase=lambda: phase,

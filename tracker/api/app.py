@@ -1,9 +1,7 @@
-"""The HTTP routes: events in, metrics and health out. Stores what arrives and leaves the rest to others."""
+"""The HTTP routes: events in, metrics and health out, and the API. What each does is elsewhere."""
 
 from __future__ import annotations
 
-import hmac
-import ipaddress
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -11,23 +9,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from graph.database import immediate
-from graph.errors import StoreBusy, StoreError, TrackerError
-from rebuild.secret import Secret
+from graph.errors import StoreError, TrackerError
 from tracker import __version__
-from tracker.api.auth import UNIX
+from tracker.api.events import EventDoor
 from tracker.api.v1.app import PREFIX, build_api
 from tracker.api.v1.desk import Desk
-from tracker.events.distribution import read_envelope
-from tracker.events.push import BadEvent
-from tracker.inbox import Inbox
-from tracker.metrics import EventResult, Metrics
+from tracker.events.sender import Sender
+from tracker.inbox import Slot
+from tracker.metrics import Metrics
 from tracker.pulse import Stuck
-
-EVENT_BYTES_MOST = 4 * 1024 * 1024
 
 
 class Phase(StrEnum):
@@ -44,8 +37,7 @@ class Parts:
 
     connection: sqlite3.Connection
     metrics: Metrics
-    secrets: Mapping[str, Secret | None]  # by event source; None: only from this machine
-    registry_names: Mapping[str, str | None]  # by event source; None: as the sender calls itself
+    senders: Mapping[str, Sender]
     arrived: Callable[[], None]
     health: Callable[[], Mapping[str, Any]]  # raises when something is wrong
     phase: Callable[[], Phase]
@@ -59,9 +51,7 @@ def build_app(parts: Parts, desk: Desk | None = None) -> FastAPI:
     if desk is not None:
         app.mount(PREFIX, build_api(desk))
 
-    @app.post("/events/distribution", status_code=202, summary="Notifications of the distribution registry")
-    async def distribution(request: Request) -> Response:
-        return await _receive("distribution", request, parts)
+    _add_events(app, parts)
 
     @app.get("/metrics", summary="Prometheus metrics")
     async def metrics() -> Response:
@@ -87,6 +77,15 @@ def build_app(parts: Parts, desk: Desk | None = None) -> FastAPI:
     return app
 
 
+def _add_events(app: FastAPI, parts: Parts) -> None:
+    """Plain routes: FastAPI's own take half of the time that an event may cost."""
+    slot = Slot(parts.connection, parts.arrived)
+    door = EventDoor(parts.senders, slot, parts.metrics, now=parts.now)
+    for path in ("/events/{name}", "/events/{name}/{token}"):
+        app.add_route(path, door.post, methods=["POST"], include_in_schema=False)
+        app.add_route(path, door.options, methods=["OPTIONS"], include_in_schema=False)
+
+
 def _health(parts: Parts, status: str = "ok") -> Response:
     """What is wrong, if anything; restarting the service is the cure."""
     try:
@@ -95,62 +94,3 @@ def _health(parts: Parts, status: str = "ok") -> Response:
         return JSONResponse({"status": "failed", "error": stuck.message, "hint": stuck.hint}, 503)
     except (StoreError, sqlite3.Error) as error:
         return JSONResponse({"status": "failed", "error": f"the database cannot be read: {error}"}, 503)
-
-
-async def _receive(source: str, request: Request, parts: Parts) -> Response:
-    """Check who sends, read within bounds, understand, store, and only then say yes."""
-    refusal = _refusal(source, request, parts.secrets.get(source))
-    if refusal is not None:
-        return _refuse(source, EventResult.REFUSED, 401, refusal, parts)
-    body = await _read(request)
-    if body is None:
-        rule = f"an event has at most {EVENT_BYTES_MOST} bytes"
-        return _refuse(source, EventResult.TOO_LARGE, 413, rule, parts)
-    try:
-        pushes = read_envelope(body, registry=parts.registry_names.get(source))
-    except BadEvent as error:
-        return _refuse(source, EventResult.MALFORMED, 400, error.message, parts)
-    if not pushes:
-        parts.metrics.events.labels(source, EventResult.IRRELEVANT).inc()
-        return JSONResponse({"pushes": 0}, 202)
-    try:
-        with immediate(parts.connection):
-            Inbox(parts.connection).put(source, body, parts.now())
-    except StoreBusy as error:  # not stored, so not taken: the sender tries again
-        return _refuse(source, EventResult.NOT_STORED, 503, error.message, parts)
-    parts.arrived()
-    return JSONResponse({"pushes": len(pushes)}, 202)
-
-
-def _refusal(source: str, request: Request, secret: Secret | None) -> str | None:
-    """Why the sender may not; None if it may."""
-    if secret is None:
-        if request.client is not None and _is_of_this_machine(request.client.host):
-            return None
-        return f"no secret is set for {source}: events are taken from this machine only"
-    given = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
-    if hmac.compare_digest(given, secret.reveal().encode()):
-        return None
-    return f"the Authorization header does not hold the secret of {source}"
-
-
-def _is_of_this_machine(host: str) -> bool:
-    return host == UNIX or ipaddress.ip_address(host).is_loopback
-
-
-async def _read(request: Request) -> bytes | None:
-    """The body, or None where it is larger than allowed; no more than that is ever held."""
-    declared = request.headers.get("content-length", "0")
-    if not declared.isdigit() or int(declared) > EVENT_BYTES_MOST:
-        return None
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > EVENT_BYTES_MOST:
-            return None
-    return bytes(body)
-
-
-def _refuse(source: str, result: EventResult, status: int, why: str, parts: Parts) -> Response:
-    parts.metrics.events.labels(source, result).inc()
-    return JSONResponse({"error": why}, status)

@@ -1,4 +1,4 @@
-"""`tracker config`: check the settings, and show those that count with where each came from."""
+"""`tracker config`: check the settings, show those that count and whence, and where senders send to."""
 
 from __future__ import annotations
 
@@ -58,6 +58,39 @@ def show(place: Place, as_json: bool) -> None:
     click.echo(f"# {_where(path)}\n# state folder: {folder}")
     for line in _toml(values, written):
         click.echo(line)
+
+
+@config.command("events")
+@click.option("--url", help="How senders reach the service. Default: http:// and the setting serve.listen.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+@click.pass_obj
+def event_addresses(place: Place, url: str | None, as_json: bool) -> None:
+    """Show where each sender of push events sends to, and what it proves itself with.
+
+    An address with a long token in it is as good as the secret: whoever knows it may send.
+    """
+    from tracker.event_senders import senders_of
+    from tracker.settings import check
+
+    path, written = _read(place)
+    settings = check(written, path)
+    base = (url or f"http://{settings.serve.listen}").rstrip("/")
+    rows = [
+        {
+            "name": sender.name,
+            "kind": str(sender.kind),
+            "addresses": [base + address for address in sender.addresses],
+            "proof": sender.proof,
+        }
+        for sender in senders_of(settings.events).values()
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        click.echo(f"{row['name']} ({row['kind']}): {row['proof']}")
+        for address in row["addresses"]:
+            click.echo(f"  {address}")
 
 
 def _read(place: Place) -> tuple[Path | None, Written]:

@@ -6,15 +6,11 @@ https://distribution.github.io/distribution/about/notifications/
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from graph.errors import InvalidReference
-from graph.reference import Digest, ImageRef
-from tracker.events.push import BadEvent, Push
-
-EVENTS_MOST = 10_000
+from tracker.events.body import inner, listed
+from tracker.events.push import BadEvent, Push, pushes_of
 
 _MANIFESTS = frozenset(
     {
@@ -28,40 +24,20 @@ _MANIFESTS = frozenset(
 )
 
 
-def read_envelope(body: bytes, *, registry: str | None = None) -> tuple[Push, ...]:
+def read_envelope(envelope: Any, registry: str | None = None) -> Iterator[Push]:
     """The pushes of one envelope; `registry` overrides the host that the sender calls itself by."""
-    try:
-        envelope = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise BadEvent(f"the body is not JSON: {error}") from None
     events = envelope.get("events") if isinstance(envelope, dict) else None
     if not isinstance(events, list):
         raise BadEvent('the body is not a notification envelope: it has no list "events"')
-    if len(events) > EVENTS_MOST:
-        raise BadEvent(f"the envelope has {len(events)} events, over the limit of {EVENTS_MOST}")
-    return tuple(push for event in events for push in _push(event, registry))
+    for event in listed(events, "the envelope"):
+        yield from read_event(event, registry)
 
 
-def _push(event: Any, registry: str | None) -> Iterator[Push]:
-    """The push that one event tells of, if it does. One event that makes no sense spoils no other."""
-    target, host = _object(event, "target"), registry or _object(event, "request").get("host")
-    if not isinstance(event, dict) or event.get("action") != "push" or not isinstance(host, str):
+def read_event(event: Any, registry: str | None = None) -> Iterator[Push]:
+    """The push that one event tells of, if it does."""
+    if not isinstance(event, dict) or event.get("action") != "push":
         return
+    target, host = inner(event, "target"), registry or inner(event, "request").get("host")
     media_type = target.get("mediaType")
-    if not isinstance(media_type, str) or media_type not in _MANIFESTS:
-        return
-    repository, tag, digest = target.get("repository"), target.get("tag"), target.get("digest")
-    if not isinstance(repository, str) or not isinstance(tag, str) or not tag:
-        return
-    try:
-        name = ImageRef.parse(f"{host}/{repository}:{tag}")
-        pointed_to = Digest.parse(digest) if isinstance(digest, str) else None
-    except InvalidReference:
-        return
-    if name.registry == host:
-        yield Push(host, repository, tag, pointed_to)
-
-
-def _object(parent: Any, key: str) -> dict[str, Any]:
-    value = parent.get(key) if isinstance(parent, dict) else None
-    return value if isinstance(value, dict) else {}
+    if isinstance(media_type, str) and media_type in _MANIFESTS:
+        yield from pushes_of(host, target.get("repository"), target.get("tag"), target.get("digest"))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from graph.errors import WrongUse
-from graph.reference import Digest, ImageRef
+from graph.errors import InvalidReference, WrongUse
+from graph.reference import DEFAULT_REGISTRY, Digest, ImageRef
 
 
 class BadEvent(WrongUse):
@@ -28,6 +29,23 @@ class Push:
         loopback, under the other names of the same port."""
         for host in _names_of(self.host):
             yield ImageRef(host, self.repository, self.tag)
+
+
+def pushes_of(host: Any, repository: Any, tag: Any, digest: Any = None) -> Iterator[Push]:
+    """The push of a tag, out of what a sender wrote; none where that names no tag of a registry.
+
+    One event that makes no sense spoils no other of the same body.
+    """
+    if not (isinstance(host, str) and isinstance(repository, str) and isinstance(tag, str) and tag):
+        return
+    try:
+        name = ImageRef.parse(f"{host}/{repository}:{tag}")
+        pointed_to = Digest.parse(digest) if isinstance(digest, str) and digest else None
+    except InvalidReference:
+        return
+    if name.registry == host and name.tag == tag:
+        # On Docker Hub alpine is library/alpine; elsewhere a name is what it says.
+        yield Push(host, name.repository if host == DEFAULT_REGISTRY else repository, tag, pointed_to)
 
 
 def _names_of(host: str) -> Iterable[str]:

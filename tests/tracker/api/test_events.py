@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,12 +16,14 @@ from graph.clock import now
 from graph.errors import StoreBusy
 from rebuild.secret import Secret
 from tests.graph_samples import digest_of
-from tracker.api import app as api
-from tracker.api.app import EVENT_BYTES_MOST, Parts, Phase, build_app
-from tracker.daemon import secret_of
+from tracker import inbox as inbox_module
+from tracker.api.app import Parts, Phase, build_app
+from tracker.api.events import EVENT_BYTES_MOST
+from tracker.event_senders import secrets_of, senders_of
+from tracker.events.sender import Sender
 from tracker.inbox import Inbox
 from tracker.metrics import Metrics
-from tracker.settings import ConfigError, EventSource
+from tracker.settings import ConfigError, EventSource, RegistryHost, SenderName
 from tracker.state import State
 
 TARGET = {
@@ -50,6 +53,10 @@ class Door:
         return [letter.payload for letter in Inbox(self.parts.connection).oldest(100)]
 
 
+def distribution(**settings: Any) -> dict[str, Sender]:
+    return senders_of({SenderName("distribution"): EventSource(**settings)})
+
+
 async def no_metrics() -> bytes:
     return b""
 
@@ -59,7 +66,14 @@ def door(tmp_path: Path) -> Iterator[Door]:
     connection = State(tmp_path).write()
     woken: list[int] = []
     parts = Parts(
-        connection, Metrics(), {}, {}, lambda: woken.append(1), dict, lambda: Phase.READY, no_metrics, now
+        connection,
+        Metrics(),
+        senders_of({}),
+        lambda: woken.append(1),
+        dict,
+        lambda: Phase.READY,
+        no_metrics,
+        now,
     )
     yield Door(parts, woken)
     connection.close()
@@ -81,7 +95,7 @@ async def test_an_event_that_cannot_be_stored_is_not_acknowledged(
     def held(connection: sqlite3.Connection) -> None:
         raise StoreBusy("another process holds the database")
 
-    monkeypatch.setattr(api, "immediate", held)
+    monkeypatch.setattr(inbox_module, "immediate", held)
 
     answer = await door.post(PUSH)
 
@@ -100,7 +114,7 @@ async def test_without_a_secret_only_this_machine_may_send(door: Door) -> None:
 
 @pytest.mark.anyio
 async def test_with_a_secret_everybody_has_to_show_it(door: Door) -> None:
-    door.parts = replace(door.parts, secrets={"distribution": Secret("s3cret")})
+    door.parts = replace(door.parts, senders=distribution(secret=(Secret("s3cret"),)))
 
     without = await door.post(PUSH)
     wrong = await door.post(PUSH, authorization="Bearer s3creT")
@@ -142,7 +156,7 @@ async def test_what_tells_of_no_push_is_acknowledged_and_not_kept(door: Door) ->
 @pytest.mark.anyio
 async def test_a_sender_that_names_no_host_counts_where_the_settings_name_its_registry(door: Door) -> None:
     unnamed = await door.post(NAMELESS)
-    door.parts = replace(door.parts, registry_names={"distribution": "registry.example.com"})
+    door.parts = replace(door.parts, senders=distribution(registry=RegistryHost("registry.example.com")))
     named = await door.post(NAMELESS)
 
     assert (unnamed.json(), named.json()) == ({"pushes": 0}, {"pushes": 1})
@@ -163,9 +177,9 @@ def test_the_secret_of_a_sender_may_lie_in_a_file_of_its_own(tmp_path: Path) -> 
     file = tmp_path / "secret"
     file.write_text("s3cret\n")
 
-    secret = secret_of("distribution", EventSource(secret_file=file))
+    (secret,) = secrets_of("distribution", EventSource(secret_file=file))
 
-    assert secret is not None and secret.reveal() == "s3cret"
+    assert secret.reveal() == "s3cret"
     assert "s3cret" not in f"{secret} {secret!r}"
 
 
@@ -176,4 +190,4 @@ def test_a_secret_file_that_holds_none_is_refused_by_its_setting(tmp_path: Path,
         file.write_text(text)
 
     with pytest.raises(ConfigError, match=r"events\.distribution\.secret_file"):
-        secret_of("distribution", EventSource(secret_file=file))
+        secrets_of("distribution", EventSource(secret_file=file))

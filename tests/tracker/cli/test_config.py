@@ -111,8 +111,8 @@ def test_a_secret_is_never_shown(settings: Path, tracker: Tracker) -> None:
     as_json = tracker("--config", str(settings), "config", "show", "--json")
 
     assert refused.status == 2
-    assert 'secret = "***"' in text.out
-    assert as_json.json["settings"]["events.distribution.secret"]["value"] == "***"
+    assert 'secret = ["***"]' in text.out
+    assert as_json.json["settings"]["events.distribution.secret"]["value"] == ["***"]
     assert "hunter2" not in refused.err + text.out + as_json.out
 
 

@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.graph_samples import digest_of
-from tracker.events.distribution import EVENTS_MOST, read_envelope
+from tracker.events.body import EVENTS_MOST
+from tracker.events.kind import Kind
 from tracker.events.push import BadEvent, Push
+from tracker.events.reading import read_pushes
+from tracker.events.sender import Naming, Sender
 
 OCI = "application/vnd.oci.image.manifest.v1+json"
 JSON = st.recursive(
@@ -25,6 +28,10 @@ def event(**changes: Any) -> dict[str, Any]:
     target = {"mediaType": OCI, "digest": str(digest_of("new")), "repository": "team/app", "tag": "1"}
     plain = {"action": "push", "target": target, "request": {"host": "localhost:5000"}}
     return {**plain, **changes, "target": {**target, **changes.get("target", {})}}
+
+
+def read_envelope(body: bytes, registry: str | None = None) -> tuple[Push, ...]:
+    return read_pushes(Sender("distribution", Kind.DISTRIBUTION, naming=Naming(registry)), body, {})
 
 
 def envelope(*events: Any) -> bytes:

@@ -1,0 +1,59 @@
+"""Signatures and fixed secrets of requests, compared in constant time. Knows no sender and no HTTP.
+
+Several secrets count at once, so that one can be replaced by another while senders still use both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from enum import StrEnum
+
+from rebuild.secret import Secret
+
+
+class Algorithm(StrEnum):
+    """What an HMAC is made with."""
+
+    SHA1 = "sha1"
+    SHA256 = "sha256"
+    SHA512 = "sha512"
+
+
+def is_signed(claimed: str, body: bytes, secrets: Iterable[Secret], algorithm: Algorithm) -> bool:
+    """Whether `claimed` is the HMAC of the body, in hexadecimal digits, by one of the secrets."""
+    made = (hmac.new(_key(secret), body, algorithm).hexdigest() for secret in secrets)
+    return _is_any(claimed.strip().lower(), (text.encode() for text in made))
+
+
+def is_signed_as_named(claimed: str, body: bytes, secrets: Iterable[Secret]) -> bool:
+    """The same for a signature that names its algorithm, `sha256=…`."""
+    name, _, digits = claimed.strip().partition("=")
+    algorithm = next((each for each in Algorithm if each == name.lower()), None)
+    return algorithm is not None and is_signed(digits, body, secrets, algorithm)
+
+
+def is_secret(claimed: str, secrets: Iterable[Secret]) -> bool:
+    """Whether `claimed`, as HTTP libraries decode headers, is one of the secrets."""
+    return _is_any(claimed, map(_key, secrets))
+
+
+def token_of(secret: Secret, name: str) -> str:
+    """What stands in an address instead of the secret: nobody learns the secret from it."""
+    return hmac.new(_key(secret), f"address of {name}".encode(), hashlib.sha256).hexdigest()[:40]
+
+
+def is_token(claimed: str, name: str, secrets: Iterable[Secret]) -> bool:
+    """Whether `claimed` is the `token_of` one of the secrets."""
+    return _is_any(claimed, (token_of(secret, name).encode() for secret in secrets))
+
+
+def _key(secret: Secret) -> bytes:
+    return secret.reveal().encode()
+
+
+def _is_any(claimed: str, wanted: Iterable[bytes]) -> bool:
+    given = claimed.encode("latin-1", "replace")
+    # All are compared, whichever fits, so that the time tells nothing; any() of a generator would stop.
+    return sum(hmac.compare_digest(given, each) for each in wanted) > 0
