@@ -15,8 +15,10 @@ from graph.model import BuildRecord
 from graph.reference import ImageRef
 from graph.staleness import Limits
 from graph.store import GraphStore, Source
+from rebuild.due_timers import TimerRules, fire_due
 from rebuild.run import Outcome, write_down
 from rebuild.runs import Runs, Status
+from rebuild.timers import Timers, timers_of
 from rebuild.waves import enqueue_due
 from tests.graph_samples import HOST, Sample, diamond, index_of, with_moved_debian
 from tracker.inbox import Inbox
@@ -133,3 +135,28 @@ def test_a_finished_run_is_written_with_what_it_recorded_or_not_at_all(folder: P
     sample.sql.close()
     assert not killed
     assert seen == {("Running", 0, 0), ("Succeeded", 1, 1)}
+
+
+def test_a_timer_is_advanced_with_the_run_that_it_makes_or_not_at_all(folder: Path) -> None:
+    sample = Sample(State(folder), State(folder).write())
+    web = sample.task("web", "localhost:5000/web:1")
+    timers = Timers(sample.sql)
+    with immediate(sample.sql):
+        timers.replace(web.task_id, timers_of(["0 * * * *", "0 0 * * *"]), sample.ago(48))
+
+    def fire(connection: sqlite3.Connection) -> None:
+        with immediate(connection):
+            fire_due(connection, sample.at, TimerRules(), most=100)
+
+    seen = set()
+    for number in range(STEPS_MOST):
+        killed = kill_at(number, fire, folder)
+        queued = sample.sql.execute("SELECT count(*) FROM runs").fetchone()[0]
+        due = [standing.next_at <= sample.at for standing in timers.standing(web.task_id) if standing.next_at]
+        seen.add((queued, *due))
+        if not killed:
+            break
+
+    sample.sql.close()
+    assert not killed
+    assert seen == {(0, True, True), (1, False, False)}
