@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,11 +12,13 @@ from pathlib import Path
 from graph.errors import WrongUse
 from rebuild.alias_rules import AliasRules, FetchRules
 from rebuild.aliases import AliasSources, fetch_source
+from rebuild.context.where import Source
+from rebuild.context_secrets import ContextSecrets
 from rebuild.definition import FileStep, InlineStep
 from rebuild.rendering import BYTES_MOST, Prepared, prepare_task
 from rebuild.run_variables import RunVariables
 from rebuild.secret import Secret
-from rebuild.taskfile import TaskFile, read_taskfile
+from rebuild.taskfile import Build, TaskFile, read_taskfile
 from rebuild.template import Surroundings
 from rebuild.values import Value, merged_values, read_values
 
@@ -103,7 +106,15 @@ def finish_work(
         original_line=rendered.original_line,
         secrets=hidden,
     )
-    return Work(taskfile, hidden)
+    return Work(taskfile, (*hidden, *_in_contexts(taskfile)))
+
+
+def _in_contexts(taskfile: TaskFile) -> Iterator[Secret]:
+    """Logins and queries in the URLs that build steps take their contexts from."""
+    for step in taskfile.steps:
+        if isinstance(step.action, Build) and step.action.line.is_remote:
+            with contextlib.suppress(WrongUse):  # told when the step begins: outputs may complete it
+                yield from ContextSecrets.of(Source.parse(step.action.line.context)).hidden
 
 
 def command_file(command: str, timeout_s: float | None = None) -> str:

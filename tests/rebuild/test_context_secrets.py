@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from random import Random
+
 import pytest
 
 from graph.errors import WrongUse
 from rebuild.context.where import TOKEN_USER, Source
 from rebuild.context_secrets import ContextSecrets, kept_with_task, typed_with
 from rebuild.login import Login
+from rebuild.run_variables import RunVariables
 from rebuild.secret import Secret
 from rebuild.secret_source import FromEnvironment, Opaque
 from rebuild.task_secrets import SecretUse
+from rebuild.task_work import Written, finish_work, prepare_work
+from rebuild.template import Surroundings
 
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
 ARCHIVE = "https://example.com/x.tar"
 
 
@@ -72,3 +79,12 @@ def test_a_login_becomes_the_token_of_the_task() -> None:
         SecretUse.GIT: {"": token},
         SecretUse.QUERY: {},
     }
+
+
+def test_a_login_in_the_context_of_a_step_is_a_secret_of_the_run() -> None:
+    text = "version: v1.1.0\nsteps:\n  - build: -t a:1 https://t0ken@example.com/r.git#main\n"
+    run = RunVariables("r1", NOW, "localhost:5000")
+    written = Written("acb.yaml", text, {})
+    prepared = prepare_work(written, run, Surroundings(NOW, Random(0)), context=None)
+
+    assert Secret("t0ken") in finish_work(prepared, written, {}).secrets
