@@ -93,7 +93,7 @@ class Timers:
         schedule: Schedule | None = None,
         enabled: bool | None = None,
         time_zone: str | None = None,
-    ) -> Timer:
+    ) -> None:
         """Change what is given and leave the rest. Raises `TrackerError` where there is none."""
         old = self._named(task_id, name)
         new = replace(
@@ -103,7 +103,6 @@ class Timers:
             time_zone=time_zone or old.time_zone,
         )
         self.replace(task_id, [new if one.name == name else one for one in self.of_task(task_id)], at)
-        return new
 
     def remove(self, task_id: int, name: str) -> None:
         """Raises `TrackerError` where there is none."""

@@ -70,6 +70,11 @@ def show_run(place: Place, run_id: str, as_json: bool) -> None:
             for moved in run.reason
             if "base" in moved
         ),
+        *(
+            ("because", f"timer {told['timer']} was due at {_moment(told['due_at'])}")
+            for told in run.reason
+            if "timer" in told
+        ),
         ("error", printable(run.error) if run.error else ""),
         ("asked for", _moment(run.created_at)),
         ("started", _moment(run.started_at)),

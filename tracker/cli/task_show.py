@@ -16,10 +16,12 @@ from rebuild.definition import DockerStep, FileStep, InlineStep
 from rebuild.stored_task import StoredTasks, WholeTask, described, kinds_of_triggers, no_cipher
 from rebuild.task import Task, Tasks
 from rebuild.task_secrets import TaskSecrets
+from rebuild.timers import Timers
 from tracker.cli.looking import looking
 from tracker.cli.main import Place
 from tracker.cli.table import Row, paragraph, print_json, print_rows, terminal_width, visible
 from tracker.cli.task_options import JSON, NAME
+from tracker.cli.task_timer import timer_json
 from tracker.views.runs import newest_runs
 from tracker.wording import ago, clock_text, familiar, printable
 
@@ -76,6 +78,7 @@ def task_json(connection: sqlite3.Connection, task: Task) -> dict[str, Any]:
                 for one in credentials
             ],
         ),
+        "timers": [timer_json(one) for one in Timers(connection).standing(task.task_id)],
         "bases": [*_recorded(connection, task.task_id), *_expected(connection, task.task_id)],
         "created_at": to_text(created_at),
         "updated_at": to_text(updated_at),
@@ -114,6 +117,9 @@ def _lines(task: WholeTask, plain: Mapping[str, Any]) -> Iterator[tuple[str, str
     yield "platform", str(plain["platform"])
     yield "timeout", clock_text(task.definition.timeout_s)
     yield from _trigger_lines(task)
+    for timer in plain["timers"]:
+        upcoming = f"next at {timer['next_at'][:16].replace('T', ' ')} UTC" if timer["next_at"] else "resting"
+        yield "timer", f"{timer['name']}: {timer['schedule']} {timer['time_zone']}; {upcoming}"
     for secret in plain["secrets"]:
         name = f"{secret['use']} {secret['name']}".strip()
         yield "secret", f"{name}: {printable(secret['source'])}"
@@ -168,9 +174,6 @@ def _trigger_lines(task: WholeTask) -> Iterator[tuple[str, str]]:
             *(["pull requests"] if source.pull_requests else []),
         ]
         yield "source", f"{' and '.join(kinds)} on {source.branch or 'the default branch'} ({_NOT_YET})"
-    for timer in task.timers:
-        off = "" if timer.enabled else ", off"
-        yield "timer", f"{timer.name}: {timer.schedule} {timer.time_zone}{off} ({_NOT_YET})"
 
 
 def _print_table(tasks: Sequence[WholeTask]) -> None:

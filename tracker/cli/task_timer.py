@@ -1,34 +1,44 @@
-"""`tracker task timer`: when tasks run. Keeps schedules; goes by no clock."""
+"""`tracker task timer`: when tasks run. Keeps schedules and tells their times; the service goes by them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC as UTC_ZONE
+from datetime import datetime, tzinfo
+from itertools import islice
 from typing import Any
 
 import click
 
+from graph.clock import now, to_text
+from graph.errors import WrongUse
+from rebuild.next_fire import fires
 from rebuild.schedule import Schedule
 from rebuild.task import Tasks
-from rebuild.timers import UTC, Timer, Timers, check_time_zone, check_timer_name
+from rebuild.timers import UTC, Standing, Timer, Timers, check_time_zone, check_timer_name, zone_of
 from tracker.cli.changing import changing
 from tracker.cli.looking import looking
 from tracker.cli.main import Place
 from tracker.cli.table import Row, print_json, print_rows
 from tracker.cli.task_options import JSON, NAME
+from tracker.wording import ago
 
 _TIMER = click.option("--timer-name", required=True, metavar="TIMER", help="The timer.")
 _ZONE = "Such as Europe/Berlin."
+_COUNT_MOST = 1000
+_YEARS = range(1970, 9000)  # zones know little before, and the calendar ends not long after
 
 
 @click.group("timer")
 def timer() -> None:
-    """The timers of a task. They are kept and checked; no clock goes by them yet."""
+    """The timers of a task. The service runs the task when one of them is due."""
 
 
 @timer.command("add")
 @NAME
 @_TIMER
 @click.option("--schedule", required=True, metavar="CRON", help="Minute hour day month weekday.")
-@click.option("--enabled", type=bool, default=True, show_default=True)
+@switch("--enabled", "false: it rests. Default: true.")
 @click.option("--time-zone", default=UTC, show_default=True, metavar="ZONE", help=_ZONE)
 @click.pass_obj
 def add(place: Place, name: str, timer_name: str, schedule: str, enabled: bool, time_zone: str) -> None:
@@ -37,15 +47,17 @@ def add(place: Place, name: str, timer_name: str, schedule: str, enabled: bool, 
         check_timer_name(timer_name), Schedule.parse(schedule), enabled, check_time_zone(time_zone)
     )
     with changing(place) as change:
-        Timers(change.sql).add(change.task(name).task_id, wanted, change.at)
-    _tell(name, wanted)
+        task_id = change.task(name).task_id
+        Timers(change.sql).add(task_id, wanted, change.at)
+        added = _named(Timers(change.sql).standing(task_id), timer_name)
+    _tell(name, added)
 
 
 @timer.command("update")
 @NAME
 @_TIMER
 @click.option("--schedule", metavar="CRON", help="Minute hour day month weekday.")
-@click.option("--enabled", type=bool)
+@switch("--enabled", "false: it rests.")
 @click.option("--time-zone", metavar="ZONE", help=_ZONE)
 @click.pass_obj
 def update(
@@ -58,14 +70,16 @@ def update(
 ) -> None:
     """Change what is given of a timer, and leave the rest."""
     with changing(place) as change:
-        changed = Timers(change.sql).update(
-            change.task(name).task_id,
+        task_id = change.task(name).task_id
+        Timers(change.sql).update(
+            task_id,
             timer_name,
             change.at,
             schedule=Schedule.parse(schedule) if schedule else None,
             enabled=enabled,
             time_zone=time_zone,
         )
+        changed = _named(Timers(change.sql).standing(task_id), timer_name)
     _tell(name, changed)
 
 
@@ -87,28 +101,87 @@ def remove(place: Place, name: str, timer_name: str) -> None:
 def list_timers(place: Place, name: str, as_json: bool) -> None:
     """List the timers of the task NAME."""
     with looking(place) as look:
-        timers = Timers(look.sql).of_task(Tasks(look.sql).named(name).task_id)
+        timers = Timers(look.sql).standing(Tasks(look.sql).named(name).task_id)
     if as_json:
-        print_json([_plain(one) for one in timers])
+        print_json([timer_json(one) for one in timers])
     elif timers:
-        rows = [
-            Row(one.name, (str(one.schedule), one.time_zone, "yes" if one.enabled else "no"))
-            for one in timers
-        ]
-        print_rows(Row("NAME", ("SCHEDULE", "TIME ZONE", "ENABLED")), rows)
+        print_rows(
+            Row("NAME", ("SCHEDULE", "TIME ZONE", "ENABLED", "NEXT (UTC)")), [_row(one) for one in timers]
+        )
     else:
         click.echo(f"task {name} has no timers; 'tracker task timer add' makes one", err=True)
 
 
-def _tell(name: str, one: Timer) -> None:
-    off = "" if one.enabled else ", off"
-    click.echo(f"timer {one.name} of task {name}: {one.schedule} {one.time_zone}{off}", err=True)
+@timer.command("next")
+@click.argument("schedule", metavar="EXPR")
+@click.option(
+    "--from", "after", metavar="TIME", help="Later than this, ISO 8601; UTC where it names no zone."
+)
+@click.option(
+    "--count", type=click.IntRange(1, _COUNT_MOST), default=5, show_default=True, help="So many times."
+)
+@click.option("--time-zone", default=UTC, show_default=True, metavar="ZONE", help=_ZONE)
+@JSON
+def next_times(schedule: str, after: str | None, count: int, time_zone: str, as_json: bool) -> None:
+    """Print when a timer with the schedule EXPR would be due, such as '0 21 * * Mon-Fri'."""
+    zone, at = zone_of(time_zone), now()
+    upcoming = [*islice(fires(Schedule.parse(schedule), _moment(after) if after else at, zone), count)]
+    if as_json:
+        print_json({"next": [f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in upcoming]})
+        return
+    in_utc = time_zone == UTC
+    heads = Row(f"TIME ({time_zone})", ("DAY", *([] if in_utc else ["TIME (UTC)"]), "WHEN"))
+    print_rows(heads, [_time_row(moment, zone, at, in_utc=in_utc) for moment in upcoming])
 
 
-def _plain(one: Timer) -> dict[str, Any]:
+def timer_json(one: Standing) -> dict[str, Any]:
+    """All that may be shown of a timer."""
     return {
-        "name": one.name,
-        "schedule": str(one.schedule),
-        "enabled": one.enabled,
-        "time_zone": one.time_zone,
+        "name": one.timer.name,
+        "schedule": str(one.timer.schedule),
+        "enabled": one.timer.enabled,
+        "time_zone": one.timer.time_zone,
+        "next_at": to_text(one.next_at) if one.next_at else None,
+        "fired_at": to_text(one.fired_at) if one.fired_at else None,
     }
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.year not in _YEARS:
+        raise WrongUse(
+            f"--from {text[:80]!r} is no time from {_YEARS[0]} to {_YEARS[-1]}, as ISO 8601 has them",
+            hint="write one such as 2026-12-01T08:30Z, 2026-12-01T08:30+01:00 or 2026-12-01",
+        )
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC_ZONE)
+
+
+def _row(one: Standing) -> Row:
+    timer, upcoming = one.timer, f"{one.next_at:%Y-%m-%d %H:%M}" if one.next_at else "-"
+    enabled = "yes" if timer.enabled else "no"
+    return Row(timer.name, (str(timer.schedule), timer.time_zone, enabled, upcoming))
+
+
+def _time_row(moment: datetime, zone: tzinfo, at: datetime, *, in_utc: bool) -> Row:
+    wall, when = moment.astimezone(zone), ago(moment, at)
+    if in_utc:
+        return Row(f"{moment:%Y-%m-%d %H:%M}", (f"{moment:%a}", when))
+    offset = f"{wall:%z}"
+    shown = f"{wall:%Y-%m-%d %H:%M} {offset[:3]}:{offset[3:5]}"
+    return Row(shown, (f"{wall:%a}", f"{moment:%Y-%m-%d %H:%M}", when))
+
+
+def _named(timers: Sequence[Standing], name: str) -> Standing:
+    return next(one for one in timers if one.timer.name == name)
+
+
+def _tell(name: str, one: Standing) -> None:
+    timer = one.timer
+    off = "" if timer.enabled else ", off"
+    upcoming = f"; next at {one.next_at:%Y-%m-%d %H:%M} UTC" if one.next_at else ""
+    click.echo(
+        f"timer {timer.name} of task {name}: {timer.schedule} {timer.time_zone}{off}{upcoming}", err=True
+    )

@@ -174,6 +174,7 @@ def _task_and_runs(story: Story, now: datetime) -> Iterator[str]:
 def _run_lines(run: RunRow, now: datetime) -> Iterator[str]:
     took = f", took {clock_text(run.duration_s(now))}" if run.status.finished and run.started_at else ""
     when = ago(run.started_at or run.created_at, now)
-    yield f"  {run.run_id}  {coloured_status(run.status)}  {run.cause}, {when}{took}"
+    cause = f"{run.cause} {listed(run.timers)}".rstrip()
+    yield f"  {run.run_id}  {coloured_status(run.status)}  {cause}, {when}{took}"
     if run.error:
         yield f"    {printable(run.error)}"

@@ -49,6 +49,11 @@ class RunRow:
     def images(self) -> list[str]:
         return [str(image) for image in self.definition["step"].get("images", ())]
 
+    @property
+    def timers(self) -> list[str]:
+        """The timers that asked for it."""
+        return [told["timer"] for told in self.reason if "timer" in told]
+
     def duration_s(self, now: datetime) -> float | None:
         """From start to end, or to now while it goes on; None if it never started."""
         if self.started_at is None:

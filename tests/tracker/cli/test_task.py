@@ -236,13 +236,18 @@ def test_timers_are_added_changed_listed_and_removed(create: Tracker, tracker: T
     timer = ("task", "timer")
 
     added = tracker(*timer, "add", "-n", "web", "--timer-name", "nightly", "--schedule", "0 4 * * *")
-    assert added.err == "timer nightly of task web: 0 4 * * * UTC\n"
+    shown = tracker("task", "show", "-n", "web").out
+    (listed,) = tracker(*timer, "list", "-n", "web", "--json").json
+    upcoming = f"{listed['next_at'][:10]} 04:00"
+    assert added.err == f"timer nightly of task web: 0 4 * * * UTC; next at {upcoming} UTC\n"
+    assert f"nightly: 0 4 * * * UTC; next at {upcoming} UTC" in shown
     tracker(*timer, "update", "-n", "web", "--timer-name", "nightly", "--enabled", "false")
     assert tracker(*timer, "list", "-n", "web").lines[1].split() == [
         "nightly",
         *["0", "4", "*", "*", "*"],
         "UTC",
         "no",
+        "-",
     ]
     tracker(*timer, "remove", "-n", "web", "--timer-name", "nightly")
     assert tracker(*timer, "list", "-n", "web", "--json").json == []
