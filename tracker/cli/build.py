@@ -10,7 +10,9 @@ import click
 
 from rebuild.task import check_name
 from tracker.cli.build_typed import BuildTyped, build_arg, image_name
+from tracker.cli.habits import PLACES, RUNS, json_option, takes
 from tracker.cli.main import Place
+from tracker.cli.option_types import PLATFORM, SECONDS
 from tracker.cli.secret_options import GIT_TOKEN, context_secrets, typed_secrets
 from tracker.remote.service import ServerAsked, Wait, refuse_to_detach, server_options, wait_options
 
@@ -42,7 +44,7 @@ from tracker.remote.service import ServerAsked, Wait, refuse_to_detach, server_o
 )
 @GIT_TOKEN
 @click.option("--target", metavar="STAGE", help="The stage to build. Default: the last.")
-@click.option("--platform", metavar="OS/ARCH", help="Default: that of this machine.")
+@click.option("--platform", type=PLATFORM, metavar="OS/ARCH", help="Default: that of this machine.")
 @click.option("--no-push", is_flag=True, help="Leave the image in the engine's storage.")
 @click.option("--no-cache", is_flag=True, help="Take no layer from an earlier build.")
 @click.option(
@@ -50,15 +52,11 @@ from tracker.remote.service import ServerAsked, Wait, refuse_to_detach, server_o
     default=None,
     help="Fixed times in every file and date, so that equal content gives an equal image.",
 )
-@click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(min=1), metavar="SECONDS", help="Limit of the run."
-)
+@click.option("--timeout", "timeout_s", type=SECONDS, metavar="TIME", help="Limit of the run: 3600, 30m, 2h.")
 @click.option("--task", "task_name", metavar="NAME", help="Save this build, so that the service repeats it.")
 @wait_options
 @server_options
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the outcome as JSON; the log goes to standard error."
-)
+@json_option("Print the outcome as JSON; the log goes to standard error.")
 @click.pass_obj
 def build(
     place: Place,
@@ -102,3 +100,6 @@ def build(
     from tracker.cli.build_here import build_here
 
     return build_here(place, typed, sources, opening, task_name=task_name, as_json=as_json)
+
+
+takes(build, *PLACES, *RUNS)

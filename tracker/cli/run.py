@@ -34,7 +34,9 @@ from rebuild.task_work import Work, command_file, finish_work, prepare_work, rea
 from rebuild.template import Surroundings
 from rebuild.values import parse_assignments
 from tracker.carrying import carry_out_here, to_terminal
+from tracker.cli.habits import PLACES, RUNS, json_option, takes
 from tracker.cli.main import Place, report
+from tracker.cli.option_types import PLATFORM, SECONDS
 from tracker.cli.secret_options import GIT_TOKEN, context_secrets
 from tracker.cli.table import print_json
 from tracker.equipping import read_context_secrets
@@ -84,15 +86,13 @@ class Asked:
     help="A secret value. Without =VALUE: from the environment.",
 )  # fmt: skip
 @GIT_TOKEN
-@click.option("--platform", metavar="OS/ARCH", help="Default: that of this machine.")
-@click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(min=1), metavar="SECONDS", help="Limit of the run."
-)
+@click.option("--platform", type=PLATFORM, metavar="OS/ARCH", help="Default: that of this machine.")
+@click.option("--timeout", "timeout_s", type=SECONDS, metavar="TIME", help="Limit of the run: 3600, 30m, 2h.")
 @wait_options
 @server_options
 @click.option("--strict", is_flag=True, help="Refuse what would only be warned of, such as unknown keys.")
 @click.option("--dry-run", is_flag=True, help="Print the engine calls of each step instead; needs no engine.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; the log goes to standard error.")
+@json_option("Print JSON; the log goes to standard error.")
 @click.pass_obj
 def run(
     place: Place,
@@ -142,6 +142,9 @@ def run(
         _print_plan(asyncio.run(_planned(asked, definition, settings, state)), as_json=as_json)
         return 0
     return _carry_out(asked, definition, settings, state, as_json=as_json)
+
+
+takes(run, *PLACES, *RUNS)
 
 
 def definition_of(asked: Asked, settings: Settings) -> Definition:

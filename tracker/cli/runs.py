@@ -29,7 +29,12 @@ _PAUSE_S = 0.2
 
 @click.command()
 @click.option("--task", help="Only the runs of this task.")
-@click.option("--status", type=click.Choice([str(status) for status in Status], case_sensitive=False))
+@click.option(
+    "--status",
+    type=click.Choice([str(status) for status in Status], case_sensitive=False),
+    metavar="STATUS",
+    help=f"Only those that are {', '.join(Status)}.",
+)
 @click.option("--top", type=click.IntRange(min=1), default=30, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 @server_options

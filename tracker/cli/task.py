@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from tracker.cli.habits import PLACES, RUNS, TASKS, takes
 from tracker.cli.main import LazyGroup
 
 TASK_COMMANDS: dict[str, tuple[str, str]] = {
@@ -24,6 +25,14 @@ TASK_COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-@click.group("task", cls=LazyGroup, table=TASK_COMMANDS)
+class TaskGroup(LazyGroup):
+    """Its commands take what scripts of `az acr task` give them."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        command = super().get_command(ctx, cmd_name)
+        return takes(command, *PLACES, *RUNS, *TASKS) if command else None
+
+
+@click.group("task", cls=TaskGroup, table=TASK_COMMANDS)
 def task() -> None:
     """Saved tasks: what is built again by itself, or when somebody asks."""

@@ -25,6 +25,7 @@ from rebuild.trigger_edit import (
 )
 from rebuild.triggers import BaseImageTrigger, Bases, Payload
 from tracker.cli.changing import changing
+from tracker.cli.habits import refuse_system_task
 from tracker.cli.looking import looking
 from tracker.cli.main import Place
 from tracker.cli.table import print_json
@@ -34,7 +35,6 @@ from tracker.cli.task_options import (
     NAME,
     asked_of,
     secrets_of,
-    warn_of_what_has_no_effect,
 )
 from tracker.cli.task_show import task_json
 from tracker.settings import Settings, load
@@ -53,6 +53,7 @@ _REMOVABLE = ["base-image-trigger", "source-trigger", "timers"]
     help="A timer: minute hour day month weekday, in UTC. Kept; no clock goes by it yet.",
 )  # fmt: skip
 @JSON
+@click.option("--is-system-task", is_flag=True, hidden=True, callback=refuse_system_task, expose_value=False)
 @click.pass_obj
 def create(place: Place, /, name: str, as_json: bool, schedules: tuple[str, ...], **typed: Any) -> None:
     """Save a task called NAME. Its files are read now, so that its bases are watched before its first run.
@@ -60,7 +61,6 @@ def create(place: Place, /, name: str, as_json: bool, schedules: tuple[str, ...]
     It needs a context: a folder, a URL, or /dev/null together with --cmd or --file.
     """
     check_name(name)
-    warn_of_what_has_no_effect(typed)
     settings = load(find_config(place.config))
     definition = definition_of(asked_of(typed, os.environ), usual_of(settings))
     wanted = WholeTask(
@@ -86,7 +86,6 @@ def update(place: Place, /, name: str, as_json: bool, removed: tuple[str, ...], 
     """Change what is given of the task NAME. An option that is not given keeps its value, an empty one
     (--target '', --arg '') clears it. Nothing that was recorded of its images is lost.
     """
-    warn_of_what_has_no_effect(typed)
     settings = load(find_config(place.config))
     with looking(place) as look:
         old = StoredTasks.of_reader(look.sql).whole(Tasks(look.sql).named(name))

@@ -21,26 +21,15 @@ from rebuild.task_edit import INLINE_BYTES_MOST, NO_CONTEXT, Asked
 from rebuild.task_secrets import SecretUse, check_secret_name
 from rebuild.task_work import command_file
 from rebuild.values import parse_assignments
+from tracker.cli.habits import json_option
+from tracker.cli.option_types import PLATFORM, SECONDS, switch
 from tracker.cli.secret_options import warn_of_a_shown_login
-from tracker.written_settings import duration_s
 
 STDIN = "-"
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 NAME = click.option("-n", "--name", required=True, metavar="NAME", help="The task.")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def seconds(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
-    """A time: a number of seconds, or `90s`, `30m`, `2h`."""
-    if text is None:
-        return None
-    try:
-        return float(str(duration_s(int(text) if text.isdigit() else text)))
-    except (ValueError, OverflowError):
-        raise click.BadParameter(
-            f"{text[:40]!r} is no time: write 3600, 30m or 2h", ctx=context, param=option
-        ) from None
+JSON = json_option("Print JSON.")
 
 
 _OVERRIDES = (
@@ -52,6 +41,14 @@ _OVERRIDES = (
     click.option("--arg", "args", multiple=True, metavar="K[=V]", help="A build argument of the Dockerfile."),
     click.option("--set", "assignments", multiple=True, metavar="K=V", help="A value of the task file."),
     click.option("--target", metavar="STAGE", help="The stage of the Dockerfile to build."),
+    click.option(
+        "--secret-arg", "secret_args", multiple=True, metavar="NAME[=SOURCE]",
+        help="A secret of the build: env:V, file:PATH, vault:PATH#KEY. Without SOURCE: from the environment.",
+    ),
+    click.option(
+        "--set-secret", "secret_values", multiple=True, metavar="NAME[=SOURCE]",
+        help="The same as a value of the task file.",
+    ),
 )  # fmt: skip
 
 _DEFINITION = (
@@ -61,17 +58,11 @@ _DEFINITION = (
         "-t", "--image", "images", multiple=True, metavar="REF", help="May hold {{.Run.ID}}; repeat for more."
     ),
     click.option("--values", "values_file", metavar="PATH", help="Values of the task file, in the context."),
-    click.option("--no-push/--push", default=None, help="Leave the image in the engine's storage."),
-    click.option("--no-cache/--cache", default=None, help="Take no layer from an earlier build."),
-    click.option("--platform", metavar="OS/ARCH", help="Default: that of this machine."),
-    click.option("--timeout", "timeout_s", callback=seconds, metavar="TIME", help="Of a run: 3600, 30m, 2h."),
+    switch("--no-push", "Leave the image in the engine's storage."),
+    switch("--no-cache", "Take no layer from an earlier build."),
+    click.option("--platform", type=PLATFORM, metavar="OS/ARCH", help="Default: that of this machine."),
     click.option(
-        "--secret-arg", "secret_args", multiple=True, metavar="NAME[=SOURCE]",
-        help="A secret of the build: env:V, file:PATH, vault:PATH#KEY. Without SOURCE: from the environment.",
-    ),
-    click.option(
-        "--set-secret", "secret_values", multiple=True, metavar="NAME[=SOURCE]",
-        help="The same as a value of the task file.",
+        "--timeout", "timeout_s", type=SECONDS, metavar="TIME", help="Limit of a run: 3600, 30m, 2h."
     ),
     click.option(
         "--git-access-token", "git_token", metavar="SOURCE",
@@ -79,38 +70,27 @@ _DEFINITION = (
     ),
     click.option(
         "--status", type=click.Choice(["Enabled", "Disabled"], case_sensitive=False),
-        help="Disabled: it runs only when asked. Default: Enabled.",
+        metavar="Enabled|Disabled", help="Disabled: it runs only when asked. Default: Enabled.",
     ),
 )  # fmt: skip
 
 _TRIGGERS = (
-    click.option("--base-image-trigger-enabled", type=bool, help="Default: true."),
+    switch("--base-image-trigger-enabled", "It runs when a base moves. Default: true."),
     click.option(
         "--base-image-trigger-type", type=click.Choice(["All", "Runtime"], case_sensitive=False),
+        metavar="All|Runtime",
         help="All bases count, or only that of the final stage. Default: All.",
     ),
-    click.option("--base-image-trigger-name", metavar="NAME"),
+    click.option("--base-image-trigger-name", metavar="NAME", help="A name for the bases' trigger."),
     click.option("--update-trigger-endpoint", metavar="URL", help="Kept; nobody is told yet."),
     click.option(
-        "--update-trigger-payload-type", type=click.Choice(["Default", "Token"], case_sensitive=False)
+        "--update-trigger-payload-type", type=click.Choice(["Default", "Token"], case_sensitive=False),
+        metavar="Default|Token", help="Kept as well.",
     ),
-    click.option("--commit-trigger-enabled", type=bool, help="Kept; no commit is heard of yet."),
-    click.option("--pull-request-trigger-enabled", type=bool, help="Kept; none is heard of yet."),
-    click.option("--source-trigger-name", metavar="NAME"),
+    switch("--commit-trigger-enabled", "Kept; no commit is heard of yet."),
+    switch("--pull-request-trigger-enabled", "Kept; none is heard of yet."),
+    click.option("--source-trigger-name", metavar="NAME", help="A name for the commits' trigger."),
 )  # fmt: skip
-
-_WITHOUT_EFFECT = (
-    click.option("--cpu", type=click.IntRange(min=1), help="Taken, without effect."),
-    click.option("--log-template", metavar="REF", help="Taken, without effect."),
-    click.option("--auth-mode", type=click.Choice(["Default", "None"]), help="Taken, without effect."),
-    click.option("--agent-pool", metavar="NAME", help="Taken, without effect."),
-)
-_INSTEAD = {
-    "cpu": "the engine shares the processors among runs",
-    "log_template": "logs are kept by tracker: 'tracker task logs'",
-    "auth_mode": "who a task is to registries says 'tracker task credential'",
-    "agent_pool": "all runs are carried out on this machine",
-}
 
 
 def with_options(*groups: Iterable[Callable[[_Command], _Command]]) -> Callable[[_Command], _Command]:
@@ -124,7 +104,7 @@ def with_options(*groups: Iterable[Callable[[_Command], _Command]]) -> Callable[
     return add
 
 
-OVERRIDES, DEFINITION = with_options(_OVERRIDES), with_options(_DEFINITION, _TRIGGERS, _WITHOUT_EFFECT)
+OVERRIDES, DEFINITION = with_options(_OVERRIDES), with_options(_DEFINITION, _TRIGGERS)
 
 
 def asked_of(typed: Mapping[str, Any], environment: Mapping[str, str], *, context: str = "") -> Asked:
@@ -200,12 +180,6 @@ def line_of_stdin(option: str) -> Secret:
     if not line:
         raise WrongUse(f"{option}: standard input is empty", hint="pipe the value into the command")
     return Secret(line)
-
-
-def warn_of_what_has_no_effect(typed: Mapping[str, Any]) -> None:
-    for name, instead in _INSTEAD.items():
-        if typed[name] not in (None, "Default"):
-            click.echo(f"warning: --{name.replace('_', '-')} has no effect: {instead}", err=True)
 
 
 def _or_none(texts: tuple[str, ...] | None) -> tuple[str, ...] | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
+from graph.errors import TrackerError
 from rebuild.cancel import cancel_run
 from rebuild.runs import Runs, Status
 from tracker.cli.changing import changing
 from tracker.cli.looking import looking
 from tracker.cli.main import Place
+from tracker.cli.option_types import SWITCH
 from tracker.cli.runs import logs as logs_of_run
 from tracker.cli.runs import print_runs
 from tracker.cli.table import paragraph, print_json
@@ -21,7 +23,12 @@ _RUN = click.option("--run-id", required=True, metavar="ID", help="The run.")
 
 @click.command("list-runs")
 @click.option("-n", "--name", metavar="NAME", help="Only the runs of this task.")
-@click.option("--run-status", type=click.Choice([str(status) for status in Status], case_sensitive=False))
+@click.option(
+    "--run-status",
+    type=click.Choice([str(status) for status in Status], case_sensitive=False),
+    metavar="STATUS",
+    help=f"Only those that are {', '.join(Status)}.",
+)
 @click.option("--image", metavar="IMAGE", help="Only runs that were to make this image.")
 @click.option("--top", type=click.IntRange(min=1), default=15, show_default=True, help="At most so many.")
 @JSON
@@ -91,19 +98,31 @@ def show_run(place: Place, run_id: str, as_json: bool) -> None:
 @click.option("--run-id", metavar="ID", help="This run.")
 @click.option("-n", "--name", metavar="NAME", help="The newest run of this task.")
 @click.option("--image", metavar="IMAGE", help="The newest run that was to make this image.")
-@click.option("--follow", "-f", is_flag=True, help="Print what is added until the run has finished.")
-@click.option("--no-format", is_flag=True, help="Taken: logs are printed byte for byte anyway.")
+@click.option(
+    "--follow/--no-follow", "-f", default=True, show_default=True, help="Go on until the run has finished."
+)
 @click.pass_context
 def logs(
-    context: click.Context,
-    run_id: str | None,
-    name: str | None,
-    image: str | None,
-    follow: bool,
-    no_format: bool,
+    context: click.Context, run_id: str | None, name: str | None, image: str | None, follow: bool
 ) -> None:
-    """Print a log. The exit status is that of the printing, not of the run."""
+    """Print a log: that of the newest run, unless something else is said.
+
+    The exit status is that of the printing, not of the run.
+    """
+    if not (run_id or name or image):
+        run_id = _newest_run(context.obj)
+        click.echo(f"the newest run is {run_id}", err=True)
     context.invoke(logs_of_run, run=run_id, task=name, image=image, follow=follow)
+
+
+def _newest_run(place: Place) -> str:
+    with looking(place) as look:
+        found = newest_runs(look.sql, most=1)
+    if not found:
+        raise TrackerError(
+            "there is no run yet", hint="'tracker task run' makes one, as does 'tracker build'"
+        )
+    return found[0].run_id
 
 
 @click.command("cancel-run")
@@ -126,7 +145,15 @@ def cancel_run_command(place: Place, run_id: str) -> None:
 
 @click.command("update-run")
 @_RUN
-@click.option("--no-archive", type=bool, required=True, help="false: it is kept, with its log, when others of its age go.")
+@click.option(
+    "--no-archive",
+    is_flag=False,
+    flag_value="true",
+    type=SWITCH,
+    required=True,
+    metavar="[true|false]",
+    help="false: it is kept, with its log, when others of its age go.",
+)
 @click.pass_obj
 def update_run(place: Place, run_id: str, no_archive: bool) -> None:
     """Say whether a run stays, with its log, when those of its age are forgotten."""

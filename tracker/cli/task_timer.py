@@ -19,6 +19,7 @@ from rebuild.timers import UTC, Standing, Timer, Timers, check_time_zone, check_
 from tracker.cli.changing import changing
 from tracker.cli.looking import looking
 from tracker.cli.main import Place
+from tracker.cli.option_types import switch
 from tracker.cli.table import Row, print_json, print_rows
 from tracker.cli.task_options import JSON, NAME
 from tracker.wording import ago
@@ -41,10 +42,15 @@ def timer() -> None:
 @switch("--enabled", "false: it rests. Default: true.")
 @click.option("--time-zone", default=UTC, show_default=True, metavar="ZONE", help=_ZONE)
 @click.pass_obj
-def add(place: Place, name: str, timer_name: str, schedule: str, enabled: bool, time_zone: str) -> None:
+def add(
+    place: Place, name: str, timer_name: str, schedule: str, enabled: bool | None, time_zone: str
+) -> None:
     """Give the task NAME one more timer. Its schedule must differ from those of the others."""
     wanted = Timer(
-        check_timer_name(timer_name), Schedule.parse(schedule), enabled, check_time_zone(time_zone)
+        check_timer_name(timer_name),
+        Schedule.parse(schedule),
+        enabled is not False,
+        check_time_zone(time_zone),
     )
     with changing(place) as change:
         task_id = change.task(name).task_id
