@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from graph.clock import to_text
 from graph.database import immediate
 from graph.errors import TrackerError
+from rebuild.cancellation import Cancellation
 from rebuild.logs import LogUnwritable, RunLog, log_path
 from rebuild.owner import is_alive
 from rebuild.run import Outcome, Workplace, carry_out
@@ -54,13 +56,18 @@ async def carry_out_unless_canceled(
 ) -> Outcome:
     """`carry_out`, and an eye on whether somebody asks for the end of it.
 
-    Then every process and container of the run ends before this does, and the run is Canceled.
+    Then the run has its last steps, if it has any and has come to its steps; every process and container
+    of it ends before this does, and the run is Canceled.
     """
-    work = asyncio.create_task(carry_out(run, place), name=f"work of run {run.run_id}")
+    cancellation = Cancellation()
+    own_place = replace(place, cancellation=cancellation)
+    work = asyncio.create_task(carry_out(run, own_place), name=f"work of run {run.run_id}")
     try:
         while not (await asyncio.wait({work}, timeout=look_every_s))[0]:
             if Runs(place.connection).is_unwanted(run):
-                return await _canceled(work, run, place)
+                if not cancellation.is_awaited:
+                    return await _canceled(work, run, place)
+                cancellation.asked.set()
         return work.result()
     finally:
         await _ended(work)

@@ -33,18 +33,21 @@ class RunLog:
         """Append; what goes past the limit is dropped, once with a note."""
         if self._left <= 0:
             return
-        try:
-            self._file.write(piece[: self._left])
-            self._left -= len(piece)
-            if self._left <= 0:
-                self._file.write(b"\n[log cut here: it reached its limit]\n")
-        except OSError as error:
-            raise self._unwritable(error) from error
+        self._append(piece[: self._left])
+        self._left -= len(piece)
+        if self._left <= 0:
+            self._append(b"\n[log cut here: it reached its limit]\n")
 
     def say(self, line: str) -> None:
-        """A line of tracker's own, with the time before it."""
+        """A line of tracker's own, with the time before it; a few of them have room past the limit."""
         stamp = datetime.now(UTC).strftime("%Y/%m/%d %H:%M:%S")
-        self.write(f"{stamp} {line}\n".encode())
+        self._append(f"{stamp} {line}\n".encode())
+
+    def _append(self, piece: bytes) -> None:
+        try:
+            self._file.write(piece)
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def close(self) -> None:
         self._file.close()

@@ -20,6 +20,7 @@ from graph.reference import DEFAULT_REGISTRY, Digest, ImageRef
 from graph.store import GraphStore
 from rebuild import intent
 from rebuild.alias_rules import AliasRules
+from rebuild.cancellation import Cancellation
 from rebuild.definition import DockerStep, FileStep, InlineStep
 from rebuild.engine import CommandFailed
 from rebuild.equipment import Discretion, Equip, Equipment, same_for_all
@@ -73,6 +74,7 @@ class Workplace:
     equip: Equip | None = None  # None: the tools serve every run, and no run has secrets
     uploads: Path | None = None  # contexts that were sent here
     registry: str = DEFAULT_REGISTRY  # where names without a registry belong
+    cancellation: Cancellation = field(default_factory=Cancellation)  # of the run that is carried out here
     aliases: AliasRules = field(default_factory=AliasRules)  # of task files
 
 
@@ -159,7 +161,7 @@ async def _steps(
     from rebuild.task_file_run import TaskPlace, run_task_file
 
     name = _task_name(run, place)
-    here = TaskPlace(folder, place.uploads, place.registry, name, place.aliases)
+    here = TaskPlace(folder, place.uploads, place.registry, name, place.aliases, place.cancellation)
     done = await run_task_file(run, step, here, equipment, hear)
     return Outcome(done.status, done.error, done.hint, done.records, done.layers)
 

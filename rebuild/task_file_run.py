@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import SystemRandom
 
 from graph.errors import TrackerError
 from rebuild.alias_rules import AliasRules
+from rebuild.cancellation import Cancellation
 from rebuild.context.fetch import fetch
 from rebuild.context.where import Source
 from rebuild.definition import FileStep, InlineStep
@@ -37,6 +38,7 @@ class TaskPlace:
     registry: str  # `.Run.Registry`
     task_name: str
     aliases: AliasRules
+    cancellation: Cancellation = field(default_factory=Cancellation)
 
 
 async def run_task_file(
@@ -70,7 +72,8 @@ async def run_task_file(
         pace=Pace(timeout_s=run.definition.timeout_s),
     )
     try:
-        return await run_task(request, means)
+        with place.cancellation.awaited() as canceled:
+            return await run_task(request, means, canceled=canceled)
     finally:
         log.finish()
 

@@ -74,3 +74,38 @@ def test_containers_of_a_killed_service_end_and_the_run_is_done_again(shared_yar
         service.tracker("task", "cancel-run", "--run-id", service.read("runs")[0]["run_id"])
         service.until(lambda: not processes_with("sleep 86377"), "the container to end with the run")
         client.wait(timeout=60)
+
+
+LAST_STEPS = """\
+version: v1.1.0
+steps:
+  - id: image
+    build: -t localhost/tool:1 .
+  - id: waits
+    cmd: localhost/tool:1 /bin/sh -c 'trap "" TERM; sleep 86378 & sleep 86378 & wait'
+  - id: last
+    finally: true
+    cmd: localhost/tool:1 /bin/sh -c 'echo cleared up'
+"""
+
+
+@pytest.mark.parametrize("where", ["service", "command"])
+def test_a_canceled_run_still_has_its_last_steps_and_leaves_no_process(
+    shared_yard: Yard, made: Scene, where: str
+) -> None:
+    (made.projects["app"] / "acb.yaml").write_text(LAST_STEPS)
+    with shared_yard.service() as service:
+        if where == "service":
+            service.start()
+        client = service.launch("run", str(made.projects["app"]), log="client")
+        service.until(lambda: processes_with("sleep 86378"), "the step to run")
+        (run,) = service.runs()
+
+        service.tracker("task", "cancel-run", "--run-id", run.run_id)
+
+        assert client.wait(timeout=60) == 1
+        assert [run.status for run in service.runs()] == ["Canceled"]
+        assert processes_with("sleep 86378") == []
+        log = service.tracker("logs", run.run_id).stdout
+        assert "last| cleared up\n" in log
+        assert f"Run ID: {run.run_id} was canceled" in log
