@@ -268,11 +268,11 @@ def assert_the_same_from_elsewhere(made: Scene, service: RealService) -> None:
     for command in (
         ("deps", made.image("app"), "--json"),
         ("rdeps", made.base_name),
-        ("images",),
+        ("images", "--json"),
         ("stale", "--json"),
         ("plan", "--json"),
         ("plan", made.base_name, "--json"),
-        ("why", made.image("app")),
+        ("why", made.image("app"), "--json"),
         ("why", made.base_name, "--json"),
         ("graph",),
         ("graph", made.image("app"), "--format", "svg"),
@@ -403,6 +403,14 @@ steps:
 """
 
 
+SECRET_FILE = """\
+version: v1.1.0
+steps:
+  - cmd: "{{.Values.base}} env"
+    env: ["KIND={{.Values.kind}}", "KEY={{.Values.key}}"]
+"""
+
+
 def test_a_task_file_and_its_folder_go_to_the_service(shared_yard: Yard, service: RealService) -> None:
     made = shop(shared_yard, "file")
     (made.projects["app"] / "acb.yaml").write_text(TASK_FILE)
@@ -429,6 +437,40 @@ def test_a_saved_task_is_run_from_elsewhere_with_another_folder(
     assert made.shelf.digest(made.image("app")) != first
     assert made.shelf.config(made.image("app"))["config"]["Labels"]["text"] == "said"
     assert [run.cause for run in service.runs("saved-app")] == ["manual", "manual"]
+
+
+@pytest.mark.parametrize("where", ["elsewhere", "on this machine", "in this process"])
+def test_a_secret_typed_for_one_run_of_a_task_reaches_it_and_stays_nowhere(
+    shared_yard: Yard, service: RealService, where: str
+) -> None:
+    made = shop(shared_yard, f"once-{where.replace(' ', '-')}")
+    (made.projects["app"] / "acb.yaml").write_text(SECRET_FILE)
+    create = ("task", "create", "-n", "once", "-c", made.projects["app"], "-f", "acb.yaml")
+    service.tracker(*create, "--set", f"base={made.base_name}", "--set", "kind=saved")
+    secret = {"KEY": "a-secret-of-this-run"}
+    if where == "elsewhere":
+        secret |= token(service, "read", "run")
+    elif where == "in this process":
+        service.stop()
+
+    command = ("task", "run", "-n", "once", "--set", "kind=typed", "--set-secret", "key=env:KEY", "--json")
+    done = service.tracker(*command, **secret)
+
+    assert json.loads(done.stdout)["status"] == "Succeeded"
+    assert "KIND=typed" in done.stderr and "KEY=***" in done.stderr
+    assert secret["KEY"] not in done.stderr
+    assert service.query("SELECT * FROM run_secrets") == []
+
+
+def test_a_secret_of_another_kind_than_the_task_is_refused(shared_yard: Yard, service: RealService) -> None:
+    made = shop(shared_yard, "other-kind")
+    service.tracker("build", made.projects["app"], "-t", made.image("app"), "--task", "other-kind")
+    command = ("task", "run", "-n", "other-kind", "--set-secret", "key=env:PATH")
+
+    there = service.tracker(*command, expect=2, **token(service, "read", "run"))
+
+    assert "--set-secret: task other-kind has a Dockerfile" in there.stderr
+    assert there.stderr == service.tracker(*command, expect=2, TRACKER_SERVER="none").stderr
 
 
 def test_a_token_that_may_only_run_gives_no_other_folder_the_secrets_of_a_task(

@@ -53,9 +53,10 @@ def test_the_service_runs_a_task_while_the_command_follows(shared_yard: Yard, se
 def test_a_run_that_fails_gives_its_status_to_the_command(shared_yard: Yard, served: RealService) -> None:
     create(shared_yard, served, "fails")
 
-    done = served.tracker("task", "run", "-n", "fails", "-f", "Dockerfile.other", expect=1)
+    other = shared_yard.project("FROM scratch\nCOPY nothing /nothing\n", f="text")
+    done = served.tracker("task", "run", "-n", "fails", "-c", other, expect=1)
 
-    assert "there is no Dockerfile at" in done.stderr
+    assert "Run ID: " in done.stderr
     assert [run.status for run in served.runs("fails")] == ["Failed"]
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import sqlite3
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import click
@@ -16,13 +19,18 @@ from graph.errors import TrackerError
 from rebuild.context.where import Source
 from rebuild.context_secrets import ContextSecrets
 from rebuild.definition import Definition
+from rebuild.kept_source import FindCipher
 from rebuild.logs import log_path
+from rebuild.override import overridden, use_of
 from rebuild.owner import this_process
 from rebuild.recovery import recover
 from rebuild.run_secrets import RunSecrets
+from rebuild.run_summary import summary
 from rebuild.runs import Cause, Run, Runs, Status
-from rebuild.task import Task, Tasks
-from rebuild.task_edit import NO_CONTEXT, definition_of
+from rebuild.secret import Secret
+from rebuild.task import Tasks
+from rebuild.task_edit import NO_CONTEXT, kept_context
+from rebuild.task_secrets import SecretUse
 from tracker.carrying import carry_out_claimed, to_terminal
 from tracker.cli.changing import changing
 from tracker.cli.looking import looking
@@ -30,12 +38,13 @@ from tracker.cli.main import Place, report
 from tracker.cli.runs import follow_log
 from tracker.cli.secret_options import warn_of_a_shown_login
 from tracker.cli.table import print_json
-from tracker.cli.task_change import usual_of
-from tracker.cli.task_options import JSON, NAME, OVERRIDES, asked_of
-from tracker.remote.service import ServerAsked, server_options, wait_of
+from tracker.cli.task_asked import override_of, typed_secrets
+from tracker.cli.task_options import JSON, NAME, OVERRIDES
+from tracker.remote.secret_values import values_of
+from tracker.remote.service import ServerAsked, Wait, server_options, wait_of
 from tracker.serving import is_served
-from tracker.settings import Settings, load
-from tracker.state import State, find_config, find_state
+from tracker.settings import load
+from tracker.state import find_config, find_state
 from tracker.views.runs import RunRow, run_json, run_named
 from tracker.workshop import Workshop
 
@@ -67,86 +76,98 @@ def run(
     What is given counts for this run alone. Ctrl-C ends a run in this process, and leaves one that the
     service carries out.
     """
-    service = server.named()
+    service = server.for_work(place)
+    wait = wait_of(no_wait, no_logs)
     if service is not None:
         from tracker.remote.task import run_task_there
 
-        return run_task_there(service, name, typed, wait=wait_of(no_wait, no_logs), as_json=as_json)
-    config = find_config(place.config)
-    settings, state = load(config), find_state(place.state, config)
-    definition = _definition(place, settings, name, typed)
-    opening = ContextSecrets.of(Source.parse(typed["context"] or NO_CONTEXT))
-    if opening.token:
-        warn_of_a_shown_login("--context")
-    served = is_served(state)
-    if no_wait or served:
-        asked = _queued(place, name, definition, opening)
-        click.echo(f"Queued a run with ID: {asked.run_id}", err=True)
-        if not served:
-            click.echo("warning: no service runs here: the run waits for one", err=True)
+        return _ended(run_task_there(service, name, typed, wait), as_json=as_json, wait=wait)
+    wanted = _wanted(place, name, typed)
+    if wait is Wait.NOT or is_served(find_state(place.state, find_config(place.config))):
+        run_id = _queued(place, wanted)
     else:
-        asked = _carried_out(settings, state, name, definition, opening, quiet=no_logs)
-    row = _row(place, asked.run_id)
-    if not no_wait and not row.status.finished:
-        row = _awaited(place, state, row, quiet=no_logs)
-    return _ended(row, as_json=as_json, waited=not no_wait)
+        run_id = _carried_out(place, wanted, quiet=no_logs)
+    row = _row(place, run_id)
+    if wait is not Wait.NOT and not row.status.finished:
+        row = _awaited(place, row, quiet=no_logs)
+    return _ended(row, as_json=as_json, wait=wait)
 
 
-def _definition(place: Place, settings: Settings, name: str, typed: dict[str, Any]) -> Definition:
-    with looking(place) as look:
-        saved = Tasks(look.sql).named(name).definition
-    asked = asked_of(typed, os.environ, context=saved.context)
-    return definition_of(asked, usual_of(settings), saved)
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A run of a task as it was typed, checked, with its secrets at hand."""
 
+    name: str
+    definition: Definition
+    use: SecretUse
+    secrets: Mapping[str, Secret]
+    opening: ContextSecrets
 
-def _queued(place: Place, name: str, definition: Definition, opening: ContextSecrets) -> Run:
-    with changing(place) as change:
-        task = change.task(name)
-        run = Runs(change.sql).add(definition, Cause.MANUAL, change.at, task_id=task.task_id)
-        RunSecrets(change.sql, change.cipher).open_context(run.number, opening)
+    def ask_for(self, sql: sqlite3.Connection, cipher: FindCipher, at: datetime) -> Run:
+        """Belongs inside `immediate()`."""
+        task_id = Tasks(sql).named(self.name).task_id
+        run = Runs(sql).add(self.definition, Cause.MANUAL, at, task_id=task_id)
+        kept = RunSecrets(sql, cipher)
+        kept.replace(run.number, self.use, self.secrets)
+        kept.open_context(run.number, self.opening)
         return run
 
 
-def _carried_out(
-    settings: Settings,
-    state: State,
-    name: str,
-    definition: Definition,
-    opening: ContextSecrets,
-    *,
-    quiet: bool,
-) -> Run:
-    listen = (lambda piece: None) if quiet else to_terminal
-    workshop = Workshop(settings, state, listen=listen)
-    done, outcome = asyncio.run(
-        carry_out_claimed(workshop, lambda: _claimed(workshop, name, definition, opening))
+def _wanted(place: Place, name: str, typed: Mapping[str, Any]) -> _Wanted:
+    with looking(place) as look:
+        saved = Tasks(look.sql).named(name).definition
+    asked = override_of(typed, saved_context=saved.context)
+    opening = ContextSecrets.of(Source.parse(asked.context or NO_CONTEXT))
+    if opening.token:
+        warn_of_a_shown_login("--context")
+    if asked.context is not None:
+        asked = replace(asked, context=kept_context(asked.context))
+    use = use_of(saved.step)
+    secrets = values_of(typed_secrets(name, typed, use))
+    return _Wanted(
+        name,
+        overridden(name, saved, asked),
+        use,
+        {key: Secret(value) for key, value in secrets.items()},
+        opening,
     )
-    if outcome.error is not None:
-        report(outcome.error, outcome.hint)
-    return done
 
 
-def _claimed(workshop: Workshop, name: str, definition: Definition, opening: ContextSecrets) -> Run:
-    runs = Runs(workshop.connection)
+def _queued(place: Place, wanted: _Wanted) -> str:
+    with changing(place) as change:
+        run_id = wanted.ask_for(change.sql, change.cipher, change.at).run_id
+    click.echo(f"Queued a run with ID: {run_id}", err=True)
+    if not is_served(find_state(place.state, find_config(place.config))):
+        click.echo("warning: no service runs here: the run waits for one", err=True)
+    return run_id
+
+
+def _carried_out(place: Place, wanted: _Wanted, *, quiet: bool) -> str:
+    config = find_config(place.config)
+    listen = (lambda piece: None) if quiet else to_terminal
+    workshop = Workshop(load(config), find_state(place.state, config), listen=listen)
+    done, _ = asyncio.run(carry_out_claimed(workshop, lambda: _claimed(workshop, wanted)))
+    return done.run_id
+
+
+def _claimed(workshop: Workshop, wanted: _Wanted) -> Run:
     with immediate(workshop.connection):
         recover(workshop.connection, now())
-        task: Task = Tasks(workshop.connection).named(name)
-        asked = runs.add(definition, Cause.MANUAL, now(), task_id=task.task_id)
-        RunSecrets(workshop.connection, workshop.cipher).open_context(asked.number, opening)
-        claimed = runs.claim(now(), this_process(), run_id=asked.run_id)
+        asked = wanted.ask_for(workshop.connection, workshop.cipher, now())
+        claimed = Runs(workshop.connection).claim(now(), this_process(), run_id=asked.run_id)
     if claimed is None:
         raise TrackerError(
-            f"task {name} is being carried out at this moment; run {asked.run_id} is queued behind it",
+            f"task {wanted.name} is being carried out at this moment; run {asked.run_id} is queued behind it",
             hint=f"'tracker task cancel-run --run-id {asked.run_id}' takes it back",
         )
     return claimed
 
 
-def _awaited(place: Place, state: State, row: RunRow, *, quiet: bool) -> RunRow:
+def _awaited(place: Place, row: RunRow, *, quiet: bool) -> RunRow:
     """The run when it is over. Ctrl-C leaves it to the service."""
     try:
         if not quiet:
-            path = log_path(state.logs, row.run_id)
+            path = log_path(find_state(place.state, find_config(place.config)).logs, row.run_id)
             return follow_log(path, row, lambda: _row(place, row.run_id), sys.stderr.buffer)
         while not row.status.finished:
             time.sleep(_LOOK_EVERY_S)
@@ -164,13 +185,15 @@ def _row(place: Place, run_id: str) -> RunRow:
         return run_named(look.sql, run_id)
 
 
-def _ended(row: RunRow, *, as_json: bool, waited: bool) -> int:
+def _ended(row: RunRow, *, as_json: bool, wait: Wait) -> int:
+    if row.error is not None:
+        report(row.error, row.hint)
     if as_json:
         print_json(run_json(row, now()))
     else:
         for output in row.outputs:
             click.echo(f"{output['reference']}@{output['digest']}")
-    if not waited:
+    if wait is Wait.NOT:
         return 0
-    click.echo(f"Run ID: {row.run_id} {row.status.lower()}", err=True)
+    click.echo(summary(row.run_id, row.status, row.duration_s(now())), err=True)
     return 0 if row.status is Status.SUCCEEDED else 1

@@ -1,45 +1,60 @@
-"""`tracker task run` by a service: what was typed for this once goes there. Knows no task but by name."""
+"""`tracker task run` by a service: what was typed for this once goes there. Prints nothing but the log."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
-from rebuild.values import parse_assignments
-from tracker.cli.build_typed import build_arg
+from rebuild.context.where import Folder, Source
+from rebuild.override import Override
+from rebuild.task_secrets import SecretUse
 from tracker.cli.secret_options import context_secrets
+from tracker.cli.task_asked import override_of, typed_secrets
 from tracker.remote.attend import attend, say
 from tracker.remote.client import Client, quoted
 from tracker.remote.context import build_context, run_context
-from tracker.remote.outcome import exit_status, print_run
-from tracker.remote.secret_values import opening_json
+from tracker.remote.secret_values import opening_json, values_of
 from tracker.remote.service import Wait
+from tracker.remote.views import told_view
+from tracker.views.runs import RunRow
 
 
-def run_task_there(client: Client, name: str, typed: Mapping[str, Any], *, wait: Wait, as_json: bool) -> int:
-    """Answers the exit status: that of the run where somebody waits for it."""
-    asked = {
-        "task": name,
-        "build_args": dict(build_arg(text, os.environ) for text in typed["args"]),
-        "values": parse_assignments(typed["assignments"], option="--set"),
-        "target": typed["target"],
-        **_place(client, name, typed["context"], typed["file"]),
-        **opening_json(context_secrets(typed["context"], None) if typed["context"] else {}),
-    }
-    run = client.post("/runs", asked)
+def run_task_there(client: Client, name: str, typed: Mapping[str, Any], wait: Wait) -> RunRow:
+    """The run with its outcome, or as it stands where nobody waits."""
+    run = client.post("/runs", {"task": name, **_asked(client, name, typed)})
     say(f"Queued a run with ID: {run['run_id']}")
-    run = attend(client, run["run_id"], wait)
-    print_run(run, as_json=as_json)
-    return exit_status(run, wait)
+    attend(client, run["run_id"], wait)
+    return told_view(client, "run", RunRow, {"run": run["run_id"]})
 
 
-def _place(client: Client, name: str, context: str | None, file: str | None) -> dict[str, str | None]:
+def _asked(client: Client, name: str, typed: Mapping[str, Any]) -> dict[str, Any]:
+    if not any(typed.values()):
+        return {}
+    saved = client.get(f"/tasks/{quoted(name)}")["definition"]
+    use = SecretUse.BUILD if saved["step"]["kind"] == "docker" else SecretUse.VALUE
+    override = override_of(typed, saved_context=saved["context"])
+    return {
+        "text": override.text,
+        "build_args": dict(override.build_args),
+        "values": dict(override.values),
+        "target": override.target,
+        "secrets": values_of(typed_secrets(name, typed, use)),
+        **_place(client, override, use),
+        **opening_json(context_secrets(override.context, None) if override.context else {}),
+    }
+
+
+def _place(client: Client, asked: Override, use: SecretUse) -> dict[str, str | None]:
     """Another context and file, where they were typed; a folder of this machine is uploaded."""
-    if context is None:
-        return {"file": file}
-    task = client.get(f"/tasks/{quoted(name)}")
-    if task["definition"]["step"]["kind"] != "docker":
-        return {"context": run_context(client, context), "file": file}
-    where = build_context(client, context, file)
+    if asked.context is None:
+        return {"file": asked.file}
+    if use is SecretUse.VALUE:
+        return {"context": run_context(client, asked.context), "file": asked.file}
+    where = build_context(client, asked.context, _dockerfile(asked.context, asked.file))
     return {"context": where.context, "file": where.dockerfile}
+
+
+def _dockerfile(context: str, file: str | None) -> str | None:
+    """Of a folder here the path that leads to it from here: that of a task is in its context."""
+    place = Source.parse(context).place
+    return str(place.path / file) if file and isinstance(place, Folder) else file

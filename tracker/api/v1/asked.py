@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, StringConstraints, Tag
 
 from graph.errors import WrongUse
 from graph.reference import Platform
+from rebuild.api_token import Scope
 from rebuild.context.where import Folder, StandardInput, Uploaded
 from rebuild.context.where import Source as ContextSource
 from rebuild.context_secrets import ContextSecrets
 from rebuild.definition import Definition, DockerStep, FileStep, InlineStep, Step, full_name
+from rebuild.override import Override
+from rebuild.override import overridden as overridden_for
+from rebuild.override import use_of as use_of
 from rebuild.secret import Secret
 from rebuild.secret_source import Opaque, Source, parse_source
-from rebuild.task_secrets import SecretUse
-from tracker.api.auth import Caller, Forbidden
+from tracker.api.auth import Caller, Forbidden, require
 from tracker.api.v1.desk import Usual
 
 TIMEOUT_MOST_S = 7 * 86400.0
@@ -98,6 +100,7 @@ class TaskAsked(_ContextAsked):
     task: Name
     context: Text | None = None
     file: Text | None = None
+    text: LongText | None = None  # of a task file, for a task that keeps its own
     values: Values = {}
     build_args: Values = {}
     target: Name | None = None
@@ -177,37 +180,18 @@ def _image(name: str, registry: str) -> str:
 
 def overridden(definition: Definition, asked: TaskAsked, caller: Caller) -> Definition:
     """The definition of a task with what was asked for this run. Raises `WrongUse` for what does not fit."""
-    context = context_of(asked.context, caller) if asked.context else definition.context
-    return replace(
-        definition,
-        context=context,
-        step=_overridden_step(definition.step, asked),
-        timeout_s=asked.timeout_s or definition.timeout_s,
+    if asked.text:  # it may do with the secrets of the task what it likes
+        require(caller, Scope.WRITE)
+    override = Override(
+        context=context_of(asked.context, caller) if asked.context else None,
+        file=asked.file,
+        text=asked.text,
+        build_args=asked.build_args,
+        values=asked.values,
+        target=asked.target,
+        timeout_s=asked.timeout_s,
     )
-
-
-def _overridden_step(step: Step, asked: TaskAsked) -> Step:
-    match step:
-        case DockerStep():
-            _fits(asked, "values")
-            return replace(
-                step,
-                dockerfile=asked.file or step.dockerfile,
-                build_args={**step.build_args, **asked.build_args},
-                target=asked.target or step.target,
-            )
-        case FileStep():
-            _fits(asked, "build_args", "target")
-            return replace(step, file=asked.file or step.file, values={**step.values, **asked.values})
-        case InlineStep():
-            _fits(asked, "build_args", "target", "file")
-            return replace(step, values={**step.values, **asked.values})
-
-
-def _fits(asked: TaskAsked, *names: str) -> None:
-    given = [name for name in names if getattr(asked, name)]
-    if given:
-        raise WrongUse(f"{given[0]}: task {asked.task} has no use for it", hint="leave it out")
+    return overridden_for(asked.task, definition, override)
 
 
 def secrets_of(asked: DefinitionAsked | TaskAsked) -> dict[str, Secret]:
@@ -233,8 +217,3 @@ def context_secrets_of(asked: DefinitionAsked | TaskAsked) -> ContextSecrets:
         Secret(token.get_secret_value()) if token else typed.token,
         Secret(query.get_secret_value()) if query else typed.query,
     )
-
-
-def use_of(step: Step) -> SecretUse:
-    """What the secrets of a request are for."""
-    return SecretUse.BUILD if isinstance(step, DockerStep) else SecretUse.VALUE
