@@ -29,20 +29,13 @@ from rebuild.logs import LogUnwritable, RunLog, log_path
 from rebuild.preparation import image_build, prepare
 from rebuild.registry import RegistryRefused
 from rebuild.run_names import filled_in, variables_of
+from rebuild.run_summary import summary
 from rebuild.runs import Run, Runs, Status
 from rebuild.scratch import scratch_folder
 from rebuild.task import Tasks
 
 ERROR_CHARACTERS_MOST = 2000
 BUSY_MOST_S = 600.0  # how long somebody else may hold the database before a run is given up
-
-_SUMMARY = {
-    Status.SUCCEEDED: "was successful",
-    Status.FAILED: "failed",
-    Status.CANCELED: "was canceled",
-    Status.ERROR: "ended with an error",
-    Status.TIMEOUT: "timed out",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +98,7 @@ async def _carry_out(run: Run, place: Workplace, log: RunLog) -> Outcome:
         discreet.finish()
     await _when_free(place.connection, lambda: write_down(place.connection, run, outcome, place.now()))
     with contextlib.suppress(LogUnwritable):  # the outcome is in the table
-        _say_outcome(log, run, outcome)
+        _say_outcome(log, run, outcome, place.now())
     return outcome
 
 
@@ -287,8 +280,9 @@ def _tells_of(image: ImageRef, run: Run, record: BuildRecord, store: GraphStore)
     return not tried_out or store.newest_build(image) is None
 
 
-def _say_outcome(log: RunLog, run: Run, outcome: Outcome) -> None:
+def _say_outcome(log: RunLog, run: Run, outcome: Outcome, at: datetime) -> None:
     error = f". Error: {outcome.error}" if outcome.error else ""
-    log.say(f"Run ID: {run.run_id} {_SUMMARY[outcome.status]}{error}")
+    took_s = (at - (run.started_at or run.created_at)).total_seconds()
+    log.say(f"{summary(run.run_id, outcome.status, took_s)}{error}")
     if outcome.hint:
         log.say(f"hint: {outcome.hint}")

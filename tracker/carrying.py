@@ -29,12 +29,20 @@ async def carry_out_here(
     task_name: str | None = None,
     *,
     check: Callable[[Tools], None] = lambda tools: None,
+    announce: Callable[[Run], None] = lambda run: None,
 ) -> tuple[Run, Outcome]:
-    """Save the task if there is one, and carry out a run of it. What `check` raises changes nothing.
+    """Save the task if there is one, and carry out a run of it. What `check` raises changes nothing;
+    `announce` hears of the run before it begins.
 
     Interrupted, the run is recorded as canceled, and the interruption goes on to the caller.
     """
-    return await carry_out_claimed(workshop, lambda: _claimed(workshop, definition, task_name), check=check)
+
+    def claim() -> Run:
+        run = _claimed(workshop, definition, task_name)
+        announce(run)
+        return run
+
+    return await carry_out_claimed(workshop, claim, check=check)
 
 
 async def carry_out_claimed(

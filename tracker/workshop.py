@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 LENT_PREFIX = "TRACKER_SECRET_"  # of the service's variables that tasks may name
 
 
-def _unheard(piece: bytes) -> None:
+def unheard(piece: bytes) -> None:
     """Nobody listens."""
 
 
@@ -63,7 +63,7 @@ class Workshop:
         state: State,
         *,
         on_request: Callable[[RequestSeen], None] | None = None,
-        listen: Callable[[bytes], None] = _unheard,
+        listen: Callable[[bytes], None] = unheard,
         transport: Transport = few_questions,
         typed: Mapping[str, Source] | None = None,
         typed_values: Mapping[str, Secret] | None = None,

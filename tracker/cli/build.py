@@ -99,7 +99,8 @@ def build(
     refuse_to_detach(wait)
     from tracker.cli.build_here import build_here
 
-    return build_here(place, typed, sources, opening, task_name=task_name, as_json=as_json)
+    quiet = wait is Wait.OUTCOME
+    return build_here(place, typed, sources, opening, task_name=task_name, quiet=quiet, as_json=as_json)
 
 
 takes(build, *PLACES, *RUNS)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from graph.clock import now
 from graph.reference import Platform
 from rebuild.context.where import Folder
 from rebuild.context.where import Source as ContextSource
@@ -19,6 +20,7 @@ from rebuild.image_build import Tools, examine
 from rebuild.preparation import Prepared, image_build
 from rebuild.run import Outcome, outputs_of
 from rebuild.run_names import as_if_run
+from rebuild.run_summary import summary
 from rebuild.runs import Run, Status
 from rebuild.secret_source import Source
 from tracker.carrying import carry_out_here, to_terminal
@@ -26,7 +28,7 @@ from tracker.cli.build_typed import BuildTyped
 from tracker.cli.main import Place, report
 from tracker.settings import Settings, load
 from tracker.state import find_config, find_state
-from tracker.workshop import Workshop, host_platform
+from tracker.workshop import Workshop, host_platform, unheard
 
 
 def build_here(
@@ -36,6 +38,7 @@ def build_here(
     opening: ContextSources,
     *,
     task_name: str | None,
+    quiet: bool,
     as_json: bool,
 ) -> int:
     """Carry it out; answers the exit status. `opening` are the secrets of the context."""
@@ -43,9 +46,12 @@ def build_here(
     settings = load(config)
     definition = definition_of(settings, typed)
     state = find_state(place.state, config)
-    workshop = Workshop(settings, state, listen=to_terminal, typed=secrets, typed_context=opening)
+    workshop = Workshop(
+        settings, state, listen=unheard if quiet else to_terminal, typed=secrets, typed_context=opening
+    )
     check = functools.partial(_examine, definition, settings.registry)
-    run, outcome = asyncio.run(carry_out_here(workshop, definition, task_name, check=check))
+    work = carry_out_here(workshop, definition, task_name, check=check, announce=_announce)
+    run, outcome = asyncio.run(work)
     _print(run, outcome, as_json)
     return 0 if outcome.status is Status.SUCCEEDED else 1
 
@@ -83,6 +89,10 @@ def _examine(definition: Definition, registry: str, tools: Tools) -> None:
         examine(image_build(definition, example, Prepared(source.place.path, is_local=True)), tools)
 
 
+def _announce(run: Run) -> None:
+    click.echo(f"Queued a build with ID: {run.run_id}", err=True)
+
+
 def _print(run: Run, outcome: Outcome, as_json: bool) -> None:
     if outcome.error is not None:
         report(outcome.error, outcome.hint)
@@ -110,4 +120,4 @@ def _print(run: Run, outcome: Outcome, as_json: bool) -> None:
         return
     for output in outputs_of(outcome):
         click.echo(f"{output['reference']}@{output['digest']}")
-    click.echo(f"Run ID: {run.run_id} {outcome.status.lower()}", err=True)
+    click.echo(summary(run.run_id, outcome.status, (now() - run.created_at).total_seconds()), err=True)

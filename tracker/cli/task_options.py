@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -17,15 +16,15 @@ from rebuild.secret import Secret
 from rebuild.secret_source import Opaque, parse_source
 from rebuild.secret_source import Source as SecretSource
 from rebuild.stored_task import Secrets
-from rebuild.task_edit import INLINE_BYTES_MOST, NO_CONTEXT, Asked
+from rebuild.task_edit import NO_CONTEXT, Asked
 from rebuild.task_secrets import SecretUse, check_secret_name
 from rebuild.task_work import command_file
 from rebuild.values import parse_assignments
+from tracker.cli.files_here import STDIN, text_here
 from tracker.cli.habits import json_option
 from tracker.cli.option_types import PLATFORM, SECONDS, switch
 from tracker.cli.secret_options import warn_of_a_shown_login
 
-STDIN = "-"
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 NAME = click.option("-n", "--name", required=True, metavar="NAME", help="The task.")
@@ -115,7 +114,7 @@ def asked_of(typed: Mapping[str, Any], environment: Mapping[str, str], *, contex
     if command is not None:
         inline = command_file(command, typed.get("timeout_s"))
     elif file is not None and (file == STDIN or contextless):
-        inline, file = _text_of(file), None
+        inline, file = text_here(file), None
     beside = values_file if inline is not None else None
     no_push = typed.get("no_push")
     return Asked(
@@ -129,7 +128,7 @@ def asked_of(typed: Mapping[str, Any], environment: Mapping[str, str], *, contex
         no_cache=typed.get("no_cache"),
         values=parse_assignments(typed["assignments"], option="--set") if typed["assignments"] else None,
         values_file=None if beside else values_file,
-        values_text=_text_of(beside) if beside else None,
+        values_text=text_here(beside) if beside else None,
         platform=Platform.parse(typed["platform"]) if typed.get("platform") else None,
         timeout_s=typed.get("timeout_s"),
     )
@@ -205,23 +204,3 @@ def _secret(
             hint=f"export it first, or write {option} {name}=SOURCE",
         )
     return name, Opaque(Secret(environment[name]))
-
-
-def _text_of(name: str) -> str:
-    """A file of this machine, or standard input: it goes into the task as it is now."""
-    try:
-        if name == STDIN:
-            content = sys.stdin.buffer.read(INLINE_BYTES_MOST + 1)
-        else:
-            with Path(name).open("rb") as file:
-                content = file.read(INLINE_BYTES_MOST + 1)
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise WrongUse(
-            f"{name!r} cannot be read: {error.strerror}", hint="name a file here, or '-'"
-        ) from None
-    except ValueError:
-        raise WrongUse(f"{name!r} is not UTF-8", hint="a task file is YAML in UTF-8") from None
-    if len(content) > INLINE_BYTES_MOST:
-        raise WrongUse(f"{name!r} has more than {INLINE_BYTES_MOST:,} bytes, which no task file has")
-    return text

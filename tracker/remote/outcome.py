@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from rebuild.run_record import Status
+from rebuild.run_summary import summary
 from tracker.cli.main import report
 from tracker.remote.service import Wait
 
@@ -51,7 +52,7 @@ def print_outputs(run: Mapping[str, Any]) -> None:
     _report(run)
     for output in run["outputs"]:
         click.echo(f"{output['reference']}@{output['digest']}")
-    click.echo(f"Run ID: {run['run_id']} {run['status'].lower()}", err=True)
+    click.echo(summary(run["run_id"], Status(run["status"]), run["duration_s"]), err=True)
 
 
 def _report(run: Mapping[str, Any]) -> None:

@@ -88,7 +88,7 @@ def test_one_command_is_a_step_whatever_characters_it_has(tracker: Tracker) -> N
 
 
 def test_a_task_file_may_come_by_standard_input(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("steps: [{cmd: 'alpine true'}]"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("steps: [{cmd: 'alpine true'}]".encode())))
 
     assert [step["kind"] for step in steps(tracker, "-f", "-")] == ["cmd"]
 
@@ -119,3 +119,33 @@ def test_a_task_file_outside_of_the_context_is_refused(tracker: Tracker, context
 
 def test_a_command_and_a_file_exclude_each_other(tracker: Tracker) -> None:
     assert tracker("run", "--cmd", "alpine", "-f", "x.yaml", "--dry-run").status == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--cmd", " "], "--cmd is empty"),
+        (["--cmd", "x", "-f", "acb.yaml"], "exclude each other"),
+        (["CONTEXT", "-f", "none.yaml"], "the context has no file 'none.yaml'"),
+        (["CONTEXT", "-f", "Dockerfile"], "Dockerfile:1: "),
+        (["CONTEXT", "--values", "none.yaml"], "the context has no file 'none.yaml'"),
+        (["-f", "CONTEXT"], "cannot be read: Is a directory"),
+        (["-f", "CONTEXT/bytes.yaml"], "is not UTF-8"),
+        (["-f", "CONTEXT/large.yaml"], "has more than 1,048,576 bytes"),
+        (["CONTEXT", "--set-secret", "NOT_THERE"], "the environment has none of that name"),
+        (["CONTEXT", "--set-secret", "=x"], "name"),
+        (["CONTEXT", "--platform", "linux/amd46"], "did you mean amd64?"),
+    ],
+)
+def test_what_is_wrong_with_a_run_makes_none(
+    tracker: Tracker, context: Path, words: list[str], said: str
+) -> None:
+    (context / "bytes.yaml").write_bytes(b"a: \xff\xfe\n")
+    (context / "large.yaml").write_bytes(b"#" * (1 << 21))
+
+    done = tracker("run", *[word.replace("CONTEXT", str(context)) for word in words])
+
+    assert (done.status, done.out) == (2, "")
+    assert said in done.err
+    assert "\nhint: " in done.err
+    assert not (context.parent / "state" / "graph.db").exists()

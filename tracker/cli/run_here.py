@@ -1,0 +1,142 @@
+"""`tracker run` in this process: what it would do, and doing it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import tempfile
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+import click
+
+from graph.clock import now
+from rebuild.context.where import Folder, Nothing, Source
+from rebuild.context_secrets import ContextSecrets
+from rebuild.definition import Definition, FileStep, InlineStep
+from rebuild.preparation import prepare
+from rebuild.run import outputs_of
+from rebuild.run_summary import summary
+from rebuild.run_variables import RunVariables
+from rebuild.runs import Run, Status
+from rebuild.secret import HIDDEN, Secret
+from rebuild.step_place import EngineCalls, EngineKind, PlanSetting, RunPlace
+from rebuild.step_plan import plan_steps
+from rebuild.task_work import Work, finish_work, prepare_work, read_written
+from rebuild.template import Surroundings
+from tracker.carrying import carry_out_here, to_terminal
+from tracker.cli.main import report
+from tracker.cli.run_typed import Asked
+from tracker.cli.table import print_json
+from tracker.equipping import read_context_secrets
+from tracker.settings import Settings
+from tracker.state import State
+from tracker.workshop import Workshop, unheard
+
+DRY_RUN_ID = "dryrun"
+
+
+def print_plan(
+    asked: Asked, definition: Definition, settings: Settings, state: State, *, as_json: bool
+) -> None:
+    """The engine calls of each step; needs no engine."""
+    work = asyncio.run(_work(asked, definition, settings, state))
+    _print_plan(plan_json(work, settings, state, definition), as_json=as_json)
+
+
+def run_here(
+    asked: Asked, definition: Definition, settings: Settings, state: State, *, quiet: bool, as_json: bool
+) -> int:
+    """Carry it out; answers the exit status. A mistake in a task file of this machine makes no run."""
+    if isinstance(Source.parse(definition.context).place, Folder | Nothing):
+        work = asyncio.run(_work(asked, definition, settings, state))
+        plan_json(work, settings, state, definition)
+    return _carry_out(asked, definition, settings, state, quiet=quiet, as_json=as_json)
+
+
+async def _work(asked: Asked, definition: Definition, settings: Settings, state: State) -> Work:
+    """What there is to do, with *** for what a vault would give."""
+    step = definition.step
+    assert isinstance(step, FileStep | InlineStep)
+    with tempfile.TemporaryDirectory(prefix="tracker-") as scratch:
+        opening = await _opened(asked, settings, state)
+        context = (await prepare(definition, Path(scratch), to_terminal, secrets=opening)).folder
+        written = read_written(step, context, asked.secret_values)
+        here = definition.platform
+        variables = RunVariables(
+            DRY_RUN_ID, now(), settings.registry, os=here.os, architecture=here.architecture
+        )
+        prepared = prepare_work(
+            written,
+            variables,
+            Surroundings(now(), SystemRandom()),
+            context=context,
+            aliases=settings.alias_rules,
+        )
+        hidden = {source.id: Secret(HIDDEN) for source in prepared.wanted}
+        return finish_work(prepared, written, hidden, strict=asked.strict)
+
+
+async def _opened(asked: Asked, settings: Settings, state: State) -> ContextSecrets:
+    if not asked.opening:
+        return ContextSecrets()
+    async with Workshop(settings, state) as workshop:
+        return await read_context_secrets(asked.opening, workshop.places())
+
+
+def plan_json(work: Work, settings: Settings, state: State, definition: Definition) -> dict[str, object]:
+    """What the engine would be called with, on a machine that needs no special options."""
+    kind = EngineKind.DOCKER if settings.engine == "docker" else EngineKind.PODMAN
+    setting = PlanSetting(
+        RunPlace(DRY_RUN_ID, str(state.scratch / DRY_RUN_ID)),
+        EngineCalls.unprobed(kind),
+        platform=definition.platform,
+    )
+    steps = plan_steps(work.taskfile, setting, secrets=work.secrets)
+    return {
+        "steps": [planned.to_json(work.secrets) for planned in steps],
+        "warnings": [str(warning) for warning in work.taskfile.warnings],
+    }
+
+
+def _print_plan(plan: dict[str, Any], *, as_json: bool) -> None:
+    for warning in plan["warnings"]:
+        click.echo(f"warning: {warning}", err=True)
+    if as_json:
+        print_json({"steps": plan["steps"]})
+        return
+    for step in plan["steps"]:
+        after = f" after {', '.join(step['depends_on'])}" if step["depends_on"] else ""
+        click.echo(click.style(f"{step['id']}: {step['kind']}{after}", bold=True))
+        for call in [step["argv"], *step.get("also", [])]:
+            click.echo(f"  {shlex.join(call)}")
+
+
+def _announce(run: Run) -> None:
+    click.echo(f"Queued a run with ID: {run.run_id}", err=True)
+
+
+def _carry_out(
+    asked: Asked, definition: Definition, settings: Settings, state: State, *, quiet: bool, as_json: bool
+) -> int:
+    workshop = Workshop(
+        settings,
+        state,
+        listen=unheard if quiet else to_terminal,
+        typed_values=asked.secret_values,
+        typed_context=asked.opening,
+    )
+    done, outcome = asyncio.run(carry_out_here(workshop, definition, announce=_announce))
+    if outcome.error is not None:
+        report(outcome.error, outcome.hint)
+    outputs = outputs_of(outcome)
+    if as_json:
+        told = {"run_id": done.run_id, "status": outcome.status, "error": outcome.error, "outputs": outputs}
+        click.echo(json.dumps(told, indent=2))
+    else:
+        for output in outputs:
+            click.echo(f"{output['reference']}@{output['digest']}")
+        click.echo(summary(done.run_id, outcome.status, (now() - done.created_at).total_seconds()), err=True)
+    return 0 if outcome.status is Status.SUCCEEDED else 1

@@ -1,0 +1,82 @@
+"""A run as it was typed: options of `tracker run` to what is to be done. Carries nothing out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from graph.errors import WrongUse
+from graph.reference import Platform
+from rebuild.context.where import Folder, Nothing, Source
+from rebuild.context_secrets import Sources as ContextSources
+from rebuild.definition import Definition, FileStep, InlineStep
+from rebuild.secret import Secret
+from rebuild.task_secrets import SecretUse, check_secret_name
+from rebuild.task_work import command_file
+from tracker.cli.files_here import STDIN, text_here
+from tracker.settings import Settings
+from tracker.workshop import host_platform
+
+DEFAULT_FILE = "acb.yaml"
+NO_CONTEXT = "/dev/null"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was typed."""
+
+    context: str
+    file: str | None
+    command: str | None
+    values_file: str | None
+    values: Mapping[str, str]
+    secret_values: Mapping[str, Secret]
+    platform: str | None
+    timeout_s: float | None
+    strict: bool
+    opening: ContextSources  # of the context
+
+
+def definition_of(asked: Asked, settings: Settings) -> Definition:
+    """What was typed as a definition; a task file that is not in the context comes along with it."""
+    source = Source.parse(asked.context)
+    return Definition(
+        context=str(source.place.path.resolve()) if isinstance(source.place, Folder) else str(source),
+        step=step_of(asked, source),
+        platform=Platform.parse(asked.platform) if asked.platform else host_platform(),
+        timeout_s=asked.timeout_s or settings.rebuild.timeout,
+    )
+
+
+def step_of(asked: Asked, source: Source) -> FileStep | InlineStep:
+    if asked.command is not None:
+        if asked.file is not None:
+            raise WrongUse("--cmd and --file exclude each other", hint="give one of them")
+        if not asked.command.strip():
+            raise WrongUse("--cmd is empty", hint="write --cmd 'IMAGE ARGUMENTS'")
+        return InlineStep(command_file(asked.command, asked.timeout_s), "", asked.values, asked.strict)
+    file = asked.file or DEFAULT_FILE
+    if file == STDIN:
+        return InlineStep(text_here(STDIN), _values_text(asked), asked.values, asked.strict)
+    if isinstance(source.place, Nothing):
+        return InlineStep(text_here(file), _values_text(asked), asked.values, asked.strict)
+    return FileStep(file, asked.values_file, asked.values, asked.strict)
+
+
+def _values_text(asked: Asked) -> str:
+    return text_here(asked.values_file) if asked.values_file else ""
+
+
+def secret_values(assignments: Iterable[str], environment: Mapping[str, str]) -> dict[str, Secret]:
+    """`NAME=VALUE`, or `NAME` with the value in the environment."""
+    found = {}
+    for text in assignments:
+        name, given, value = text.partition("=")
+        check_secret_name(SecretUse.VALUE, name)
+        if not given and name not in environment:
+            raise WrongUse(
+                f"--set-secret {name!r} has no value, and the environment has none of that name",
+                hint=f"export it first, or write --set-secret {name}=VALUE",
+            )
+        found[name] = Secret(value if given else environment[name])
+    return found
