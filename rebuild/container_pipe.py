@@ -1,7 +1,8 @@
-"""Two containers joined by a pipe of the machine's: what the first prints is read by the second. Plans none.
+"""Two containers joined by a named pipe: what the first prints is read by the second. Plans none.
 
 The bytes do not pass through this process. It holds the reading end, too, and so it sees when the first one
-writes though nobody reads any more.
+writes though nobody reads any more. The second one opens the pipe itself (`READ_PIPE`): what comes by its
+engine's standard input is no way, for podman loses output of a container that does not read all of that.
 """
 
 from __future__ import annotations
@@ -11,11 +12,16 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rebuild.container import Containers
 from rebuild.engine import LogSink
-from rebuild.process import Streams
+from rebuild.process import TO_THE_LOG, Streams
 from rebuild.uninterrupted import uninterrupted
+
+PIPE_IN_CONTAINER = "/acb/input"
+# Opened for both first, for otherwise it waits until somebody writes: he may have done so and gone by then.
+READ_PIPE = f"exec 3<>{PIPE_IN_CONTAINER} <{PIPE_IN_CONTAINER} 3>&-"
 
 _PIPE_BYTES_MOST = 1 << 20  # what Linux lets a pipe hold, unless root asks for more
 _LINE_BYTES_MOST = 8192
@@ -48,6 +54,7 @@ async def run_joined(
     reader: ContainerCall,
     log: LogSink,
     *,
+    pipe: Path,
     timeout_s: float,
     streams: Callable[[int], Streams],
 ) -> JoinedEnd:
@@ -55,9 +62,9 @@ async def run_joined(
 
     `streams` says what of the writer leads into the pipe, whose descriptor it is given. The reader comes to
     the end of its input when the writer has ended. A writer that writes on after the end of the reader is
-    ended, as the shell's are.
+    ended, as the shell's are. `pipe` is made, and removed at the end.
     """
-    with _pipe() as (read, write, close_write):
+    with _named_pipe(pipe) as (read, write, close_write):
 
         async def run(call: ContainerCall, leading: Streams) -> int:
             lines = WholeLines(log)
@@ -67,7 +74,7 @@ async def run_joined(
                 lines.finish()
 
         writing = asyncio.create_task(run(writer, streams(write)))
-        reading = asyncio.create_task(run(reader, Streams(stdin=read)))
+        reading = asyncio.create_task(run(reader, TO_THE_LOG))
         try:
             await asyncio.wait((writing, reading), return_when=asyncio.FIRST_COMPLETED)
             if not writing.done():
@@ -77,7 +84,8 @@ async def run_joined(
             written = None if writing.cancelled() else writing.result()
             return JoinedEnd(written, await reading)
         finally:
-            await uninterrupted(_ended(writing, reading))
+            with _emptied(read):
+                await uninterrupted(_ended(writing, reading))
 
 
 class WholeLines:
@@ -102,31 +110,54 @@ class WholeLines:
 
 
 @contextlib.contextmanager
-def _pipe() -> Iterator[tuple[int, int, Callable[[], None]]]:
-    read, write = os.pipe()
-    with contextlib.ExitStack() as writing:
+def _named_pipe(path: Path) -> Iterator[tuple[int, int, Callable[[], None]]]:
+    """Both ends, open, and what closes the writing one."""
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    os.mkfifo(path)
+    path.chmod(0o666)  # for whomever the container runs as; the folder around it is the run's alone
+    with contextlib.ExitStack() as both, contextlib.ExitStack() as writing:
+        both.callback(path.unlink)
+        read = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        both.callback(os.close, read)
+        write = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         writing.callback(os.close, write)
-        try:
-            yield read, write, writing.close
-        finally:
-            os.close(read)
+        yield read, write, writing.close
 
 
 async def _until_it_writes(writing: asyncio.Task[int], read: int) -> None:
     """Wait for its end, or for bytes besides those that were in the pipe already: then end it."""
-    os.set_blocking(read, False)
-    with contextlib.suppress(BlockingIOError):
-        os.read(read, _PIPE_BYTES_MOST)
-    loop, more = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(read, more.set)
-    written = asyncio.create_task(more.wait())
-    try:
+    more = asyncio.Event()
+    with _emptied(read, more):
+        more.clear()
+        written = asyncio.create_task(more.wait())
         await asyncio.wait((writing, written), return_when=asyncio.FIRST_COMPLETED)
+        written.cancel()
         if not writing.done():
             await _ended(writing)
+
+
+@contextlib.contextmanager
+def _emptied(read: int, more: asyncio.Event | None = None) -> Iterator[None]:
+    """Read and forget what comes, what is there before anything else.
+
+    An engine that waits for a full pipe does not hear of the end of its container, and cannot remove it.
+    """
+    loop = asyncio.get_running_loop()
+
+    def forget() -> None:
+        with contextlib.suppress(BlockingIOError):
+            if not os.read(read, _PIPE_BYTES_MOST):
+                loop.remove_reader(read)  # the end, which would be told for ever
+            elif more is not None:
+                more.set()
+
+    forget()
+    loop.add_reader(read, forget)
+    try:
+        yield
     finally:
         loop.remove_reader(read)
-        written.cancel()
 
 
 async def _ended(*tasks: asyncio.Task[int]) -> None:

@@ -33,7 +33,6 @@ Sink = Callable[[bytes], None]
 class Streams:
     """Where the streams of a command lead: file descriptors, which stay the caller's. None is the log."""
 
-    stdin: int = asyncio.subprocess.DEVNULL
     stdout: int | None = None
     stderr: int | None = None
 
@@ -136,7 +135,6 @@ def _for_one_log(streams: Streams) -> Streams:
     pipe = asyncio.subprocess.PIPE
     err = asyncio.subprocess.STDOUT if streams.stdout is None else pipe
     return Streams(
-        streams.stdin,
         pipe if streams.stdout is None else streams.stdout,
         err if streams.stderr is None else streams.stderr,
     )
@@ -149,7 +147,7 @@ async def _start(argv: Sequence[str], env: Mapping[str, str], streams: Streams) 
         *dies_with_parent(),
         *argv,
         env=dict(env),
-        stdin=streams.stdin,
+        stdin=asyncio.subprocess.DEVNULL,
         stdout=streams.stdout,
         stderr=streams.stderr,
         start_new_session=True,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rebuild.container_pipe import PIPE_IN_CONTAINER, READ_PIPE
 from rebuild.mask import masked
 from rebuild.secret import Secret
 from rebuild.step_build import Argv, refused
@@ -84,15 +85,15 @@ class StepContainer:
         if action.tail is None:
             return None
         tail = action.tail
-        after = f'(exit "$1") {tail.after}'
+        pipe = f"{self.setting.place.pipe(self.step)}:{PIPE_IN_CONTAINER}"
         return PlannedTail(
             tail.stdout,
             tail.stderr,
-            self._helper("--interactive", script=tail.reader) if tail.reader else None,
-            (*self._helper(script=after), DEFAULT_SHELL, EXIT_CODE) if tail.after else None,
+            self._helper(f"{READ_PIPE}\n{tail.reader}", f"--volume={pipe}") if tail.reader else None,
+            (*self._helper(f'(exit "$1") {tail.after}'), DEFAULT_SHELL, EXIT_CODE) if tail.after else None,
         )
 
-    def _helper(self, *flags: str, script: str) -> Argv:
+    def _helper(self, script: str, *flags: str) -> Argv:
         place = self.setting.place
         network = (word for word in _joined(self.taskfile, self.step, self.setting) if "-alias" not in word)
         return (

@@ -80,6 +80,10 @@ class RunPlace:
         """Its helper container. No step can have a name with that dot before its id."""
         return f"{self.prefix}.helper-{step.id}"
 
+    def pipe(self, step: Step) -> str:
+        """What leads from the step's own container to its helper."""
+        return f"{self.folder}/pipes/{step.id}"
+
     def outputs(self, step: Step) -> str:
         """The folder that holds the file `outputs` of one step."""
         return f"{self.folder}/outputs/{step.id}"

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from graph.errors import TrackerError
 from graph.reference import ImageRef
@@ -116,6 +117,7 @@ async def _to_the_end(step: Step, site: Site, planned: PlannedStep, log: Callabl
             ContainerCall(own, name),
             ContainerCall(tail.reader, helper),
             log,
+            pipe=Path(site.place.pipe(step)),
             timeout_s=step.timeout_s,
             streams=partial(_led, tail),
         )

@@ -67,6 +67,9 @@ def _cmd(fields: Fields, reading: Reading) -> Action | None:
     if fields.switch("shell"):
         return _script(fields, line)
     at = first_operator(line, reading.variables())
+    if at is not None and not line[:at].strip():
+        fields.fault("cmd", f"cmd of {fields.what} begins with an operator", hint="write IMAGE arguments | …")
+        return None
     words = _words(fields, "cmd", line[:at], reading)
     if not words or not _is_image(fields, "cmd", words[0]):
         return None

@@ -64,7 +64,7 @@ def test_a_step_that_is_wrong_does_not_make_those_that_wait_for_it_wrong() -> No
     )[:1]
 
     assert problem.line == 2
-    assert len(refused("steps:\n- {id: a, cmd: 'x|y'}\n- {cmd: y, when: [a]}\n")) == 1
+    assert len(refused("steps:\n- {id: a, cmd: 'x&y'}\n- {cmd: y, when: [a]}\n")) == 1
 
 
 def test_a_finally_step_waits_for_the_ends_of_all_others() -> None:
