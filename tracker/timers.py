@@ -24,7 +24,7 @@ from tracker.metrics import Metrics
 from tracker.pulse import unheard
 
 TICK_S = 1.0  # how soon a change of the timers is seen
-AT_ONCE_MOST = 200  # timers in one transaction; the loop goes on between two
+AT_ONCE_MOST = 50  # timers in one transaction, some 10 ms; the loop goes on between two
 _JOB = "timers"
 _SET_BACK_S = 2.0  # less than this the clock is only being adjusted
 
