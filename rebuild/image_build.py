@@ -25,7 +25,7 @@ from rebuild.resolve import Memory, Resolved, resolve, taken
 from rebuild.secret import Secret
 
 DOCKERFILE_BYTES_MOST = 1024 * 1024
-_NAMES = ("Dockerfile", "Containerfile")
+DOCKERFILE_NAMES = ("Dockerfile", "Containerfile")
 
 
 class NotWhatWasPinned(TrackerError):
@@ -140,7 +140,7 @@ def find_dockerfile(wanted: ImageBuild) -> Path:
         raise WrongUse(
             f"context {context} is not a folder", hint="name the folder that the Dockerfile copies from"
         )
-    candidates = [wanted.dockerfile] if wanted.dockerfile else [context / name for name in _NAMES]
+    candidates = [wanted.dockerfile] if wanted.dockerfile else [context / name for name in DOCKERFILE_NAMES]
     for path in candidates:
         if path.is_file():
             return path

@@ -11,7 +11,7 @@ from graph.reference import ImageRef
 from rebuild.context.where import Folder, Source
 from rebuild.context_secrets import ContextSecrets
 from rebuild.definition import Definition, DockerStep
-from rebuild.image_build import ImageBuild
+from rebuild.image_build import DOCKERFILE_NAMES, ImageBuild
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,14 @@ def image_build(definition: Definition, step: DockerStep, context: Prepared) -> 
 
 def _dockerfile(step: DockerStep, context: Prepared) -> Path | None:
     """A Dockerfile may lie outside of the user's own folder, but not outside of what was fetched."""
-    if step.dockerfile is None:
-        return None
-    path = context.folder / step.dockerfile
-    if not context.is_local and not path.resolve().is_relative_to(context.folder.resolve()):
-        raise WrongUse(f"Dockerfile {step.dockerfile!r} leads out of the context", hint="name one inside it")
-    return path
+    names = [step.dockerfile] if step.dockerfile else DOCKERFILE_NAMES
+    if not context.is_local:
+        for name in (*names, *(f"{name}.dockerignore" for name in names), ".dockerignore"):
+            _check_inside(context.folder, name)
+    return context.folder / step.dockerfile if step.dockerfile else None
+
+
+def _check_inside(folder: Path, name: str) -> None:
+    """A stranger's file may be a link to what is on this machine, and errors quote what they read."""
+    if not (folder / name).resolve().is_relative_to(folder.resolve()):
+        raise WrongUse(f"file {name!r} leads out of the context", hint="name a Dockerfile inside it")

@@ -110,7 +110,8 @@ class Checkout:
         same = _host_of(source) == _host_of(git.source)
         login = source.login or (git.login if same else None)
         below = replace(git, source=source, login=login, ssh=git.ssh if same else None)
-        await self._check_out(below, _Found(commit, is_commit=True), parent / path)
+        place = await asyncio.to_thread(_place_of, git.source, parent, path)
+        await self._check_out(below, _Found(commit, is_commit=True), place)
 
     async def _fill_lfs(self, git: GitCommand, folder: Path) -> None:
         """Replace LFS's pointers by what they point to, once it is known to fit."""
@@ -239,6 +240,14 @@ async def _submodule_url(git: GitCommand, parent: Path, path: str) -> str | None
         (key[: -len(".path")] for key, value in pairs if key.endswith(".path") and value == path), None
     )
     return said.get(f"{name}.url") if name else None
+
+
+def _place_of(source: Git, parent: Path, path: str) -> Path:
+    """Where a submodule goes. A forged tree may have a link under the same name as a folder of it."""
+    place = parent / path
+    if place.resolve() != parent.resolve() / path or (place.exists() and any(place.iterdir())):
+        raise Unsafe(f"context {source.url}: submodule {path!r} has something else in its place")
+    return place
 
 
 def _submodule_source(parent: Git, path: str, url: str) -> Git:

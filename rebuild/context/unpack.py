@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rebuild.context.archive import HEAD_BYTES, PIECE_BYTES, Readable, TarStream, open_tar
-from rebuild.context.fault import ContextError, Unsafe
+from rebuild.context.fault import ContextError, TooLarge, Unsafe
 from rebuild.context.limits import Meter
 from rebuild.context.tree import Tree, parts_of
 
@@ -64,6 +64,8 @@ def _members(stream: TarStream) -> Iterator[tarfile.TarInfo]:
                 kept.clear()  # it keeps every member that it has seen
     except (tarfile.TarError, ValueError, OverflowError, IndexError) as error:
         raise ContextError(f"the context is a tar that is broken: {error}") from None
+    except RecursionError:  # tarfile calls itself for every header that is about the next one
+        raise TooLarge("the context has a tar with header upon header and nothing behind them") from None
 
 
 def _place(

@@ -60,6 +60,14 @@ class Repository:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
+    def written(self, kind: str, content: bytes) -> str:
+        """An object as it stands, whether git would write it or not."""
+        done = subprocess.run(
+            ["git", "hash-object", "-t", kind, "--literally", "-w", "--stdin"],
+            input=content, cwd=self.folder, env=_ENVIRONMENT, capture_output=True, check=True,
+        )  # fmt: skip
+        return done.stdout.decode().strip()
+
     def commit(self, files: Mapping[str, str]) -> str:
         """Write the files, commit them, and answer the commit."""
         for name, content in files.items():
