@@ -267,7 +267,7 @@ def assert_the_same_from_elsewhere(made: Scene, service: RealService) -> None:
     here = token(service, "read")
     for command in (
         ("deps", made.image("app"), "--json"),
-        ("rdeps", made.base_name),
+        ("rdeps", made.base_name, "--json"),
         ("images", "--json"),
         ("stale", "--json"),
         ("plan", "--json"),

@@ -9,9 +9,9 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from graph.errors import WrongUse
+from rebuild.web_url import WebUrl
 
 _HINT = "write https://HOST, http://HOST:PORT or unix:/PATH"
 
@@ -42,6 +42,11 @@ class WebAddress:
         except ValueError:
             return False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether others can read along."""
+        return not self.tls and not self.is_loopback
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         usual = 443 if self.tls else 80
@@ -59,21 +64,17 @@ def parse_address(text: str) -> Address:
         if not path.is_absolute():
             raise WrongUse(f"server {text[:200]!r}: the path of a socket begins with '/'", hint=_HINT)
         return UnixAddress(path)
-    try:
-        url = urlsplit(text)
-        port = url.port
-    except ValueError as error:
-        raise WrongUse(f"server {text[:200]!r} is not a URL: {error}", hint=_HINT) from None
-    if url.scheme not in ("http", "https") or not url.hostname or any(c.isspace() for c in text):
+    url = WebUrl.parse(text)
+    if url is None or url.scheme not in ("http", "https"):
         raise WrongUse(f"server {text[:200]!r} is not a URL of a service", hint=_HINT)
-    if "@" in url.netloc:
+    if url.has_user:
         raise WrongUse(
             "the URL of a server holds no user", hint="give the token in TRACKER_TOKEN or with --token-file"
         )
-    if url.query or url.fragment:
+    if url.after:
         raise WrongUse(f"server {text[:200]!r}: leave out what follows '?' and '#'", hint=_HINT)
     tls = url.scheme == "https"
-    return WebAddress(url.hostname, port or (443 if tls else 80), tls, url.path.rstrip("/"))
+    return WebAddress(url.host, url.port or (443 if tls else 80), tls, url.path.rstrip("/"))
 
 
 def answering(path: Path) -> bool:

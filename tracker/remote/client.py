@@ -126,6 +126,13 @@ def check(answer: http.client.HTTPResponse) -> None:
     """Raise what an error of the service says."""
     if answer.status < 300:
         return
+    if answer.status < 400:  # not followed: the token is for the address that somebody named
+        elsewhere = (answer.getheader("location") or "nowhere")[:200]
+        raise Refused(
+            f"the service sends on to {elsewhere!r}",
+            answer.status,
+            hint="if that is the service, name that address with --server, without /api/v1 and what follows",
+        )
     try:
         told = json.loads(_whole(answer))
         message, hint = str(told["error"]), told.get("hint")

@@ -47,12 +47,14 @@ class ServerAsked:
         text = self.server or os.environ.get(SERVER_VARIABLE)
         if not text or text == HERE:
             return None
-        from tracker.remote.address import parse_address
+        from tracker.remote.address import WebAddress, parse_address
         from tracker.remote.client import Client
         from tracker.remote.tokens import find_token
 
         address = parse_address(text)
         token = find_token(str(address), self.token_file, os.environ)
+        if token is not None and isinstance(address, WebAddress) and address.is_open:
+            click.echo(f"warning: the token goes to {address} in the clear; write https://", err=True)
         ca_file = self.ca_file or _path(os.environ.get(CA_VARIABLE))
         return Client(address, token, ca_file)
 
