@@ -13,7 +13,7 @@ import sqlite3
 import zoneinfo
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone, tzinfo
 
 from graph.clock import from_text, to_text
 from graph.errors import TrackerError, WrongUse
@@ -216,8 +216,10 @@ def check_time_zone(name: str) -> str:
     return name
 
 
-def zone_of(name: str) -> zoneinfo.ZoneInfo:
+def zone_of(name: str) -> tzinfo:
     """Names come from outside and become paths in the database of zones. Raises `WrongUse`."""
+    if name == UTC:
+        return timezone.utc  # noqa: UP017 - UTC is a name here; a machine without the database has it too
     # Not there; another kind of file; a folder.
     with contextlib.suppress(zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         if _ZONE.fullmatch(name):
