@@ -48,6 +48,13 @@ def imported(tree: ast.Module) -> set[str]:
     return found
 
 
+def prefixes(tree: ast.Module) -> set[str]:
+    """The first two names of every module that is imported out of a package of ours."""
+    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    modules |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    return {".".join(module.split(".")[:2]) for module in modules}
+
+
 def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -65,6 +72,16 @@ def test_a_package_imports_only_those_below_it(package: str) -> None:
 
     assert modules
     assert names([path for path in modules if imported(parse(path)) & forbidden]) == []
+
+
+@pytest.mark.parametrize(
+    ("package", "other"), [("api", "cli"), ("cli", "api"), ("views", "cli"), ("views", "api")]
+)
+def test_commands_and_routes_meet_in_the_views(package: str, other: str) -> None:
+    modules = sorted((ROOT / "tracker" / package).rglob("*.py"))
+
+    assert modules
+    assert names([path for path in modules if f"tracker.{other}" in prefixes(parse(path))]) == []
 
 
 def test_the_graph_talks_to_nobody() -> None:

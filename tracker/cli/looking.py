@@ -10,7 +10,7 @@ from graph.clock import now
 from graph.errors import StoreError
 from tracker.cli.main import Place
 from tracker.state import State, find_config, find_state
-from tracker.views.look import Look as Look
+from tracker.views.look import Look
 from tracker.written_settings import Written, read_written
 
 
