@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from graph.errors import WrongUse
 from rebuild.secret import Secret
+from rebuild.web_url import WebUrl
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_.:-]{1,255}")
@@ -106,7 +106,7 @@ def parse_source(text: str) -> Source:
                 return FromCredential(_credential(rest))
             case "vault":
                 return _vault(rest)
-            case "https" if (_host(text) or "").endswith(_KEYVAULT_HOSTS):
+            case "https" if _is_keyvault(text):
                 return parse_keyvault(text)
             case _:
                 pass
@@ -115,26 +115,19 @@ def parse_source(text: str) -> Source:
 
 def parse_keyvault(url: str) -> FromKeyVault:
     """A `keyvault:` of a task file: https, `/secrets/NAME[/VERSION]`. Raises `SourceRefused`."""
-    host = _host(url)
-    parts = urlsplit(url) if host else None
-    found = _KEYVAULT_PATH.fullmatch(parts.path) if parts and not parts.query and not parts.fragment else None
-    if parts is None or host is None or parts.scheme != "https" or found is None:
+    parts = WebUrl.parse(url)
+    found = _KEYVAULT_PATH.fullmatch(parts.path) if parts else None
+    if parts is None or found is None or parts.scheme != "https" or parts.has_user or parts.after:
         raise SourceRefused(
             f"keyvault {url[:200]!r} is not the URL of a secret",
             hint="write https://VAULT.vault.azure.net/secrets/NAME",
         )
-    return FromKeyVault(host, found[1], found[2])
+    return FromKeyVault(parts.authority, found[1], found[2])
 
 
-def _host(url: str) -> str | None:
-    """The host of a URL in lower case, with its port; None where there is none, or more than that."""
-    try:
-        parts = urlsplit(url)
-        if parts.username is not None or not parts.hostname:
-            return None
-        return parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
-    except ValueError:
-        return None
+def _is_keyvault(url: str) -> bool:
+    parts = WebUrl.parse(url)
+    return parts is not None and not parts.has_user and parts.authority.endswith(_KEYVAULT_HOSTS)
 
 
 def mapped(source: FromKeyVault, table: Mapping[str, str]) -> Source:

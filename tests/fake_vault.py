@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -27,12 +29,14 @@ class FakeVault:
     faults: list[int] = field(default_factory=list)  # statuses of the next answers
     delay_s: float = 0.0
     body: bytes | None = None  # in place of every answer
+    redirects_to: str = "http://127.0.0.1:9/"  # with the fault 307
     requests: list[tuple[str, str]] = field(default_factory=list)
     port: int = 0
+    scheme: str = "http"
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def answer(
         self, method: str, path: str, token: str | None, namespace: str | None, body: dict[str, Any]
@@ -96,7 +100,7 @@ def _handler(vault: FakeVault) -> type[BaseHTTPRequestHandler]:
             with contextlib.suppress(ConnectionError):  # whoever asked may have given up
                 self.send_response(status)
                 if status == 307:
-                    self.send_header("location", "http://127.0.0.1:9/")
+                    self.send_header("location", vault.redirects_to)
                 self.send_header("content-length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text)
@@ -108,10 +112,17 @@ def _handler(vault: FakeVault) -> type[BaseHTTPRequestHandler]:
 
 
 @contextlib.contextmanager
-def fake_vault() -> Iterator[FakeVault]:
+def fake_vault(identity: tuple[Path, Path] | None = None) -> Iterator[FakeVault]:
+    """`identity` is a certificate with its key: then it speaks TLS."""
     vault = FakeVault()
     listener = ThreadingHTTPServer(("127.0.0.1", 0), _handler(vault))
     listener.daemon_threads = True
+    if identity is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*identity)
+        listener.socket = context.wrap_socket(listener.socket, server_side=True)
+        listener.handle_error = lambda *_: None  # type: ignore[method-assign]  # who asked hung up: meant
+        vault.scheme = "https"
     vault.port = listener.server_port
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

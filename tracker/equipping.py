@@ -148,7 +148,8 @@ class VaultOfEnvironment:
 
     async def read(self, path: str, key: str) -> Secret:
         if self._client is None:
-            from tracker.vault import VaultClient, VaultSettings
+            from tracker.vault import VaultClient
+            from tracker.vault_settings import VaultSettings
 
             settings = VaultSettings.of_environment(self.environment)
             if settings is None:

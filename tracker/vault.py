@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -15,106 +12,25 @@ from urllib.parse import quote
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from graph.errors import WrongUse
 from rebuild.secret import Secret
-from rebuild.secret_reader import SECRET_BYTES_MOST, SecretUnavailable
-from tracker.registry.hosts import is_loopback
+from rebuild.secret_reader import SecretUnavailable
+from tracker.registry.fault import first_cause
 from tracker.registry.settings import Clock, Patience
+from tracker.vault_answer import (
+    BadRequest,
+    NoSuchPath,
+    Passing,
+    TokenRefused,
+    bounded,
+    object_of,
+    read_answer,
+    value_of,
+)
+from tracker.vault_settings import AppRole, VaultSettings
 
-ANSWER_BYTES_MOST = 1024 * 1024
 TIMEOUT_S = 10.0
 PATIENCE = Patience(attempts=4, total_s=60.0, first_s=0.5, most_s=10.0)
 TOKEN_USED_FOR = 0.8  # of its life; then a new one is asked for
-
-
-class VaultSettingsWrong(WrongUse):
-    """The variables that say where Vault is and who we are there do not fit together."""
-
-
-class _Passing(SecretUnavailable):
-    """Worth asking again."""
-
-
-class _TokenRefused(SecretUnavailable):
-    """403: the token has expired, or its policy does not allow this."""
-
-
-class _NoSuchPath(SecretUnavailable):
-    """404."""
-
-
-class _BadRequest(SecretUnavailable):
-    """400, which a login with a wrong role gets."""
-
-
-@dataclass(frozen=True, slots=True)
-class AppRole:
-    role_id: str
-    secret_id: Secret
-    mount: str = "approle"
-
-
-@dataclass(frozen=True, slots=True)
-class VaultSettings:
-    """Where Vault is, and either a token or a role to log in with."""
-
-    address: str
-    identity: Secret | AppRole
-    namespace: str | None = None
-    ca_file: Path | None = None
-
-    @classmethod
-    def of_environment(cls, environment: Mapping[str, str]) -> VaultSettings | None:
-        """By Vault's own variables; token and secret id may also be the systemd credentials `vault-token` and
-        `vault-secret-id`. None without VAULT_ADDR. Raises `VaultSettingsWrong`."""
-        address = environment.get("VAULT_ADDR")
-        if not address:
-            return None
-        ca_file = environment.get("VAULT_CACERT")
-        return cls(
-            _checked(address.rstrip("/")),
-            _identity(environment),
-            environment.get("VAULT_NAMESPACE") or None,
-            Path(ca_file) if ca_file else None,
-        )
-
-
-def _checked(address: str) -> str:
-    try:
-        url = httpx.URL(address)
-        host, scheme = url.host, url.scheme
-    except httpx.InvalidURL:
-        host = scheme = ""
-    if scheme not in ("http", "https") or not host or "@" in address:
-        raise VaultSettingsWrong("VAULT_ADDR is not a URL", hint="write https://vault.example.com:8200")
-    if scheme == "http" and not is_loopback(host):
-        raise VaultSettingsWrong(
-            f"VAULT_ADDR {address}: a token would go over plain http",
-            hint="write https://, with VAULT_CACERT",
-        )
-    return address
-
-
-def _identity(environment: Mapping[str, str]) -> Secret | AppRole:
-    token = environment.get("VAULT_TOKEN") or _credential(environment, "vault-token")
-    if token:
-        return Secret(token)
-    role_id = environment.get("VAULT_ROLE_ID")
-    secret_id = environment.get("VAULT_SECRET_ID") or _credential(environment, "vault-secret-id")
-    if role_id and secret_id:
-        return AppRole(role_id, Secret(secret_id))
-    raise VaultSettingsWrong(
-        "VAULT_ADDR is set, and neither a token nor a role to log in with",
-        hint="set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID; or give the credential vault-token",
-    )
-
-
-def _credential(environment: Mapping[str, str], name: str) -> str | None:
-    folder = environment.get("CREDENTIALS_DIRECTORY")
-    try:
-        return Path(folder, name).read_text().strip() if folder else None
-    except FileNotFoundError:
-        return None
 
 
 @dataclass(slots=True)
@@ -148,27 +64,27 @@ class VaultClient:
         token = await self._valid_token()
         try:
             found = await self._secret(path, token)
-        except _TokenRefused:
+        except TokenRefused:
             if token == self.settings.identity:
                 raise
             self._forget(token)  # it may have been revoked before its time
             found = await self._secret(path, await self._valid_token())
-        return _value_of(path, key, found)
+        return value_of(path, key, found)
 
     async def _secret(self, path: str, token: Secret) -> dict[str, Any]:
         mount, version = await self._mount_of(path, token)
         if version != "2":
-            return _object((await self._ask("GET", path, token)).get("data"), path)
+            return object_of((await self._ask("GET", path, token)).get("data"), path)
         answer = await self._ask("GET", f"{mount}data/{path.removeprefix(mount)}", token)
-        return _object(_object(answer.get("data"), path).get("data"), path)
+        return object_of(object_of(answer.get("data"), path).get("data"), path)
 
     async def _mount_of(self, path: str, token: Secret) -> tuple[str, str]:
         """Where the engine that has the path is mounted, and its version; asked as the vault command does."""
         try:
             answer = await self._ask("GET", f"sys/internal/ui/mounts/{path}", token)
-        except _NoSuchPath:
+        except NoSuchPath:
             return f"{path.partition('/')[0]}/", "1"  # a Vault older than 0.10
-        found = _object(answer.get("data"), path)
+        found = object_of(answer.get("data"), path)
         mount = found.get("path")
         if not isinstance(mount, str) or not f"{path}/".startswith(mount):
             raise SecretUnavailable("Vault names a mount that the path is not in")
@@ -192,12 +108,12 @@ class VaultClient:
         asked_at = self.clock.monotonic()
         try:
             answer = await self._ask("POST", f"auth/{role.mount}/login", None, body)
-        except (_TokenRefused, _NoSuchPath, _BadRequest) as error:
+        except (TokenRefused, NoSuchPath, BadRequest) as error:
             raise SecretUnavailable(
                 f"Vault does not take the role: {error.message}",
                 hint="check VAULT_ROLE_ID and VAULT_SECRET_ID",
             ) from None
-        auth = _object(answer.get("auth"), "auth")
+        auth = object_of(answer.get("auth"), "auth")
         token, life_s = auth.get("client_token"), auth.get("lease_duration")
         if not isinstance(token, str) or not token:
             raise SecretUnavailable("Vault answered a login without a token")
@@ -212,7 +128,7 @@ class VaultClient:
             sleep=self.clock.sleep,
             stop=stop_after_attempt(self.patience.attempts),
             wait=wait_random_exponential(multiplier=self.patience.first_s, max=self.patience.most_s),
-            retry=retry_if_exception_type(_Passing),
+            retry=retry_if_exception_type(Passing),
             reraise=True,
         )
         return await retrying(self._ask_once, method, path, token, body)
@@ -229,10 +145,15 @@ class VaultClient:
         try:
             async with asyncio.timeout(self.timeout_s):
                 async with self._client().stream(method, url, headers=headers, json=body) as answer:
-                    return _read(answer.status_code, await _bounded(answer))
+                    return read_answer(answer.status_code, await bounded(answer))
         except (httpx.TransportError, TimeoutError) as error:
+            if fault := first_cause(error, ssl.SSLCertVerificationError):
+                raise SecretUnavailable(
+                    f"Vault at {self.settings.address} is not trusted: {fault.verify_message}",
+                    hint="name the authority of its certificate in VAULT_CACERT, and the host as it has it",
+                ) from None
             why = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
-            raise _Passing(f"Vault at {self.settings.address}: {why}", hint="is VAULT_ADDR right?") from None
+            raise Passing(f"Vault at {self.settings.address}: {why}", hint="is VAULT_ADDR right?") from None
 
     def _client(self) -> httpx.AsyncClient:
         if self._http is None:
@@ -250,59 +171,3 @@ class VaultClient:
                     f"VAULT_CACERT {self.settings.ca_file}: {error}", hint="name a PEM file"
                 ) from None
         return context
-
-
-async def _bounded(answer: httpx.Response) -> bytes:
-    body = bytearray()
-    async for piece in answer.aiter_bytes(64 * 1024):
-        body += piece
-        if len(body) > ANSWER_BYTES_MOST:
-            raise SecretUnavailable(f"Vault's answer is over {ANSWER_BYTES_MOST} bytes")
-    return bytes(body)
-
-
-def _read(status: int, body: bytes) -> dict[str, Any]:
-    match status:
-        case 200:
-            try:
-                return _object(json.loads(body), "answer")
-            except (ValueError, RecursionError):
-                raise _Passing("Vault's answer is not JSON") from None
-        case 400:
-            raise _BadRequest("Vault refused the request (400)")
-        case 403:
-            raise _TokenRefused(
-                "Vault does not allow it (403)",
-                hint="check that the token lives and that its policy has this path",
-            )
-        case 404:
-            raise _NoSuchPath(
-                "Vault has no such secret", hint="check the mount and the path with: vault kv get"
-            )
-        case 503:
-            raise _Passing("Vault is sealed or starting (503)", hint="unseal it")
-        case _ if status in (412, 429) or status >= 500:
-            raise _Passing(f"Vault answered with status {status}")
-        case _ if 300 <= status < 400:
-            raise SecretUnavailable(
-                "Vault redirects to another address", hint="set VAULT_ADDR to that of the active node"
-            )
-        case _:
-            raise SecretUnavailable(f"Vault answered with status {status}")
-
-
-def _object(found: Any, what: str) -> dict[str, Any]:
-    if not isinstance(found, dict):
-        raise SecretUnavailable(f"Vault's answer has no object where {what} should be")
-    return found
-
-
-def _value_of(path: str, key: str, found: dict[str, Any]) -> Secret:
-    if key not in found:
-        known = ", ".join(sorted(map(str, found)))[:200] or "none"
-        raise SecretUnavailable(f"the secret has no key {key!r}", hint=f"it has these: {known}")
-    value = found[key]
-    text = value if isinstance(value, str) else json.dumps(value)
-    if len(text.encode(errors="surrogatepass")) > SECRET_BYTES_MOST:
-        raise SecretUnavailable(f"it is over {SECRET_BYTES_MOST} bytes, which no secret may be")
-    return Secret(text)

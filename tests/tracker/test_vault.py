@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,8 @@ from rebuild.secret import Secret
 from rebuild.secret_reader import SecretUnavailable
 from tests.fake_vault import FakeVault, fake_vault
 from tests.tracker.registry.fake_clock import FakeClock
-from tracker.vault import AppRole, VaultClient, VaultSettings, VaultSettingsWrong
+from tracker.vault import VaultClient
+from tracker.vault_settings import AppRole, VaultSettings, VaultSettingsWrong
 
 pytestmark = pytest.mark.anyio
 
@@ -136,6 +138,64 @@ async def test_a_lasting_fault_is_told_and_asked_only_as_often_as_it_may_pass(
 
     assert said in error.message
     assert len(vault.requests) == asked
+
+
+async def test_a_token_does_not_follow_a_redirect(vault: FakeVault) -> None:
+    with fake_vault() as stranger:
+        vault.faults, vault.redirects_to = [307], f"{stranger.address}/v1/secret/shop/db"
+
+        error = await refused(settings(vault))
+
+        assert "redirects to another address" in error.message
+        assert stranger.requests == []
+
+
+async def test_a_path_on_no_mount_says_what_to_check(vault: FakeVault) -> None:
+    error = await refused(settings(vault), "sekret/shop/db")
+
+    assert (error.message, "policy" in str(error.hint)) == ("Vault does not allow it (403)", True)
+
+
+async def test_a_wrong_namespace_is_an_error(vault: FakeVault) -> None:
+    vault.namespace = "team-a"
+
+    assert "no such secret" in (await refused(replace(settings(vault), namespace="team-b"))).message
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for this machine, its own authority, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    made = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    subject = ["-subj", "/CN=vault", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *made]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder / "cert.pem", folder / "key.pem"
+
+
+async def test_a_certificate_is_trusted_by_the_file_of_its_authority(identity: tuple[Path, Path]) -> None:
+    with fake_vault(identity) as vault:
+        vault.tokens[TOKEN] = ("secret/",)
+        vault.secrets["secret/shop/db"] = {"password": "hunter22"}
+
+        assert await read(replace(settings(vault), ca_file=identity[0])) == "hunter22"
+
+
+async def test_a_certificate_of_a_stranger_is_refused_at_once(identity: tuple[Path, Path]) -> None:
+    with fake_vault(identity) as vault:
+        error = await refused(settings(vault))
+
+    assert f"Vault at {vault.address} is not trusted: self-signed certificate" in error.message
+    assert "VAULT_CACERT" in str(error.hint)
+    assert vault.requests == []
+
+
+async def test_a_file_that_is_no_authority_is_named(vault: FakeVault, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+
+    error = await refused(replace(settings(vault), ca_file=tmp_path / "ca.pem"))
+
+    assert f"VAULT_CACERT {tmp_path}/ca.pem" in error.message
 
 
 async def test_what_the_token_may_not_read_is_refused(vault: FakeVault) -> None:

@@ -6,11 +6,14 @@ import os
 import re
 import ssl
 from collections.abc import Iterator
+from typing import TypeVar
 
 import httpx
 
 from rebuild.registry import RegistryUnavailable
 from tracker.registry.settings import RegistrySettings
+
+_Cause = TypeVar("_Cause", bound=Exception)
 
 # h11 and httpcore raise the same for an answer that breaks off as for one that is none.
 _BROKE_OFF = re.compile(r"disconnected|closed connection")
@@ -20,7 +23,7 @@ def unavailable(
     registry: str, what: str, error: Exception, settings: RegistrySettings
 ) -> RegistryUnavailable:
     """The error to raise in the place of `error`; `what` was asked of the registry."""
-    hint = _tls_hint(registry) if _first(error, ssl.SSLError) else None
+    hint = _tls_hint(registry) if first_cause(error, ssl.SSLError) else None
     return RegistryUnavailable(f"{registry}: {what}: {_reason(error, settings)}", hint=hint)
 
 
@@ -31,7 +34,7 @@ def short(error: object) -> str:
 
 
 def _reason(error: Exception, settings: RegistrySettings) -> str:
-    if failed := _first(error, ssl.SSLError):
+    if failed := first_cause(error, ssl.SSLError):
         return f"TLS failed: {short(failed)}"
     match error:
         case httpx.ConnectTimeout():
@@ -50,7 +53,8 @@ def _reason(error: Exception, settings: RegistrySettings) -> str:
             return f"a broken answer ({type(_innermost(error)).__name__})"
 
 
-def _first(error: BaseException, kind: type[Exception]) -> BaseException | None:
+def first_cause(error: BaseException, kind: type[_Cause]) -> _Cause | None:
+    """The outermost error of that kind among the causes of one."""
     return next((cause for cause in _causes(error) if isinstance(cause, kind)), None)
 
 
