@@ -98,6 +98,11 @@ def _escaped(character: str, mark: str) -> str:
         return _ESCAPES[character]
     if character.isprintable():
         return character
+    return escaped(character)
+
+
+def escaped(character: str) -> str:
+    """The character by its number, as Go writes what cannot be printed."""
     code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from rebuild.template.budget import Budget
 from rebuild.template.error import Fault
-from rebuild.template.formatting import NIL, made, plain, quoted, real, scientific, shortest
+from rebuild.template.floating import digits, with_point
+from rebuild.template.formatting import NIL, escaped, made, plain, quoted, real
 from rebuild.template.value import Value, measure, raw, type_name
 
 WIDTH_MOST = 1_000_000  # Go's own limit
@@ -29,19 +30,20 @@ class Directive:
     flags: str
     width: int | None
     precision: int | None
+    notes: bool = False  # in a note on a verb that does not fit, where # asks for no source
 
     def has(self, flag: str) -> bool:
         return flag in self.flags
 
-    def pad(self, text: str, *, zeros: bool = False) -> str:
-        """The text at the directive's width; `zeros` lets the flag 0 fill up behind the sign."""
+    def pad(self, text: str, *, zeros: bool = False, signed: bool = True) -> str:
+        """The text at the directive's width; `zeros` lets the flag 0 fill up, behind the sign of a number."""
         missing = (self.width or 0) - len(text)
         if missing <= 0:
             return text
         if self.has("-"):
             return text + " " * missing
         if self.has("0") and zeros:
-            sign = text[:1] if text[:1] in "+- " else ""
+            sign = text[:1] if signed and text[:1] in ("+", "-", " ") else ""
             return sign + "0" * missing + text[len(sign) :]
         return " " * missing + text
 
@@ -127,8 +129,8 @@ def formatted(value: Value, directive: Directive, budget: Budget) -> str:
 def _formatted(value: Value, directive: Directive, budget: Budget) -> str:
     match directive.verb:
         case "T":
-            return directive.pad(type_name(value))
-        case "v" if directive.has("#"):
+            return directive.pad(_cut(type_name(value), directive), zeros=True)
+        case "v" if directive.has("#") and not directive.notes:
             return directive.pad(_as_source(value))
         case _:
             pass
@@ -138,15 +140,14 @@ def _formatted(value: Value, directive: Directive, budget: Budget) -> str:
         case list():
             return f"[{' '.join(_element(each, directive, budget) for each in value)}]"
         case dict():
-            key_directive = replace(directive, precision=None) if directive.verb == "v" else directive
             pairs = (
-                f"{_formatted(key, key_directive, budget)}:{_element(value[key], directive, budget)}"
+                f"{_formatted(key, directive, budget)}:{_element(value[key], directive, budget)}"
                 for key in sorted(value, key=raw)
             )
             return f"map[{' '.join(pairs)}]"
         case bool():
             return (
-                directive.pad(plain(value, budget))
+                directive.pad(plain(value, budget), zeros=True)
                 if directive.verb in "tv"
                 else _bad(value, directive, budget)
             )
@@ -172,8 +173,10 @@ def _by(
     return verb(value, directive) if verb else _bad(value, directive, budget)
 
 
-def _bad(value: Value, directive: Directive, budget: Budget) -> str:
-    return f"%!{directive.verb}({_typed(value, budget)})"
+def _bad(value: Scalar, directive: Directive, budget: Budget) -> str:
+    """The note that the verb does not fit, with the value as %v and yet with the other flags."""
+    shown = _formatted(value, replace(directive, verb="v", notes=True), budget)
+    return f"%!{directive.verb}({type_name(value)}={shown})"
 
 
 def _typed(value: Value, budget: Budget) -> str:
@@ -184,19 +187,29 @@ Scalar = int | float | str
 
 
 def _in_base(base: str) -> Callable[[Scalar, Directive], str]:
-    prefix = {"x": "0x", "X": "0X", "o": "0", "b": "0b", "O": "0o"}.get(base, "")
+    prefix = {"x": "0x", "X": "0X", "o": "0", "b": "0b", "O": "0"}.get(base, "")
 
-    def digits(value: Scalar, directive: Directive) -> str:
+    def whole(value: Scalar, directive: Directive) -> str:
         number = int(value)
-        text = format(abs(number), "o" if base == "O" else base)
-        if directive.precision is not None:
-            text = "" if directive.precision == 0 == number else text.rjust(directive.precision, "0")
-        if base == "O" or directive.has("#"):
+        if number == 0 == directive.precision:
+            return directive.pad("")
+        text = format(abs(number), base.replace("O", "o")).rjust(_least(number, directive), "0")
+        if directive.has("#") and not (prefix == "0" and text.startswith("0")):
             text = prefix + text
-        zeros = directive.precision is None
-        return directive.pad(_signed(text, negative=number < 0, directive=directive), zeros=zeros)
+        if base == "O":
+            text = f"0o{text}"
+        return directive.pad(_signed(text, negative=number < 0, directive=directive))
 
-    return digits
+    return whole
+
+
+def _least(number: int, directive: Directive) -> int:
+    """How many digits there are at least: the flag 0 makes a width one, less the sign."""
+    if directive.precision is not None:
+        return directive.precision
+    fills = directive.has("0") and not directive.has("-")
+    has_sign = number < 0 or directive.has("+") or directive.has(" ")
+    return (directive.width or 0) - has_sign if fills else 0
 
 
 def _signed(text: str, *, negative: bool, directive: Directive) -> str:
@@ -206,7 +219,7 @@ def _signed(text: str, *, negative: bool, directive: Directive) -> str:
 
 
 def _character(value: Scalar, directive: Directive) -> str:
-    return directive.pad(_rune(value))
+    return directive.pad(_rune(value), zeros=True, signed=False)
 
 
 def _rune(value: Scalar) -> str:
@@ -215,52 +228,29 @@ def _rune(value: Scalar) -> str:
 
 
 def _quoted_character(value: Scalar, directive: Directive) -> str:
-    return directive.pad(quoted(_rune(value), "'"))
+    return directive.pad(_literal(_rune(value), directive, "'"), zeros=True)
 
 
 def _code_point(value: Scalar, directive: Directive) -> str:
-    return directive.pad(f"U+{int(value):04X}")
+    shown = f"U+{int(value) % (1 << 64):0{max(4, directive.precision or 0)}X}"
+    rune = _rune(value)
+    return directive.pad(
+        f"{shown} '{rune}'"
+        if directive.has("#") and rune.isprintable() and 0 <= int(value) <= 0x10FFFF
+        else shown
+    )
 
 
-def _fixed(value: Scalar, directive: Directive) -> str:
-    return _float(value, directive, lambda number, precision: f"{number:.{precision}f}")
-
-
-def _exponential(value: Scalar, directive: Directive) -> str:
-    text = _float(value, directive, lambda number, precision: f"{number:.{precision}e}")
-    return text.upper() if directive.verb == "E" else text
-
-
-def _float(value: Scalar, directive: Directive, digits: Callable[[float, int], str]) -> str:
+def _real(value: Scalar, directive: Directive) -> str:
     number = float(value)
-    precision = 6 if directive.precision is None else directive.precision
-    return _finished(number, directive, lambda: digits(abs(number), precision))
-
-
-def _general(value: Scalar, directive: Directive) -> str:
-    number = float(value)
-    precision = directive.precision
-    if precision is None:
-        return _finished(number, directive, lambda: real(abs(number)))
-    return _finished(number, directive, lambda: _to_precision(abs(number), max(1, precision)))
-
-
-def _to_precision(number: float, precision: int) -> str:
-    """So many digits at most, no zeros behind them; an exponent from -5 down, and past the digits."""
-    digits, exponent = shortest(float(f"{number:.{precision - 1}e}"))
-    limit = len(digits) if precision > len(digits) >= exponent + 1 else precision
-    if exponent < -4 or exponent >= limit:
-        return scientific(number, digits, exponent)
-    return f"{number:.{max(0, len(digits) - 1 - exponent)}f}"
-
-
-def _finished(number: float, directive: Directive, digits: Callable[[], str]) -> str:
-    if math.isnan(number) or math.isinf(number):
-        text = real(number)
-        plus = directive.has("+") or text[0] not in "+N"
-        return directive.pad(text if plus else text.removeprefix("+"))
+    text = digits(abs(number), directive.verb, directive.precision)
+    if not math.isfinite(number):  # looks like no number, so zeros do not fill it up
+        signed = _signed(text, negative=number < 0, directive=directive)
+        return directive.pad("+Inf" if signed == "Inf" else signed)
+    if directive.has("#") and directive.verb != "b":
+        text = with_point(text, directive.verb, directive.precision)
     negative = math.copysign(1, number) < 0
-    return directive.pad(_signed(digits(), negative=negative, directive=directive), zeros=True)
+    return directive.pad(_signed(text, negative=negative, directive=directive), zeros=True)
 
 
 def _cut(value: Scalar, directive: Directive) -> str:
@@ -269,14 +259,20 @@ def _cut(value: Scalar, directive: Directive) -> str:
 
 
 def _words(value: Scalar, directive: Directive) -> str:
-    return directive.pad(_cut(value, directive), zeros=directive.verb in "sv")
+    return directive.pad(_cut(value, directive), zeros=True, signed=False)
 
 
 def _quoted_words(value: Scalar, directive: Directive) -> str:
     text = _cut(value, directive)
     if directive.has("#") and "`" not in text and all(c.isprintable() or c == "\t" for c in text):
-        return directive.pad(f"`{text}`")
-    return directive.pad(quoted(text))
+        return directive.pad(f"`{text}`", zeros=True)
+    return directive.pad(_literal(text, directive, '"'), zeros=True)
+
+
+def _literal(text: str, directive: Directive, mark: str) -> str:
+    """In quotes; the flag + leaves ASCII only."""
+    literal = quoted(text, mark)
+    return "".join(c if c.isascii() else escaped(c) for c in literal) if directive.has("+") else literal
 
 
 def _hexadecimal(value: Scalar, directive: Directive) -> str:
@@ -285,7 +281,7 @@ def _hexadecimal(value: Scalar, directive: Directive) -> str:
     text = content.hex(" ") if directive.has(" ") else content.hex()
     if directive.has("#") and text:
         text = " ".join(f"0x{pair}" for pair in text.split(" "))
-    return directive.pad(text.upper() if directive.verb == "X" else text)
+    return directive.pad(text.upper() if directive.verb == "X" else text, zeros=True)
 
 
 _INTEGER: dict[str, Callable[[Scalar, Directive], str]] = {
@@ -296,15 +292,7 @@ _INTEGER: dict[str, Callable[[Scalar, Directive], str]] = {
     "q": _quoted_character,
     "U": _code_point,
 }
-_FLOAT: dict[str, Callable[[Scalar, Directive], str]] = {
-    "f": _fixed,
-    "F": _fixed,
-    "e": _exponential,
-    "E": _exponential,
-    "g": _general,
-    "G": lambda value, directive: _general(value, directive).upper(),
-    "v": _general,
-}
+_FLOAT: dict[str, Callable[[Scalar, Directive], str]] = dict.fromkeys("vbeEfFgGxX", _real)
 _TEXT: dict[str, Callable[[Scalar, Directive], str]] = {
     "s": _words,
     "v": _words,

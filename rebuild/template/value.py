@@ -33,6 +33,14 @@ class Object:
     def printed(self) -> str:
         raise NotImplementedError
 
+    def as_json(self) -> str:
+        """What the JSON of it says, between quotes."""
+        return self.printed()
+
+    @property
+    def kind_name(self) -> str:
+        return "struct"
+
 
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | Object | None"
 List: TypeAlias = "list[Value]"
@@ -72,7 +80,7 @@ def kind_name(value: Value) -> str:
         case None | bool() | int() | float() | str():
             return type_name(value)
         case _:
-            return "struct"
+            return value.kind_name
 
 
 def is_true(value: Value) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from rebuild.template.error import Fault
 from rebuild.template.formatting import plain
@@ -10,6 +11,7 @@ from rebuild.template.function import Scope, functions
 from rebuild.template.value import INT_LEAST, INT_MOST, List, Value, wrapped
 
 _DIGITS_MOST = 20
+_HEXADECIMAL = re.compile(r"(?<=[0-9a-fA-FxX])_(?=[0-9a-fA-F])")
 
 
 def whole(value: Value) -> int:
@@ -42,13 +44,19 @@ def real(value: Value) -> float:
     match value:
         case bool() | int() | float():
             return float(value)
-        case str() if len(value) <= 100 and "_" not in value and value == value.strip():
-            try:
-                return float(value)
-            except ValueError:
-                return 0.0
+        case str() if len(value) <= 100 and value == value.strip():
+            return _parsed_real(value)
         case _:
             return 0.0
+
+
+def _parsed_real(text: str) -> float:
+    """The float that a text writes, as Go reads source: 1_000 and 0x1p4, too; 0 where it writes none."""
+    try:
+        found = float.fromhex(_HEXADECIMAL.sub("", text)) if "p" in text.lower() else float(text)
+    except (ValueError, OverflowError):
+        return 0.0
+    return found if math.isfinite(found) or text.lstrip("+-")[:1] in "iInN" else 0.0
 
 
 def add(*values: Value) -> Value:
@@ -97,17 +105,17 @@ def min_(first: Value, *others: Value) -> Value:
 
 def floor(value: Value) -> Value:
     number = real(value)
-    return float(math.floor(number)) if math.isfinite(number) else number
+    return math.copysign(math.floor(number), number) if math.isfinite(number) else number
 
 
 def ceil(value: Value) -> Value:
     number = real(value)
-    return float(math.ceil(number)) if math.isfinite(number) else number
+    return math.copysign(math.ceil(number), number) if math.isfinite(number) else number  # -0 stays
 
 
 def round_(value: Value, places: int, *half: float) -> Value:
     if abs(places) > 300:
-        raise Fault("round: so many places no number has")
+        return math.nan  # Go's power of ten is infinite there, or nothing
     power = 10.0**places
     scaled = power * real(value)
     if not math.isfinite(scaled):

@@ -82,7 +82,7 @@ def to_json(value: Value, *, step: str = "", margin: str = "") -> str:
             )
             return _nested(list(pairs), "{}", step, margin)
         case _:
-            return _text(value.printed())
+            return _text(value.as_json())
 
 
 def _nested(parts: list[str], marks: str, step: str, margin: str) -> str:

@@ -107,6 +107,8 @@ def slice_(value: Value, *positions: Value) -> Value:
     """Go's slice of a text; Sprig's of a list."""
     if not isinstance(value, (str, list)) or len(positions) > 2:
         raise Fault(f"slice takes a list or text and up to two positions, not a {type_name(value)}")
+    if value == []:
+        return None
     content = raw(value) if isinstance(value, str) else value
     bounds = [whole(each) for each in positions] if isinstance(value, list) else positions
     start = _position(bounds[0], len(content)) if bounds else 0
@@ -115,7 +117,7 @@ def slice_(value: Value, *positions: Value) -> Value:
         raise Fault(f"slice: {start} is behind {end}")
     if isinstance(content, bytes):
         return cooked(content[start:end])
-    return content[start:end] if content else None
+    return content[start:end]
 
 
 def not_(value: Value) -> Value:

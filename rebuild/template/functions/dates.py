@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from fractions import Fraction
 
+from rebuild.template.error import Fault
 from rebuild.template.function import Scope, functions
 from rebuild.template.functions.gotime import formatted, parsed
-from rebuild.template.value import Object, Value
+from rebuild.template.value import Object, Value, type_name
 
 _PRINTED = "2006-01-02 15:04:05.999999999 -0700 MST"
+_JSON = "2006-01-02T15:04:05.999999999Z07:00"
 _HTML = "2006-01-02"
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
 _DURATION = re.compile(r"([0-9]{0,12}(?:\.[0-9]{0,12})?)(ns|us|µs|μs|ms|s|m|h)")
@@ -48,6 +50,9 @@ class Moment(Object):
     def printed(self) -> str:
         return formatted(self.at, _PRINTED)
 
+    def as_json(self) -> str:
+        return formatted(self.at, _JSON)
+
 
 def now(scope: Scope) -> Value:
     return Moment(scope.now.astimezone(UTC))
@@ -73,9 +78,8 @@ def htmlDateInZone(scope: Scope, value: Value, zone: str) -> Value:
 def dateModify(duration: str, value: Value) -> Value:
     """The time moved by a duration such as -1.5h; unmoved where that is none, as Sprig has it."""
     moved_ns = _nanoseconds(duration)
-    if moved_ns is None or not isinstance(value, Moment):
-        return value
-    return Moment(value.at + timedelta(microseconds=moved_ns // 1000))
+    at = _time("dateModify", value)
+    return value if moved_ns is None else Moment(at + timedelta(microseconds=moved_ns // 1000))
 
 
 def ago(scope: Scope, value: Value) -> Value:
@@ -88,7 +92,13 @@ def toDate(layout: str, text: str) -> Value:
 
 
 def unixEpoch(value: Value) -> Value:
-    return str(int(value.at.timestamp())) if isinstance(value, Moment) else ""
+    return str(int(_time("unixEpoch", value).timestamp()))
+
+
+def _time(name: str, value: Value) -> datetime:
+    if not isinstance(value, Moment):
+        raise Fault(f"{name}: the argument must be a time, not {type_name(value)}")
+    return value.at
 
 
 def _moment(scope: Scope, value: Value) -> datetime:

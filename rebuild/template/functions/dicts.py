@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rebuild.template.error import Fault
 from rebuild.template.formatting import plain
 from rebuild.template.function import Scope, functions
 from rebuild.template.value import Dict, List, Value, is_true, measure
@@ -91,11 +92,13 @@ def _merge(scope: Scope, target: Dict, source: Dict, *, overwrites: bool, depth:
         known = target.get(key)
         if isinstance(known, dict) and isinstance(value, dict):
             _merge(scope, known, value, overwrites=overwrites, depth=depth + 1)
-        elif overwrites or not is_true(known):
+        elif overwrites or (value is not None and not is_true(known)):
             target[key] = value
 
 
 def deepCopy(scope: Scope, value: Value) -> Value:
+    if value is None:
+        raise Fault("deepCopy: there is no value to copy")
     measure(value, scope.budget)
     return _copied(value)
 

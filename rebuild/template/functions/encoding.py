@@ -1,19 +1,17 @@
-"""Base 64 and 32, checksums, and the parts of a URL."""
+"""Base 64 and 32, and checksums."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
+import re
 import zlib
-from urllib.parse import quote, urlsplit
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from rebuild.template.error import Fault
 from rebuild.template.formatting import plain
 from rebuild.template.function import Scope, functions
-from rebuild.template.value import Dict, Value, cooked, raw
-
-_URL_PARTS = ("scheme", "host", "path", "query", "opaque", "fragment", "userinfo")
+from rebuild.template.value import Value, cooked, raw
 
 
 def b64enc(scope: Scope, value: Value) -> Value:
@@ -24,10 +22,7 @@ def b64enc(scope: Scope, value: Value) -> Value:
 
 
 def b64dec(text: str) -> Value:
-    try:
-        return cooked(base64.b64decode(_unbroken(text), validate=True))
-    except (binascii.Error, ValueError):
-        return "illegal base64 data"
+    return _decoded(text, _BASE64)
 
 
 def b32enc(text: str) -> Value:
@@ -35,14 +30,35 @@ def b32enc(text: str) -> Value:
 
 
 def b32dec(text: str) -> Value:
-    try:
-        return cooked(base64.b32decode(_unbroken(text)))
-    except (binascii.Error, ValueError):
-        return "illegal base32 data"
+    return _decoded(text, _BASE32)
 
 
-def _unbroken(text: str) -> bytes:
-    return raw(text.replace("\n", "").replace("\r", ""))
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """How bytes are written in a base: blocks of so many characters, the last one filled up with `=`."""
+
+    name: str
+    block: int
+    ends: tuple[int, ...]  # how many characters the last block may have before its `=`
+    alphabet: re.Pattern[bytes]
+    decode: Callable[[bytes], bytes]
+
+
+_BASE64 = _Base("base64", 4, (2, 3), re.compile(rb"[A-Za-z0-9+/]*"), base64.b64decode)
+_BASE32 = _Base("base32", 8, (2, 4, 5, 7), re.compile(rb"[A-Z2-7]*"), base64.b32decode)
+
+
+def _decoded(text: str, base: _Base) -> str:
+    """The bytes, or words of Sprig's for what is none; line ends count for nothing."""
+    content = raw(text).translate(None, b"\r\n")
+    match = base.alphabet.match(content)
+    written = match.end() if match else 0
+    last = written % base.block
+    if len(content) % base.block == 0 and last == 0 and written == len(content):
+        return cooked(base.decode(content))
+    if last in base.ends and content[written:] == b"=" * (base.block - last):
+        return cooked(base.decode(content))
+    return f"illegal {base.name} data"
 
 
 def sha1sum(text: str) -> Value:
@@ -57,46 +73,6 @@ def adler32sum(text: str) -> Value:
     return str(zlib.adler32(raw(text)))
 
 
-def urlParse(text: str) -> Value:
-    parts = urlsplit(text)
-    userinfo, _, host = parts.netloc.rpartition("@")
-    is_opaque = bool(parts.scheme) and not parts.netloc and not parts.path.startswith("/")
-    return {
-        "scheme": parts.scheme,
-        "host": host,
-        "hostname": parts.hostname or "",
-        "path": "" if is_opaque else parts.path,
-        "query": parts.query,
-        "opaque": parts.path if is_opaque else "",
-        "fragment": parts.fragment,
-        "userinfo": userinfo,
-    }
-
-
-def urlJoin(parts: Dict) -> Value:
-    texts = {name: _part(parts, name) for name in _URL_PARTS}
-    scheme = f"{texts['scheme']}:" if texts["scheme"] else ""
-    query = f"?{texts['query']}" if texts["query"] else ""
-    fragment = f"#{quote(texts['fragment'], safe=_FRAGMENT)}" if texts["fragment"] else ""
-    if texts["opaque"]:
-        return f"{scheme}{texts['opaque']}{query}{fragment}"
-    userinfo = f"{texts['userinfo']}@" if texts["userinfo"] else ""
-    host = f"//{userinfo}{texts['host']}" if userinfo or texts["host"] or texts["scheme"] else ""
-    slash = "/" if texts["host"] and texts["path"] and not texts["path"].startswith("/") else ""
-    return f"{scheme}{host}{slash}{quote(texts['path'], safe=_PATH)}{query}{fragment}"
-
-
-_PATH = "/~$&+,:;=@"
-_FRAGMENT = "/~$&+,:;=@?!()*"
-
-
-def _part(parts: Dict, name: str) -> str:
-    value = parts.get(name, "")
-    if not isinstance(value, str):
-        raise Fault(f"urlJoin: {name} must be string")
-    return value
-
-
 FUNCTIONS = functions(
     b64enc=b64enc,
     b64dec=b64dec,
@@ -105,6 +81,4 @@ FUNCTIONS = functions(
     sha1sum=sha1sum,
     sha256sum=sha256sum,
     adler32sum=adler32sum,
-    urlParse=urlParse,
-    urlJoin=urlJoin,
 )

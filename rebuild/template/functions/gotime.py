@@ -41,7 +41,7 @@ _WRITERS: dict[str, Callable[[datetime], str]] = {
     "Jan": lambda at: _MONTHS[at.month - 1][:3],
     "Monday": lambda at: _DAYS[at.weekday()],
     "Mon": lambda at: _DAYS[at.weekday()][:3],
-    "MST": lambda at: at.tzname() or "UTC",
+    "MST": lambda at: _zone_name(at),
     "2006": lambda at: f"{at.year:04}",
     "06": lambda at: f"{at.year % 100:02}",
     "01": lambda at: f"{at.month:02}",
@@ -61,6 +61,12 @@ _WRITERS: dict[str, Callable[[datetime], str]] = {
     "PM": lambda at: "PM" if at.hour >= 12 else "AM",
     "pm": lambda at: "pm" if at.hour >= 12 else "am",
 }
+
+
+def _zone_name(at: datetime) -> str:
+    """Its abbreviation; an offset that has none stands for itself."""
+    name = at.tzname() or "UTC"
+    return name if name == "UTC" or not name.startswith("UTC") else _offset(at, "-0700")
 
 
 def _fraction(at: datetime, chunk: str) -> str:

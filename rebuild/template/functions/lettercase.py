@@ -83,6 +83,8 @@ def camelcase(scope: Scope, text: str) -> Value:
     """`http_server` to `HttpServer`; connectors in front and doubled ones stay."""
     scope.budget.walk(text)
     body = text.lstrip(_CONNECTORS)
+    if text and not body:
+        return text + text[-1]  # where there are only connectors, Go writes the last of them twice
     made = [text[: len(text) - len(body)]]
     begins = True
     for at, letter in enumerate(body):

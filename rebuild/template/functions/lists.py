@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rebuild.template.error import Fault
+from rebuild.template.formatting import NIL
 from rebuild.template.function import Scope, functions
 from rebuild.template.functions.text import toStrings
 from rebuild.template.value import List, Value, equal, is_true, raw, type_name
@@ -74,6 +75,8 @@ def _is_among(scope: Scope, wanted: Value, values: List) -> bool:
 
 
 def sortAlpha(scope: Scope, value: Value) -> Value:
+    if value is None:
+        return [NIL]  # Sprig's, which prints what is no list
     texts = [each for each in toStrings(scope, value) if isinstance(each, str)]
     scope.budget.step(len(texts))
     return [*sorted(texts, key=raw)]

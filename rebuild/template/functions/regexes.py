@@ -91,16 +91,16 @@ def _replaced(scope: Scope, pattern: str, text: str, replacement: Callable[[Any]
 def _matches(scope: Scope, pattern: str, text: str, most: int) -> Iterator[Any]:
     """The matches in order, none of them empty right behind another."""
     content = raw(text)
-    before = -1
-    for number, match in enumerate(_needed(scope, pattern, text).finditer(content)):
+    before, given = -1, 0
+    for match in _needed(scope, pattern, text).finditer(content):
         scope.budget.step()
-        if 0 <= most <= number:
+        if 0 <= most <= given:
             return
         if match.start() == match.end() == before:
             continue
         if _is_inside_character(content, match.start()) and match.start() == match.end():
             continue
-        before = match.end()
+        before, given = match.end(), given + 1
         yield match
 
 

@@ -18,6 +18,7 @@ from rebuild.template.functions import (
     paths,
     regexes,
     text,
+    urls,
     versions,
 )
 
@@ -29,6 +30,7 @@ FUNCTIONS: dict[str, Function] = {
     **arithmetic.FUNCTIONS,
     **conversion.FUNCTIONS,
     **encoding.FUNCTIONS,
+    **urls.FUNCTIONS,
     **regexes.FUNCTIONS,
     **dates.FUNCTIONS,
     **versions.FUNCTIONS,

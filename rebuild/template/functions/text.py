@@ -84,8 +84,6 @@ def abbrev(width: int, text: str) -> Value:
 def abbrevboth(left: int, right: int, text: str) -> Value:
     if right < 4 or (left > 0 and right < 7):
         return text
-    if left < 0:
-        raise Fault("abbrevboth: an offset is not negative")
     return _abbreviated(raw(text), left, right)
 
 

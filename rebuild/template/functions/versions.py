@@ -38,6 +38,10 @@ class Version(Object):
     def type_name(self) -> str:
         return "*semver.Version"
 
+    @property
+    def kind_name(self) -> str:
+        return "ptr"
+
     def members(self) -> Mapping[str, Value]:
         major, minor, patch = self.numbers
         return {

@@ -37,7 +37,7 @@ CASES = [
     ('{{ slice "hello" 1 3 }}', "el"),
     ('{{ typeIs "int64" (add 1 2) }}{{ kindIs "int" (add 1 2) }}', "truetrue"),
     ('{{ (semver "v1.2.3-rc.1").Prerelease }}', "rc.1"),
-    ("{{ camelcase `_` }}", "_"),
+    ("{{ camelcase `_` }}", "__"),
 ]
 
 
