@@ -95,7 +95,7 @@ class EventDoor:
     async def _take(self, sender: Sender, request: Request) -> Response:
         body = await _proven_body(sender, request)
         self._admit(sender)
-        headers = {name: request.headers[name] for name in EVENT_HEADERS if name in request.headers}
+        headers = {name: value for name, value in request.headers.items() if name in EVENT_HEADERS}
         try:
             if sender.kind is Kind.EVENTGRID and (code := validation_code(parse(body))):
                 return JSONResponse({"validationResponse": code})  # Event Grid takes 200 only for this
@@ -158,9 +158,10 @@ def _is_of_this_machine(host: str) -> bool:
     if host == UNIX:
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host.removeprefix("::ffff:"))  # IPv4 at a socket of IPv6
     except ValueError:  # a proxy may hand on any word as the address of whom it speaks for
         return False
+    return address.is_loopback
 
 
 def _unknown(name: str) -> Response:

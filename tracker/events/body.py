@@ -14,7 +14,7 @@ EVENTS_MOST = 1_000
 def parse(body: bytes) -> Any:
     """What the body says. Raises `BadEvent`."""
     try:
-        return json.loads(body)
+        return json.loads(body.decode())  # left to itself, json looks for UTF-16 and UTF-32 first
     except (ValueError, RecursionError) as error:
         raise BadEvent(f"the body is not JSON: {error}") from None
 

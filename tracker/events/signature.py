@@ -50,7 +50,7 @@ def is_token(claimed: str, name: str, secrets: Iterable[Secret]) -> bool:
 
 
 def _key(secret: Secret) -> bytes:
-    return secret.reveal().encode()
+    return secret.reveal().encode(errors="surrogateescape")  # as bytes of the environment become text
 
 
 def _is_any(claimed: str, wanted: Iterable[bytes]) -> bool:

@@ -106,10 +106,11 @@ async def test_an_event_that_cannot_be_stored_is_not_acknowledged(
 @pytest.mark.anyio
 async def test_without_a_secret_only_this_machine_may_send(door: Door) -> None:
     own = await door.post(PUSH, sender="::1")
+    mapped = await door.post(PUSH, sender="::ffff:127.0.0.1")
     foreign = await door.post(PUSH, sender="192.0.2.7")
 
-    assert (own.status_code, foreign.status_code) == (202, 401)
-    assert door.stored == [PUSH]
+    assert (own.status_code, mapped.status_code, foreign.status_code) == (202, 202, 401)
+    assert door.stored == [PUSH, PUSH]
 
 
 @pytest.mark.anyio
@@ -191,3 +192,35 @@ def test_a_secret_file_that_holds_none_is_refused_by_its_setting(tmp_path: Path,
 
     with pytest.raises(ConfigError, match=r"events\.distribution\.secret_file"):
         secrets_of("distribution", EventSource(secret_file=file))
+
+
+def test_no_sender_is_held_up_by_the_letters_of_another(door: Door) -> None:
+    inbox, at = Inbox(door.parts.connection), now()
+    for number in range(30):
+        inbox.put("storm", b"%d" % number, at)
+    inbox.put("quiet", b"one", at, {"x-github-event": "package"})
+
+    letters = inbox.oldest(10)
+
+    assert [letter.source for letter in letters] == ["storm"] * 5 + ["quiet"]
+    assert letters[-1].headers == {"x-github-event": "package"}
+    assert inbox.sources() == ["quiet", "storm"]
+    assert inbox.holds_more_than(30) and not inbox.holds_more_than(31)
+
+
+def test_several_secrets_may_lie_in_a_file_a_line_each(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("the new one\n\n  the-old-one\r\n")
+
+    secrets = secrets_of("quay", EventSource(secret_file=file))
+
+    assert [secret.reveal() for secret in secrets] == ["the new one", "the-old-one"]
+
+
+@pytest.mark.parametrize("text", ["x\n" * 11, "x" * 100_000])
+def test_a_secret_file_that_holds_something_else_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text(text)
+
+    with pytest.raises(ConfigError, match="more than 10 secrets"):
+        secrets_of("quay", EventSource(secret_file=file))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -123,3 +124,35 @@ def test_the_state_folder_that_counts_is_shown(settings: Path, tracker: Tracker,
 
     assert shown["state_folder"] == str(tmp_path / "state")
     assert shown["settings"]["state"]["value"] == "/somewhere/else"
+
+
+def test_the_address_that_a_sender_sends_to_is_shown_and_its_secret_is_not(
+    settings: Path, tracker: Tracker
+) -> None:
+    settings.write_text(
+        '[events.hub]\nkind = "dockerhub"\nsecret = ["hunter2", "hunter1"]\n'
+        '[events.harbor]\nsecret = "hunter3"\n'
+    )
+
+    text = tracker("--config", str(settings), "config", "events", "--url", "https://tracker.example.com/")
+    rows = tracker("--config", str(settings), "config", "events", "--json").json
+
+    assert [(row["name"], row["kind"]) for row in rows] == [
+        ("distribution", "distribution"),
+        ("hub", "dockerhub"),
+        ("harbor", "harbor"),
+    ]
+    assert [len(row["addresses"]) for row in rows] == [1, 2, 1]
+    assert "https://tracker.example.com/events/harbor\n" in text.out
+    assert "the secret in the Authorization header" in text.out
+    assert "from this machine only" in text.out
+    assert "hunter" not in text.out + json.dumps(rows)
+
+
+def test_a_secret_file_that_cannot_be_read_is_named(settings: Path, tracker: Tracker) -> None:
+    settings.write_text('[events.quay]\nsecret_file = "/nowhere/secret"\n')
+
+    refused = tracker("--config", str(settings), "config", "events")
+
+    assert refused.status == 2
+    assert "events.quay.secret_file" in refused.err
