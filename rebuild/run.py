@@ -32,6 +32,7 @@ from rebuild.run_names import filled_in, variables_of
 from rebuild.run_summary import summary
 from rebuild.runs import Run, Runs, Status
 from rebuild.scratch import scratch_folder
+from rebuild.step_rules import StepRules
 from rebuild.task import Tasks
 
 ERROR_CHARACTERS_MOST = 2000
@@ -69,6 +70,7 @@ class Workplace:
     registry: str = DEFAULT_REGISTRY  # where names without a registry belong
     cancellation: Cancellation = field(default_factory=Cancellation)  # of the run that is carried out here
     aliases: AliasRules = field(default_factory=AliasRules)  # of task files
+    step_rules: StepRules = field(default_factory=StepRules)  # of task files, too
 
 
 async def carry_out(run: Run, place: Workplace) -> Outcome:
@@ -154,7 +156,9 @@ async def _steps(
     from rebuild.task_file_run import TaskPlace, run_task_file
 
     name = _task_name(run, place)
-    here = TaskPlace(folder, place.uploads, place.registry, name, place.aliases, place.cancellation)
+    here = TaskPlace(
+        folder, place.uploads, place.registry, name, place.aliases, place.cancellation, place.step_rules
+    )
     done = await run_task_file(run, step, here, equipment, hear)
     return Outcome(done.status, done.error, done.hint, done.records, done.layers)
 

@@ -62,7 +62,7 @@ def plan_build(step: Step, setting: PlanSetting, outputs: Outputs | None = None)
     assert isinstance(step.action, Build)
     action = step.action
     line = action.line if outputs is None else _filled(step, action, outputs)
-    if line.network == "host" and not setting.allowed.host_network:
+    if line.network == "host" and not setting.rules.host_network:
         raise refused(step, "--network=host", "the network of the machine")
     environment = {name: _value(value, outputs) for name, value in step.environment}
     names = tuple(dict.fromkeys(full_name(tag) for tag in line.tags))

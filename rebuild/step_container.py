@@ -103,7 +103,7 @@ class StepContainer:
             *network,
             f"--entrypoint={DEFAULT_SHELL}",
             *self._inside(self.step.working_directory or WORKSPACE),
-            str(self.setting.allowed.helper),
+            str(self.setting.rules.helper),
             *("-c", script),
         )
 
@@ -154,7 +154,7 @@ def _life(step: Step, setting: PlanSetting) -> Iterator[str]:
 
 def _rights(step: Step, setting: PlanSetting) -> Iterator[str]:
     if step.privileged:
-        if not setting.allowed.privileged:
+        if not setting.rules.privileged:
             raise refused(step, "privileged", "every right on the machine")
         yield "--privileged"
     if step.user:
@@ -187,7 +187,7 @@ def _joined(taskfile: TaskFile, step: Step, setting: PlanSetting) -> Iterator[st
         name = network_name(listed[name], setting) if name in listed else name
     if name in (None, "default", "bridge"):
         return  # the engine's own, where no names are known
-    if name == _HOST and not setting.allowed.host_network:
+    if name == _HOST and not setting.rules.host_network:
         raise refused(step, "the network 'host'", "the network of the machine")
     yield f"--network={name}"
     if name not in (_HOST, "none"):

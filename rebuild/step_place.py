@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from graph.reference import ImageRef, Platform
+from graph.reference import Platform
 from rebuild.podman_command import Podman
 from rebuild.probe import EngineProbe
+from rebuild.step_rules import StepRules
 from rebuild.taskfile import WORKSPACE, Step
 
 RUN_LABEL = "io.tracker.run"
 FOLDER_LABEL = "io.tracker.folder"  # of one run on this machine; a run id may be somebody else's, too
-
-
-HELPER = ImageRef.parse("docker.io/library/busybox:stable")
 
 
 class EngineKind(StrEnum):
@@ -114,19 +112,10 @@ class RunPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
-    """What the operator lets task files do, by default nothing that reaches the machine; and gives them."""
-
-    privileged: bool = False
-    host_network: bool = False
-    helper: ImageRef = HELPER  # whose shell does what follows an operator in `cmd`
-
-
-@dataclass(frozen=True, slots=True)
 class PlanSetting:
     """All that a plan depends on besides the task file."""
 
     place: RunPlace
     engine: EngineCalls = EngineCalls()
-    allowed: Allowed = Allowed()
+    rules: StepRules = field(default_factory=StepRules)
     platform: Platform | None = None  # None: the machine's own

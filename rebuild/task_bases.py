@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from graph.dockerfile import DockerfileError, Scan, scan
 from graph.reference import ImageRef, Platform
 from graph.words import Role, Via
+from rebuild.step_rules import HELPER
 from rebuild.taskfile import WORKSPACE, Build, Cmd, Step, TaskFile
 from rebuild.taskfile.outputs import references
 
@@ -69,12 +70,13 @@ def bases_of_task(
     *,
     platform: Platform,
     build_platform: Platform,
+    helper: ImageRef = HELPER,
 ) -> TaskBases:
-    """Scan every build step, and take the image of every `cmd` step, in the order of the file.
+    """Scan every build step, and take the images of every `cmd` step, in the order of the file.
 
     `read_dockerfile` answers None for what is not there. A Dockerfile that cannot be found or understood
     makes its step `Unscanned`; the others are scanned all the same. `platform` is that of the run,
-    `build_platform` the machine's.
+    `build_platform` the machine's, `helper` the image that does what follows an operator in `cmd`.
     """
     built = taskfile.built_images()
     bases: list[TaskBase] = []
@@ -88,11 +90,13 @@ def bases_of_task(
                         unscanned.append(found)
                         break
                     bases += _of_build(step, found, built)
-            case Cmd(image):
+            case Cmd(image, tail=tail):
                 if any(references(image)):
                     unscanned.append(Unscanned(step.id, f"its image {image} is known only while it runs"))
                 else:
                     bases.append(_of_cmd(step, ImageRef.parse(image), platform, built))
+                if tail is not None and tail.scripts:
+                    bases.append(_of_cmd(step, helper, platform, built))
             case _:
                 pass  # what is pushed was built before
     return TaskBases(tuple(bases), tuple(unscanned))

@@ -18,6 +18,7 @@ from rebuild.preparation import Prepared, prepare
 from rebuild.run_names import variables_of
 from rebuild.run_record import Run
 from rebuild.step_log import StepLog
+from rebuild.step_rules import StepRules
 from rebuild.steps.run_site import FetchContext
 from rebuild.steps.runner import Pace
 from rebuild.task_run import TaskMeans, TaskOutcome, TaskRequest, run_task
@@ -39,6 +40,7 @@ class TaskPlace:
     task_name: str
     aliases: AliasRules
     cancellation: Cancellation = field(default_factory=Cancellation)
+    rules: StepRules = field(default_factory=StepRules)
 
 
 async def run_task_file(
@@ -69,6 +71,7 @@ async def run_task_file(
         containers=equipment.containers,
         fetch=_fetch_with(hear),
         sink=log.feed,
+        rules=place.rules,
         pace=Pace(timeout_s=run.definition.timeout_s),
     )
     try:

@@ -19,8 +19,9 @@ from rebuild.emulation import this_machine
 from rebuild.image_build import Tools
 from rebuild.run_record import Status
 from rebuild.secret import Secret
-from rebuild.step_place import Allowed, PlanSetting, RunPlace
+from rebuild.step_place import PlanSetting, RunPlace
 from rebuild.step_plan import plan_networks, plan_steps, refuse_exposed
+from rebuild.step_rules import StepRules
 from rebuild.steps import narration
 from rebuild.steps.images import BuiltImage, RunImages, with_bases
 from rebuild.steps.index import record_of_index
@@ -56,7 +57,7 @@ class TaskMeans:
     containers: Containers
     fetch: FetchContext
     sink: StepSink
-    allowed: Allowed = field(default_factory=Allowed)
+    rules: StepRules = field(default_factory=StepRules)
     pace: Pace = field(default_factory=Pace)
     before_push: Callable[[BuildRecord], None] = lambda record: None  # with all that is known by then
 
@@ -100,7 +101,7 @@ def _site(request: TaskRequest, means: TaskMeans) -> Site:
     other = request.platform if request.platform != this_machine() else None
     return Site(
         taskfile=request.taskfile,
-        setting=PlanSetting(place, means.containers.calls, means.allowed, other),
+        setting=PlanSetting(place, means.containers.calls, means.rules, other),
         platform=request.platform,
         tools=means.tools,
         containers=means.containers,

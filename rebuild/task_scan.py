@@ -11,7 +11,7 @@ from random import Random
 
 from graph.dockerfile import scan
 from graph.expecting import ExpectedBase
-from graph.reference import Platform
+from graph.reference import ImageRef, Platform
 from rebuild.alias_rules import AliasRules
 from rebuild.aliases import SourceUnavailable
 from rebuild.context.fault import ContextError
@@ -24,6 +24,7 @@ from rebuild.resolve import taken
 from rebuild.run_names import as_if_run
 from rebuild.run_variables import RunVariables
 from rebuild.secret import HIDDEN, Secret
+from rebuild.step_rules import HELPER
 from rebuild.task_bases import DockerfileAt, TaskBase, bases_of_task
 from rebuild.task_work import finish_work, prepare_work, read_written
 from rebuild.template import Surroundings
@@ -51,6 +52,7 @@ class Scanning:
     context_secrets: ContextSecrets = field(default_factory=ContextSecrets)
     secret_values: frozenset[str] = frozenset()
     aliases: AliasRules = field(default_factory=AliasRules)
+    helper: ImageRef = HELPER  # what is read for an operator in `cmd`
 
 
 async def scan_task(task_name: str, definition: Definition, scanning: Scanning) -> Scanned:
@@ -120,6 +122,7 @@ async def _of_task_file(
         lambda place: _dockerfile_at(context.folder, place),
         platform=definition.platform,
         build_platform=scanning.build_platform,
+        helper=scanning.helper,
     )
     return Scanned(
         tuple(_expected(base) for base in found.bases if base.reachable and base.built_by is None),

@@ -20,6 +20,7 @@ from graph.staleness import Limits
 from rebuild.alias_rules import AliasImage, AliasName, AliasRules, FetchRules, image_aliases
 from rebuild.secret import Secret
 from rebuild.secret_source import SourceRefused, read_keyvaults
+from rebuild.step_rules import HELPER, HelperImage, StepRules
 from tracker.events.kind import Kind, says_registry
 from tracker.events.sender import PER_MINUTE, RepositoryIn
 from tracker.written_settings import DEFAULT_WORKERS, ConfigError, Written, duration_s, read_written
@@ -179,6 +180,14 @@ class AliasSourceSettings(Struct, frozen=True):
     timeout: SomeSeconds = FetchRules().timeout_s
 
 
+class StepSettings(Struct, frozen=True):
+    """What steps of task files may ask for, and what they get."""
+
+    privileged: bool = StepRules().privileged
+    host_network: bool = StepRules().host_network
+    helper_image: HelperImage = HelperImage(HELPER)
+
+
 class Settings(Struct, frozen=True):
     """The whole file."""
 
@@ -192,6 +201,7 @@ class Settings(Struct, frozen=True):
     timers: TimerSettings = TimerSettings()
     uploads: UploadSettings = UploadSettings()
     secrets: Secrets = Secrets()
+    steps: StepSettings = StepSettings()
     image_aliases: dict[AliasName, AliasImage] = {}
     alias_sources: AliasSourceSettings = AliasSourceSettings()
     registries: dict[RegistryHost, RegistrySection] = {}
@@ -202,6 +212,12 @@ class Settings(Struct, frozen=True):
             kind = section.kind_of(name)
             if section.registry is None and not says_registry(kind):
                 raise ValueError(f"events.{name}.registry must be set: {kind} does not say its own name")
+
+    @property
+    def step_rules(self) -> StepRules:
+        """What steps of task files may ask for."""
+        section = self.steps
+        return StepRules(section.privileged, section.host_network, ImageRef.parse(section.helper_image))
 
     @property
     def alias_rules(self) -> AliasRules:

@@ -11,12 +11,14 @@ from pathlib import Path
 from graph.clock import now
 from graph.database import immediate
 from graph.expecting import Expectations
+from graph.reference import ImageRef
 from rebuild.alias_rules import AliasRules
 from rebuild.context_secrets import USES as CONTEXT_USES
 from rebuild.context_secrets import ContextSecrets, of_the_same_server
 from rebuild.kept_source import FindCipher
 from rebuild.secret_reader import Places, SecretUnavailable
 from rebuild.secret_source import Source
+from rebuild.step_rules import HELPER
 from rebuild.stored_task import Secrets, StoredTasks, WholeTask
 from rebuild.task import Task, Tasks
 from rebuild.task_scan import Scanned, Scanning, scan_task
@@ -35,6 +37,7 @@ class Archive:
     scratch: Path
     registry: str
     aliases: AliasRules = field(default_factory=AliasRules)
+    helper: ImageRef = HELPER
 
     @classmethod
     def of(cls, workshop: Workshop) -> Archive:
@@ -45,6 +48,7 @@ class Archive:
             workshop.state.scratch,
             workshop.settings.registry,
             workshop.settings.alias_rules,
+            workshop.settings.step_rules.helper,
         )
 
     async def save(self, wanted: WholeTask, secrets: Secrets, *, new: bool) -> tuple[Task, Scanned]:
@@ -74,7 +78,14 @@ class Archive:
     async def scan(self, wanted: WholeTask, secrets: Secrets) -> Scanned:
         """The bases of a task, from its files as they are now."""
         with tempfile.TemporaryDirectory(prefix="scan-", dir=self.scratch) as folder:
-            scanning = Scanning(Path(folder), host_platform(), self.registry, now(), aliases=self.aliases)
+            scanning = Scanning(
+                Path(folder),
+                host_platform(),
+                self.registry,
+                now(),
+                aliases=self.aliases,
+                helper=self.helper,
+            )
             values = frozenset(self._kept(wanted.name, SecretUse.VALUE, secrets))
             try:
                 opening = await self._opening(wanted.name, self.fitting(wanted, secrets))

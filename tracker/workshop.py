@@ -111,6 +111,7 @@ class Workshop:
             uploads=self.state.uploads,
             registry=self.settings.registry,
             aliases=self.settings.alias_rules,
+            step_rules=self.settings.step_rules,
         )
 
     async def clear_left(self, engine: Engine) -> tuple[str, ...]:

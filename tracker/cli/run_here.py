@@ -92,6 +92,7 @@ def plan_json(work: Work, settings: Settings, state: State, definition: Definiti
     setting = PlanSetting(
         RunPlace(DRY_RUN_ID, str(state.scratch / DRY_RUN_ID)),
         EngineCalls.unprobed(kind),
+        rules=settings.step_rules,
         platform=definition.platform,
     )
     steps = plan_steps(work.taskfile, setting, secrets=work.secrets)

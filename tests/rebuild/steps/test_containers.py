@@ -10,7 +10,7 @@ import pytest
 from graph.errors import WrongUse
 from rebuild.run_record import Status
 from rebuild.secret import Secret
-from rebuild.step_place import Allowed
+from rebuild.step_rules import StepRules
 from rebuild.steps.runner import Pace
 from tests.rebuild.steps.machine import BOX, CANCELED, FAILED, SKIPPED, SUCCEEDED, Machine
 
@@ -287,7 +287,7 @@ async def test_rights_are_refused_before_anything_starts(steps_machine: Machine)
 @pytest.mark.anyio
 async def test_an_operator_may_allow_privileged_steps(steps_machine: Machine) -> None:
     done = await steps_machine.run(
-        f"steps: [{{id: mighty, cmd: {BOX} true, privileged: true}}]", allowed=Allowed(privileged=True)
+        f"steps: [{{id: mighty, cmd: {BOX} true, privileged: true}}]", rules=StepRules(privileged=True)
     )
 
     assert done.statuses == {"mighty": SUCCEEDED}

@@ -10,19 +10,19 @@ import pytest
 from graph.reference import ImageRef
 from rebuild.run_record import Status
 from rebuild.secret import Secret
-from rebuild.step_place import Allowed
+from rebuild.step_rules import StepRules
 from rebuild.steps.runner import Pace
 from tests.e2e.bases import Shelf, with_shell
 from tests.rebuild.steps.machine import BOX, FAILED, SUCCEEDED, Done, Machine
 
-ALLOWED = Allowed(helper=ImageRef.parse(BOX))
+ALLOWED = StepRules(helper=ImageRef.parse(BOX))
 
 
 async def run(machine: Machine, line: str, **options: object) -> Done:
     """One step `s` with that line after the name of its image."""
     properties = str(options.pop("properties", ""))
     text = f"steps:\n- id: s\n  cmd: >-\n    {BOX} {line}\n{properties}"
-    return await machine.run(text, **{"allowed": ALLOWED, **options})  # type: ignore[arg-type]
+    return await machine.run(text, **{"rules": ALLOWED, **options})  # type: ignore[arg-type]
 
 
 @pytest.mark.anyio
@@ -123,7 +123,7 @@ async def test_the_reader_can_hand_outputs_on(steps_machine: Machine) -> None:
         - {{id: v, cmd: "{BOX} echo 1.2 | sed s/^/version=/ > $TRACKER_OUTPUT"}}
         - {{id: u, cmd: "{BOX} echo %{{steps.v.outputs.version}}"}}
         """,
-        allowed=ALLOWED,
+        rules=ALLOWED,
     )
 
     assert done.printed("u")[-1] == "1.2"
@@ -192,7 +192,7 @@ async def test_the_image_of_the_helper_is_recorded_like_that_of_the_step(steps_m
     shelf = Shelf(steps_machine.registry, steps_machine.registry.host)
     helper = shelf.put("tails/helper:1", with_shell("helper"))
 
-    done = await run(steps_machine, "echo a; echo b", allowed=Allowed(helper=ImageRef.parse(helper)))
+    done = await run(steps_machine, "echo a; echo b", rules=StepRules(helper=ImageRef.parse(helper)))
 
     assert done.outcome.status is Status.SUCCEEDED, done.log("s")
     (used,) = done.outcome.used

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from graph.errors import WrongUse
 from graph.reference import Platform
 from rebuild.secret import Secret
-from rebuild.step_place import Allowed, EngineCalls, EngineKind, PlanSetting, RunPlace
+from rebuild.step_place import EngineCalls, EngineKind, PlanSetting, RunPlace
 from rebuild.step_plan import PlannedStep, plan_networks, plan_step, plan_steps, refuse_exposed
+from rebuild.step_rules import StepRules
 from rebuild.taskfile import TaskFileError
 from tests.rebuild.taskfile.reading import read, step_text
 
@@ -205,7 +206,7 @@ class TestWhatTheOperatorAllows:
             argv(step, head=head)
 
     def test_more_where_he_says_so(self) -> None:
-        setting = PlanSetting(PLACE, allowed=Allowed(privileged=True, host_network=True))
+        setting = PlanSetting(PLACE, rules=StepRules(privileged=True, host_network=True))
 
         assert flags("cmd: a\nprivileged: true\nnetwork: host", "privileged", "network", setting=setting) == [
             "--privileged", "--network=host",

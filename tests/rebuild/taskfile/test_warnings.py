@@ -115,7 +115,8 @@ def test_the_client_of_an_engine_is_told_that_it_gets_none() -> None:
 
 def test_all_faults_are_told_at_once_in_the_order_of_the_file() -> None:
     text = (
-        "version: v9\nstepTimeout: x\nsteps:\n- cmd: a | docker login\n- {id: a b, push: [X]}\n- cmd: c\n  when: [d]\n"
+        "version: v9\nstepTimeout: x\nsteps:\n- cmd: a | docker ps\n- {id: a b, push: [X]}\n"
+        "- cmd: c\n  when: [d]\n"
     )
 
     problems = refused(text)

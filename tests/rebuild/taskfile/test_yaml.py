@@ -6,8 +6,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rebuild.step_place import Allowed, PlanSetting, RunPlace
+from rebuild.step_place import PlanSetting, RunPlace
 from rebuild.step_plan import plan_steps
+from rebuild.step_rules import StepRules
 from rebuild.taskfile import TaskFile, TaskFileError, read_taskfile
 from tests.rebuild.taskfile.reading import fault, read, refused
 
@@ -105,7 +106,7 @@ SCALARS = ["on", "-1", "~", "'-'", "a b", "alpine", "-t a .", "A=1", "v1.1.0", "
 SCALARS += ["*a", "x | y", "%{steps.a.outputs.b}", "022", "1e400", '"\\x41"', "[a, b]", "{a: b}", "$A"]
 
 
-ALL = Allowed(privileged=True, host_network=True)
+ALL = StepRules(privileged=True, host_network=True)
 
 
 def yaml_texts() -> st.SearchStrategy[str]:
@@ -130,5 +131,5 @@ def test_any_text_is_a_task_file_or_an_error(text: str) -> None:
         return
 
     assert isinstance(task, TaskFile)
-    assert len(plan_steps(task, PlanSetting(RunPlace("ca1", "/runs/ca1"), allowed=ALL))) == len(task.steps)
+    assert len(plan_steps(task, PlanSetting(RunPlace("ca1", "/runs/ca1"), rules=ALL))) == len(task.steps)
     assert all(set(step.depends_on) <= {other.id for other in task.steps} for step in task.steps)
