@@ -180,7 +180,7 @@ class AliasSourceSettings(Struct, frozen=True):
     timeout: SomeSeconds = FetchRules().timeout_s
 
 
-class StepSettings(Struct, frozen=True):
+class TaskFileSettings(Struct, frozen=True):
     """What steps of task files may ask for, and what they get."""
 
     privileged: bool = StepRules().privileged
@@ -201,7 +201,7 @@ class Settings(Struct, frozen=True):
     timers: TimerSettings = TimerSettings()
     uploads: UploadSettings = UploadSettings()
     secrets: Secrets = Secrets()
-    steps: StepSettings = StepSettings()
+    task_files: TaskFileSettings = TaskFileSettings()
     image_aliases: dict[AliasName, AliasImage] = {}
     alias_sources: AliasSourceSettings = AliasSourceSettings()
     registries: dict[RegistryHost, RegistrySection] = {}
@@ -216,7 +216,7 @@ class Settings(Struct, frozen=True):
     @property
     def step_rules(self) -> StepRules:
         """What steps of task files may ask for."""
-        section = self.steps
+        section = self.task_files
         return StepRules(section.privileged, section.host_network, ImageRef.parse(section.helper_image))
 
     @property

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from graph.staleness import Limits
 from rebuild.alias_rules import IMAGE_ALIASES, FetchRules
+from rebuild.step_rules import StepRules
 from tracker.settings import ConfigError, Settings, check, load, setting_names
 from tracker.written_settings import (
     Written,
@@ -346,3 +347,19 @@ def starred(name: str) -> str:
 
 def load_values(shown: dict[str, Any]) -> dict[str, Any]:
     return {starred(name): plain(value, NAMES[starred(name)]) for name, value in shown.items()}
+
+
+def test_what_steps_may_ask_for_is_the_operators_to_say(tmp_path: Path) -> None:
+    text = '[task_files]\nprivileged = true\nhelper_image = "debian:12"'
+
+    rules = load(written(tmp_path, text), {}).step_rules
+
+    assert (rules.privileged, rules.host_network, str(rules.helper)) == (
+        True, False, "docker.io/library/debian:12",
+    )  # fmt: skip
+    assert load(None, {}).step_rules == StepRules()
+
+
+def test_a_helper_that_is_no_image_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"task_files\.helper_image: .*lower case"):
+        load(written(tmp_path, '[task_files]\nhelper_image = "Debian"'), {})
