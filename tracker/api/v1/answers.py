@@ -58,11 +58,13 @@ class ContextAnswer(BaseModel):
 
 
 class TaskAnswer(BaseModel):
-    """A saved task. Secrets are told by name and source, never by value."""
+    """A saved task. Secrets are told by name and source, never by value. `being_scanned`: its files are still
+    being fetched, to find the bases that are to be watched before its first run."""
 
     name: str
     enabled: bool
     triggers: str
+    being_scanned: bool
     definition: dict[str, Any]
     secrets: list[dict[str, str]]
 

@@ -27,23 +27,29 @@ from tracker.api.v1.asked import (
 from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import CONFLICT, FAULTS, NOT_FOUND, Conflict
 from tracker.api.v1.runs import check_context
+from tracker.api.v1.scans import WAIT_S, Scans
 
 
 def task_routes(desk: Desk) -> APIRouter:
     """`/tasks`."""
     router = APIRouter(prefix="/tasks", tags=["tasks"])
+    scans = Scans(desk)
+
+    def told(task: Task) -> TaskAnswer:
+        return _answer(task, desk, is_scanned=scans.is_going(task.name))
 
     @router.get("", summary="The saved tasks, by name", responses=FAULTS)
     async def tasks(caller: Reader) -> list[TaskAnswer]:
-        return [_answer(task, desk) for task in Tasks(desk.connection).all()]
+        return [told(task) for task in Tasks(desk.connection).all()]
 
     @router.get("/{name}", summary="One task", responses=FAULTS | NOT_FOUND)
     async def task(name: str, caller: Reader) -> TaskAnswer:
-        return _answer(Tasks(desk.connection).named(name), desk)
+        return told(Tasks(desk.connection).named(name))
 
     @router.put("/{name}", summary="Save a task, or give one another definition", responses=FAULTS)
     async def save(name: str, asked: SavedAsked, caller: Writer) -> SavedTask:
-        """Its secrets become those given here; its triggers and timers stay."""
+        """Its secrets become those given here; its triggers and timers stay. Its files are read to find its
+        bases; where they are slow to come, that goes on behind, and `being_scanned` is true meanwhile."""
         check_name(name)
         refuse_upload(asked.context)
         definition = definition_of(asked, desk.usual, caller)
@@ -51,9 +57,9 @@ def task_routes(desk: Desk) -> APIRouter:
         wanted = _whole(name, definition, desk)
         opening = kept_with_task(definition.context, context_secrets_of(asked).sources)
         secrets = {use_of(definition.step): sources_of(asked), **opening}
-        saved, scanned = await desk.archive.save(wanted, secrets, new=False)
+        saved, scanned = await scans.save(wanted, secrets, wait_s=WAIT_S)
         desk.wake()
-        return SavedTask(**_answer(saved, desk).model_dump(), unknown=list(scanned.unknown))
+        return SavedTask(**told(saved).model_dump(), unknown=list(scanned.unknown))
 
     @router.delete(
         "/{name}", status_code=204, summary="Delete a task", responses=FAULTS | NOT_FOUND | CONFLICT
@@ -80,13 +86,14 @@ def _whole(name: str, definition: Definition, desk: Desk) -> WholeTask:
     return replace(old, definition=definition)
 
 
-def _answer(task: Task, desk: Desk) -> TaskAnswer:
+def _answer(task: Task, desk: Desk, *, is_scanned: bool) -> TaskAnswer:
     stored = TaskSecrets(desk.connection, desk.cipher).list(task.task_id)
     whole = StoredTasks(desk.connection, desk.cipher).whole(task)
     return TaskAnswer(
         name=task.name,
         enabled=task.enabled,
         triggers=kinds_of_triggers(whole),
+        being_scanned=is_scanned,
         definition=json.loads(task.definition.to_json()),
         secrets=[{"use": each.use, "name": each.name, "source": each.source} for each in stored],
     )
