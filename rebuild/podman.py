@@ -168,7 +168,7 @@ class PodmanEngine:
         return answer.exit_code == 0
 
     async def _clear(self, older_than_s: float) -> Pruned:
-        """Names with a tag stay: a result that was not pushed is nowhere else."""
+        """Names below `localhost/` stay: no registry has those images, and steps and builds may name them."""
         # Nothing builds now, so the working containers are what killed builds left; they hold images.
         listed = json.loads(
             (await self._cli.must("ps", "--all", "--external", "--format=json")).stdout or "[]"
@@ -177,13 +177,21 @@ class PodmanEngine:
             await self._cli.must("rm", "--force", "--ignore", *working)
         before = await self._all_images()
         await self._cli.must("image", "prune", "--force", f"--filter=until={max(0, int(older_than_s))}s")
-        born_before = time.time() - older_than_s
-        pulled = [entry["Id"] for entry in await self._all_images() if _only_pinned(entry, born_before)]
-        if pulled:
-            await self._cli.ask(
-                "rmi", "--ignore", "--no-prune", *pulled
-            )  # one that something stands on stays
+        stored_before = time.time() - older_than_s
+        old = [
+            entry
+            for entry in await self._all_images()
+            if _is_of_registry(entry) and self._stored_at(entry) <= stored_before
+        ]
+        if names := [name for entry in old for name in entry["Names"]]:
+            await self._cli.ask("rmi", "--ignore", "--no-prune", *names)  # one that something stands on stays
         return Pruned(len(before) - len(await self._all_images()))
+
+    def _stored_at(self, entry: Mapping[str, Any]) -> float:
+        """When it came here. What an image says of its own age may be the time of a commit, or none."""
+        assert self._around.storage is not None
+        folders = self._around.storage.glob(f"*-images/{entry['Id']}")
+        return max((folder.stat().st_mtime for folder in folders), default=float(entry["Created"]))
 
     async def _all_images(self) -> list[dict[str, Any]]:
         return list(json.loads((await self._cli.must("images", "--all", "--format=json")).stdout or "[]"))
@@ -242,10 +250,10 @@ class _Made:
     annotations: Mapping[str, str]
 
 
-def _only_pinned(entry: Mapping[str, Any], born_before: float) -> bool:
-    """Whether an image is here only because a build named it by digest."""
+def _is_of_registry(entry: Mapping[str, Any]) -> bool:
+    """Whether every name of an image is one of a registry: pulled, pushed, or only tried out."""
     names = entry.get("Names") or []
-    return bool(names) and all("@" in name for name in names) and entry["Created"] <= born_before
+    return bool(names) and not any(name.startswith("localhost/") for name in names)
 
 
 def _image(found: Mapping[str, Any]) -> LocalImage:

@@ -416,6 +416,23 @@ async def test_pruning_clears_what_nobody_named_and_keeps_what_somebody_did(tmp_
 
 
 @pytest.mark.anyio
+async def test_pruning_takes_names_of_registries_by_the_time_that_they_are_here(tmp_path: Path) -> None:
+    with podman_storage(tmp_path / "podman") as own:
+        engine = PodmanEngine(await probe_podman(own), own)
+        names = ["registry.example/app:a1", "registry.example/app:a2", "localhost/tool:1"]
+        for number, name in enumerate(names):
+            source = context(tmp_path / str(number), f"FROM scratch\nCOPY probe-amd64 /{number}\n")
+            await built(engine, replace(request(source, tag=name), timestamp=978_307_200))
+
+        young = await engine.prune(older_than_s=3600)
+        await asyncio.sleep(1.1)
+        await engine.prune(older_than_s=0)
+
+        assert young.images == 0
+        assert [name for name in names if await engine.inspect(name)] == ["localhost/tool:1"]
+
+
+@pytest.mark.anyio
 async def test_pruning_waits_for_no_build_and_disturbs_none(engine: PodmanEngine, tmp_path: Path) -> None:
     folder = context(tmp_path / "c", f"{BUSYBOX}RUN /bin/busybox echo started; /bin/busybox sleep 2\n")
     log: list[bytes] = []
