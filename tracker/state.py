@@ -61,7 +61,14 @@ class State:
         """The database, brought up to date; the folders exist afterwards."""
         self._make_folders()
         connection = open_for_writing(self.database)
-        if steps_applied(connection) != STEPS:
+        applied = steps_applied(connection)
+        if any(applied.get(name, 0) > known for name, known in STEPS.items()):
+            connection.close()
+            raise StoreError(
+                f"the database {self.database} is of a newer version of tracker: this one would damage it",
+                hint="use that version, or name another folder with --state",
+            )
+        if applied != STEPS:
             _migrate(connection)
         return connection
 
@@ -123,5 +130,13 @@ def find_state(asked: Path | None, config: Path | None, environment: Mapping[str
     return State(_home(environment, "XDG_STATE_HOME", ".local/state") / "tracker")
 
 
+def home_of(environment: Mapping[str, str] = os.environ) -> Path:
+    """The user's own folder; one that is not there for a user without any, as in containers."""
+    try:
+        return Path(environment.get("HOME") or Path.home())
+    except RuntimeError:
+        return Path("/nonexistent")
+
+
 def _home(environment: Mapping[str, str], variable: str, default: str) -> Path:
-    return Path(environment.get(variable) or Path.home() / default)
+    return Path(environment.get(variable) or home_of(environment) / default)

@@ -42,7 +42,7 @@ from tracker.registry import (
 )
 from tracker.registry.transport import Transport, few_questions
 from tracker.settings import RegistrySection, Settings
-from tracker.state import State
+from tracker.state import State, home_of
 
 if TYPE_CHECKING:
     from rebuild.container import Containers
@@ -175,12 +175,12 @@ def registry_client(
 
 
 def user_credentials() -> DockerCredentials:
-    return DockerCredentials.of_user(os.environ, home=Path.home(), user_id=os.getuid())
+    return DockerCredentials.of_user(os.environ, home=home_of(), user_id=os.getuid())
 
 
 def user_auth_file() -> Path | None:
     """Docker's config.json of the user, None where there is none."""
-    config = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    config = Path(os.environ.get("DOCKER_CONFIG") or home_of() / ".docker") / "config.json"
     return config if config.is_file() else None
 
 

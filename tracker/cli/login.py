@@ -16,7 +16,7 @@ from rebuild.secret import Secret
 from tracker.cli.main import Place
 from tracker.registry.credentials import Login
 from tracker.registry.settings import RegistrySettings
-from tracker.state import find_config
+from tracker.state import find_config, home_of
 
 PASSWORD_BYTES_MOST = 64 * 1024
 
@@ -40,7 +40,7 @@ def login(place: Place, registry: str, username: str | None, password_stdin: boo
     asked = asyncio.run(try_login(host, given, _settings(place, host), proxies=proxies))
     if not asked:
         click.echo(f"warning: {host} asks nobody who they are: the password was not tried", err=True)
-    path = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    path = Path(os.environ.get("DOCKER_CONFIG") or home_of() / ".docker") / "config.json"
     kept = asyncio.run(keep_login(path, host, given, environment=os.environ))
     click.echo(f"logged in to {host} as {given.username}; kept in {kept}", err=True)
 

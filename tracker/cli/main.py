@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gc
 import importlib
 import io
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "why": ("tracker.cli.why:why", "Why an image is, or is not, about to be rebuilt."),
 }
 
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "Look at the graph": ("deps", "rdeps", "images", "stale", "why", "plan", "graph", "runs", "logs"),
+    "Build": ("build", "run", "task"),
+    "Look inside files": ("scan", "render"),
+    "Service and machine": ("serve", "check", "config", "doctor", "key", "login", "token"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -55,10 +64,17 @@ class Place:
 class LazyGroup(click.Group):
     """Imports a sub-command when it is called, so that the others cost nothing."""
 
-    def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]] = COMMANDS, **kept: Any) -> None:
-        """`table` is name → (module:attribute, help)."""
+    def __init__(
+        self,
+        *args: Any,
+        table: Mapping[str, tuple[str, str]] = COMMANDS,
+        sections: Mapping[str, Sequence[str]] | None = None,
+        **kept: Any,
+    ) -> None:
+        """`table` is name → (module:attribute, help); `sections` of the help, title → names."""
         super().__init__(*args, **kept)
         self.table = table
+        self.sections = sections or {"Commands": sorted(table)}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(self.table)
@@ -79,15 +95,19 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, self.table[name][1]) for name in sorted(self.table)])
+        longest = max(map(len, self.table))
+        for title, names in self.sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:{longest}}", self.table[name][1]) for name in names])
 
 
 @click.group(
     cls=LazyGroup,
+    sections=SECTIONS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Data goes to standard output, everything else to standard error. "
-    "Exit status: 0 done, 1 failed, 2 wrong use or configuration.",
+    "Exit status: 0 done, 1 failed, 2 wrong use or configuration. "
+    "Each command has --help of its own.",
 )
 @click.option(
     "--config",
@@ -127,23 +147,59 @@ def run(arguments: list[str]) -> int:
     """Carry out one command line; answers its exit status."""
     try:
         outcome = tracker.main(arguments, prog_name="tracker", standalone_mode=False)
+        if sys.stdout is not None:  # None where whoever called us has closed it
+            sys.stdout.flush()
         return outcome if isinstance(outcome, int) else 0
-    except TrackerError as error:
-        report(error.message, error.hint)
-        return error.exit_code
-    except click.UsageError as error:
-        way_out = f"'{error.ctx.command_path} --help' says what it takes" if error.ctx else None
-        report(error.format_message(), way_out)
-        return 2
-    except click.ClickException as error:
-        report(error.format_message(), None)
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        report("interrupted", None)
-        return 130
     except BrokenPipeError:  # the reader, head for example, has seen enough
         sys.stderr.close()
         return 0
+    except (click.Abort, KeyboardInterrupt):
+        report("interrupted", None)
+        return 130
+    except Exception as error:
+        return _told(error)
+
+
+def _told(error: Exception) -> int:
+    """Print what went wrong and the way out; answers the exit status."""
+    match error:
+        case TrackerError():
+            report(error.message, error.hint)
+            return error.exit_code
+        case click.UsageError():
+            path = error.ctx.command_path if error.ctx else "tracker COMMAND"
+            report(error.format_message(), f"'{path} --help' says what it takes")
+            return 2
+        case click.ClickException():
+            report(error.format_message(), None)
+            return error.exit_code
+        case OSError():
+            _drop_output()
+            report(f"{error.filename or 'the output'}: {error.strerror}", _WAYS_OUT.get(error.errno or 0))
+            return 1
+        case _:
+            if os.environ.get("TRACKER_DEBUG"):
+                raise error
+            report(
+                f"a fault of tracker itself: {type(error).__name__}: {error}",
+                "with TRACKER_DEBUG=1 it tells where: please report it with that",
+            )
+            return 1
+
+
+_WAYS_OUT = {
+    errno.ENOSPC: "make room on that disk",
+    errno.EACCES: "run it as a user who may do that, or name another place",
+    errno.EROFS: "name a place that can be written, with --state for example",
+}
+
+
+def _drop_output() -> None:
+    """What is still to be printed has nowhere to go; the interpreter would complain of it at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def report(message: str, hint: str | None) -> None:

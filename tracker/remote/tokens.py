@@ -9,6 +9,7 @@ from pathlib import Path
 
 from graph.errors import WrongUse
 from rebuild.secret import Secret
+from tracker.state import home_of
 
 VARIABLE = "TRACKER_TOKEN"
 BYTES_MOST = 64 * 1024
@@ -26,7 +27,7 @@ def find_token(server: str, token_file: Path | None, environment: Mapping[str, s
 
 def tokens_path(environment: Mapping[str, str]) -> Path:
     """Lines of `URL TOKEN`."""
-    home = environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME") or Path.home()) / ".config"
+    home = environment.get("XDG_CONFIG_HOME") or home_of(environment) / ".config"
     return Path(home) / "tracker" / "tokens"
 
 

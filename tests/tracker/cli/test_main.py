@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from rebuild.runs import Status
 from tests.graph_samples import LONG, Sample, with_moved_debian
 from tests.tracker.cli.conftest import Tracker
-from tracker.cli.main import COMMANDS
+from tracker.cli.main import COMMANDS, SECTIONS
 
 _IMPORTED = """
 import sys
@@ -126,3 +127,74 @@ def test_a_terminal_without_box_drawing_gets_question_marks(sample: Sample) -> N
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"?? registry.example.com:5000/img-b:1" in done.stdout
+
+
+def test_every_command_stands_in_one_section_of_the_help() -> None:
+    assert sorted(name for names in SECTIONS.values() for name in names) == sorted(COMMANDS)
+
+
+PROGRAM = [sys.executable, "-c", "from tracker.cli.main import main; main()"]
+
+
+@pytest.mark.parametrize("words", ["--help", "images", "images --json", "task list --json", "logs a1"])
+def test_output_that_has_no_room_is_one_error(words: str, sample: Sample) -> None:
+    sample.run(None, Status.SUCCEEDED, hours=1, images=[LONG], log=b"log\n")
+
+    with Path("/dev/full").open("wb") as full:
+        command = [*PROGRAM, "--state", str(sample.state.folder), *words.split()]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == "error: the output: No space left on device\nhint: make room on that disk\n"
+
+
+def test_a_user_without_a_home_is_no_traceback(tmp_path: Path) -> None:
+    kept = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CONFIG_HOME")}
+    program = "import os; os.setuid(54321); from tracker.cli.main import main; main()"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, "images"],
+        capture_output=True,
+        text=True,
+        env={**kept, "PYTHONPATH": str(Path.cwd())},
+        cwd="/",
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: no database at ")
+
+
+def test_a_fault_of_our_own_is_told_without_a_traceback(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr("tracker.cli.login.registry_of", fail)
+
+    done = tracker("login", "localhost:5000")
+
+    assert done.status == 1
+    assert done.err.startswith("error: a fault of tracker itself: ZeroDivisionError: by nothing\nhint: ")
+
+
+def test_a_database_of_a_newer_version_is_not_written_to(sample: Sample, tracker: Tracker) -> None:
+    sample.task("web")
+    sample.sql.execute(
+        "INSERT INTO _sqlite_migrations(migration_set, name, applied_at) VALUES ('rebuild', 'later', '2030')"
+    )
+    sample.sql.commit()
+
+    done = tracker("task", "delete", "-n", "web", "-y")
+
+    assert done.status == 1
+    assert "is of a newer version of tracker" in done.err
+    assert "web" in [task["name"] for task in tracker("task", "list", "--json").json]
+
+
+def test_an_option_without_its_value_says_where_to_read(tracker: Tracker) -> None:
+    done = tracker("task", "timer", "add", "--schedule")
+
+    assert done.status == 2
+    assert "\nhint: " in done.err
