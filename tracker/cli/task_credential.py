@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import click
 
 from graph.clock import to_text
@@ -19,11 +23,50 @@ from tracker.cli.task_options import JSON, NAME, line_of_stdin, source_of
 _SERVER = click.option(
     "--login-server", required=True, metavar="HOST", help="The registry: host or host:port."
 )
-_USER = click.option(
-    "-u", "--username", metavar="SOURCE", help="A name, or env:V, file:PATH, vault:PATH#KEY. None: a token."
+_LOGIN = (
+    NAME,
+    _SERVER,
+    click.option(
+        "-u",
+        "--username",
+        metavar="SOURCE",
+        help="A name, or env:V, file:PATH, vault:PATH#KEY. None: a token.",
+    ),
+    click.option("-p", "--password", metavar="SOURCE", help="env:V, file:PATH, vault:PATH#KEY."),
+    click.option("--password-stdin", is_flag=True, help="Take the password from standard input."),
 )
-_PASSWORD = click.option("-p", "--password", metavar="SOURCE", help="env:V, file:PATH, vault:PATH#KEY.")
-_STDIN = click.option("--password-stdin", is_flag=True, help="Take the password from standard input.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Login:
+    """What was typed, checked: sources, None for what was not given."""
+
+    name: str
+    registry: str
+    username: Source | None
+    password: Source | None
+
+
+def _login(command: Callable[[Place, _Login], None]) -> Callable[..., None]:
+    """The options of a login, handed to the command as one value."""
+
+    @functools.wraps(command)
+    def typed(
+        place: Place,
+        name: str,
+        login_server: str,
+        username: str | None,
+        password: str | None,
+        password_stdin: bool,
+    ) -> None:
+        # A name is no secret, and a source is one.
+        user = None if username is None else parse_source(username)
+        login = _Login(name, registry_of(login_server), user, _password(password, password_stdin))
+        command(place, login)
+
+    for option in reversed(_LOGIN):
+        typed = option(typed)
+    return typed
 
 
 @click.group("credential")
@@ -32,55 +75,31 @@ def credential() -> None:
 
 
 @credential.command("add")
-@NAME
-@_SERVER
-@_USER
-@_PASSWORD
-@_STDIN
 @click.pass_obj
-def add(
-    place: Place,
-    name: str,
-    login_server: str,
-    username: str | None,
-    password: str | None,
-    password_stdin: bool,
-) -> None:
+@_login
+def add(place: Place, login: _Login) -> None:
     """Give the task NAME a credential for one more registry. A value is kept encrypted."""
-    registry, source = registry_of(login_server), _password(password, password_stdin)
-    if source is None:
+    if login.password is None:
         raise WrongUse("a credential needs a password", hint="give --password-stdin, or --password SOURCE")
     with changing(place) as change:
         kept = RegistryCredentials(change.sql, change.cipher)
-        task_id = change.task(name).task_id
-        kept.add(task_id, registry, username=_user(username), password=source, at=change.at)
-    click.echo(f"task {name} has a credential for {registry}", err=True)
+        task_id = change.task(login.name).task_id
+        kept.add(task_id, login.registry, username=login.username, password=login.password, at=change.at)
+    click.echo(f"task {login.name} has a credential for {login.registry}", err=True)
 
 
 @credential.command("update")
-@NAME
-@_SERVER
-@_USER
-@_PASSWORD
-@_STDIN
 @click.pass_obj
-def update(
-    place: Place,
-    name: str,
-    login_server: str,
-    username: str | None,
-    password: str | None,
-    password_stdin: bool,
-) -> None:
+@_login
+def update(place: Place, login: _Login) -> None:
     """Change what is given of a credential, and leave the rest."""
-    registry, source = registry_of(login_server), _password(password, password_stdin)
-    if source is None and username is None:
+    if login.password is None and login.username is None:
         raise WrongUse("nothing is to be changed", hint="give --username, --password or --password-stdin")
     with changing(place) as change:
         kept = RegistryCredentials(change.sql, change.cipher)
-        task_id = change.task(name).task_id
-        kept.update(task_id, registry, username=_user(username), password=source, at=change.at)
-    click.echo(f"the credential of task {name} for {registry} is changed", err=True)
+        task_id = change.task(login.name).task_id
+        kept.update(task_id, login.registry, username=login.username, password=login.password, at=change.at)
+    click.echo(f"the credential of task {login.name} for {login.registry} is changed", err=True)
 
 
 @credential.command("remove")
@@ -127,8 +146,3 @@ def _password(text: str | None, from_stdin: bool) -> Source | None:
     if from_stdin:
         return Opaque(line_of_stdin("--password-stdin"))
     return None if text is None else source_of(text, "--password")
-
-
-def _user(text: str | None) -> Source | None:
-    """A name is no secret, and a source is one."""
-    return None if text is None else parse_source(text)
