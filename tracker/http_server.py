@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from tracker.api.auth import UNIX
 from tracker.settings import ConfigError
 
+HEAD_S = 20.0  # within which the line and the headers of a request have come
 _PEER = struct.Struct("3i")  # pid, uid and gid of the other end: unix(7), SO_PEERCRED
 
 
@@ -76,13 +77,41 @@ def _folder_of(path: Path) -> Iterator[int]:
 
 
 class PeerProtocol(HttpToolsProtocol):
-    """Notes for a connection over a unix socket which user is at its other end."""
+    """Notes for a connection over a unix socket which user is at its other end.
+
+    Hangs up on whoever does not come to the point: uvicorn waits for the head of a request for ever.
+    """
+
+    head_s = HEAD_S
+    _limit: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._await_head()
         uid = _peer_uid(transport)
         if uid is not None:
             self.client = (UNIX, uid)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._await_head()
+
+    def on_headers_complete(self) -> None:
+        self._stop_awaiting()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_awaiting()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        if self._limit is None:
+            self._limit = self.loop.call_later(self.head_s, self.transport.close)
+
+    def _stop_awaiting(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
 
 
 def _peer_uid(transport: asyncio.Transport) -> int | None:
