@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -14,7 +15,7 @@ from graph.errors import StoreBusy
 from graph.observing import Watched
 from graph.store import GraphStore, Source
 from tracker.events.hearing import Heard, Told, hear, to_ask
-from tracker.events.push import BadEvent, Push
+from tracker.events.push import BadEvent, Push, names_of
 from tracker.events.reading import read_pushes
 from tracker.events.sender import Sender
 from tracker.inbox import Inbox, Letter
@@ -26,7 +27,7 @@ from tracker.watch import Answer, Asker
 GATHER_S = 0.01  # between two batches
 IDLE_S = 10.0  # where no event comes, how often to look and to show that we could
 REST_S = 1.0  # the pause where another process holds the database
-LETTERS_MOST = 250  # read at once; what names the same reference is asked about once
+LETTERS_MOST = 100  # read at once: whoever sends meanwhile waits for that
 PUSHES_MOST = 1_000  # looked at together: the loop has others to serve
 
 log = structlog.get_logger()
@@ -91,9 +92,13 @@ class Receiver:
         """The first of the letters, up to a bound of pushes, and what they tell."""
         opened: list[Letter] = []
         told: list[Told] = []
+        watched = functools.cache(self._watched)  # a storm names few tags many times
         for letter in letters:
             opened.append(letter)
-            told += [Told(letter, push, self._watched(push)) for push in self._read(letter)]
+            told += [
+                Told(letter, push, watched(push.host, push.repository, push.tag))
+                for push in self._read(letter)
+            ]
             if len(told) >= PUSHES_MOST:
                 break
         return opened, told
@@ -123,5 +128,5 @@ class Receiver:
             log.warning("event not understood", source=letter.source, error=error.message)
             return ()
 
-    def _watched(self, push: Push) -> Watched | None:
-        return next(filter(None, map(self._store.watched, push.names())), None)
+    def _watched(self, host: str, repository: str, tag: str) -> Watched | None:
+        return next(filter(None, map(self._store.watched, names_of(host, repository, tag))), None)

@@ -25,10 +25,8 @@ class Push:
     digest: Digest | None
 
     def names(self) -> Iterator[ImageRef]:
-        """The references it may mean: the host as the sender calls itself, and where that is the
-        loopback, under the other names of the same port."""
-        for host in _names_of(self.host):
-            yield ImageRef(host, self.repository, self.tag)
+        """The references it may mean."""
+        return names_of(self.host, self.repository, self.tag)
 
 
 def pushes_of(host: Any, repository: Any, tag: Any, digest: Any = None) -> Iterator[Push]:
@@ -48,7 +46,13 @@ def pushes_of(host: Any, repository: Any, tag: Any, digest: Any = None) -> Itera
         yield Push(host, name.repository if host == DEFAULT_REGISTRY else repository, tag, pointed_to)
 
 
-def _names_of(host: str) -> Iterable[str]:
+def names_of(host: str, repository: str, tag: str) -> Iterator[ImageRef]:
+    """The tag at the host as the sender calls itself, and where that is the loopback, under the other
+    names of the same port."""
+    return (ImageRef(each, repository, tag) for each in _hosts_of(host))
+
+
+def _hosts_of(host: str) -> Iterable[str]:
     name, colon, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
     name = name if colon else host
     if not _is_loopback(name.strip("[]")):
