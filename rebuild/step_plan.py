@@ -17,7 +17,7 @@ from rebuild.secret import Secret
 from rebuild.step_build import Argv, PlannedBuild, build_calls, full_name, indexes, plan_build, push_calls
 from rebuild.step_container import PlannedTail, StepContainer, network_name
 from rebuild.step_place import PlanSetting
-from rebuild.taskfile import Build, Cmd, Kind, Network, Outputs, Push, Step, TaskFile
+from rebuild.taskfile import Build, Cmd, Kind, Network, Outputs, Pull, Push, Step, TaskFile
 from rebuild.taskfile.outputs import filler, references
 
 
@@ -159,6 +159,9 @@ class _Whole:
                 build = plan_build(step, self.setting, self.outputs)
                 calls = (*build_calls(build, self.setting), *self._own_pushes(build))
                 return PlannedStep(step, calls, environment, build=build)
+            case Pull(image):
+                call = (*self.setting.engine.program, "pull", full_name(fill(image)))
+                return PlannedStep(step, (call,), environment)
             case Push(images):
                 names = [full_name(fill(image)) for image in images]
                 pushes = (push_calls(name, self.indexes.get(name), self.setting) for name in names)

@@ -13,6 +13,7 @@ from graph.reference import ImageRef
 from rebuild.container_pipe import ContainerCall, run_joined
 from rebuild.engine import CommandFailed
 from rebuild.process import Streams
+from rebuild.registry import RegistryUnavailable
 from rebuild.step_build import Argv
 from rebuild.step_container import PlannedTail
 from rebuild.step_plan import PlannedStep
@@ -20,7 +21,8 @@ from rebuild.steps.attempts import Attempt, Spotter, Try
 from rebuild.steps.images import NotPulled, Runnable
 from rebuild.steps.run_site import Site
 from rebuild.steps.workspace import forget_outputs, step_outputs, write_environment
-from rebuild.taskfile import Route, Step, UnreadableOutput
+from rebuild.taskfile import Pull, Route, Step, UnreadableOutput
+from rebuild.taskfile.outputs import fill
 
 ENGINES_OWN_FAULT = 125  # what `podman run` and `docker run` answer where no container came to run
 _NO_TAIL = PlannedTail(Route.LOG, Route.LOG)
@@ -28,6 +30,8 @@ _NO_TAIL = PlannedTail(Route.LOG, Route.LOG)
 
 async def prepare_cmd(step: Step, site: Site) -> Try:
     """Have the images here, which is not on the step's time; answers what to try."""
+    if isinstance(step.action, Pull):
+        return partial(_pulled, ImageRef.parse(fill(step.action.image, site.outputs)), step, site)
     planned = await _with_images(site.plan(step), site)
     tries = 0
 
@@ -57,6 +61,14 @@ async def _with_image(call: Argv, step: Step, site: Site) -> Argv:
     if runnable.base is not None:
         site.used.setdefault(step.id, {})[runnable.base.reference] = runnable.base
     return (*call[:at], runnable.name, *call[at + 1 :])
+
+
+async def _pulled(name: ImageRef, step: Step, site: Site) -> Attempt:
+    try:
+        await site.images.runnable(name, step, site.narrator.output(step))
+    except (NotPulled, RegistryUnavailable) as error:
+        return Attempt(error.message, exit_code=1)
+    return Attempt(None, 0)
 
 
 def _place_of_image(call: Sequence[str], program: int) -> int:

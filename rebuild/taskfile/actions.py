@@ -11,14 +11,21 @@ from graph.errors import InvalidReference
 from graph.reference import ImageRef, Platform
 from rebuild.command_line import Construct, NeedsShell, TooLong, Unclosed, Words, first_operator, tokenise
 from rebuild.taskfile.build_line import BuildLineError, parse_build_line
+from rebuild.taskfile.client_line import (
+    AsksForAnEngine,
+    AsksToBuild,
+    AsksToPull,
+    AsksToPush,
+    asked_of_client,
+    is_client,
+)
 from rebuild.taskfile.fields import Fields
-from rebuild.taskfile.model import Action, Build, Cache, Cmd, Kind, Push
+from rebuild.taskfile.model import Action, Build, Cache, Cmd, Kind, Pull, Push
 from rebuild.taskfile.outputs import OUTPUT_FILE, OUTPUT_VARIABLE, references
 from rebuild.taskfile.problem import shown
 from rebuild.taskfile.tail import Tail, TailError, TailReader
 
 _FIRST_WORD = re.compile(r"\s*(\S+)(.*)", re.DOTALL)
-_CLIENTS = ("library/docker", "docker/buildx-bin")  # images whose program talks to the engine
 _INSIDE = "keep it inside the container: IMAGE sh -c '…', or `shell: true` on the step"
 
 
@@ -78,13 +85,37 @@ def _cmd(fields: Fields, reading: Reading) -> Action | None:
         tail = _tail(fields, line[at:], reading)
         if tail is None:
             return None
-    if _whole(words[0]) and ImageRef.parse(words[0]).repository in _CLIENTS:
-        fields.warn(
-            "cmd",
-            f"{fields.what} runs {shown(words[0])}: a step never gets the engine's socket",
-            hint="write build: and push: steps; they log in with the credentials of the task",
-        )
-    return Cmd(words[0], words[1:], tail=tail)
+    command = Cmd(words[0], words[1:], tail=tail)
+    is_client_called = _whole(words[0]) and is_client(ImageRef.parse(words[0]))
+    return _of_client(fields, command) if is_client_called else command
+
+
+def _of_client(fields: Fields, command: Cmd) -> Action | None:
+    """What a line for docker's client asks for; what is none of ours goes its way, to no good end."""
+    asked = asked_of_client(command.arguments)
+    if isinstance(asked, AsksForAnEngine) or fields.has("entryPoint"):
+        hint = asked.hint if isinstance(asked, AsksForAnEngine) else "remove entryPoint"
+        why = f"{fields.what} runs {shown(command.image)}: a step never gets the engine's socket"
+        fields.warn("cmd", why, hint=hint)
+        return command
+    if command.tail is not None:
+        rule = f"cmd of {fields.what} asks docker for a step, and for more"
+        fields.fault("cmd", rule, hint="make steps of its parts")
+        return None
+    match asked:
+        case AsksToBuild(words):
+            _tell_taken(fields, "build")
+            return _build_of(fields, "cmd", words)
+        case AsksToPush(image):
+            _tell_taken(fields, "push")
+            return _push_of(fields, "cmd", [image])
+        case AsksToPull(image):
+            return Pull(image) if _is_image(fields, "cmd", image) else None
+
+
+def _tell_taken(fields: Fields, kind: str) -> None:
+    rule = f"{fields.what} calls docker {kind}: carried out as a {kind} step"
+    fields.warn("cmd", rule, hint=f"write {kind}: instead")
 
 
 def _tail(fields: Fields, text: str, reading: Reading) -> Tail | None:
@@ -132,15 +163,17 @@ def _refuse_outputs(fields: Fields, scripts: Iterable[str]) -> None:
 
 def _build(fields: Fields, reading: Reading) -> Action | None:
     words = _words(fields, "build", fields.text("build"), reading)
-    if words is None:
-        return None
+    return None if words is None else _build_of(fields, "build", words)
+
+
+def _build_of(fields: Fields, key: str, words: tuple[str, ...]) -> Action | None:
     try:
         line = parse_build_line(words)
     except BuildLineError as error:
-        fields.fault("build", f"build of {fields.what}: {error.rule}", hint=error.hint)
+        fields.fault(key, f"build of {fields.what}: {error.rule}", hint=error.hint)
         return None
     for flag in line.without_effect:
-        fields.warn("build", f"{flag} of {fields.what} has no effect: it is ignored")
+        fields.warn(key, f"{flag} of {fields.what} has no effect: it is ignored")
     listed = tuple(_platforms(fields))
     if listed and line.platforms:
         fields.fault("platforms", f"{fields.what} has both platforms and --platform", hint="keep platforms")
@@ -148,14 +181,17 @@ def _build(fields: Fields, reading: Reading) -> Action | None:
 
 
 def _push(fields: Fields) -> Action | None:
-    images = [text.strip() for text in fields.texts("push")]
-    checked = [image for image in images if _is_image(fields, "push", image)]
+    return _push_of(fields, "push", [text.strip() for text in fields.texts("push")])
+
+
+def _push_of(fields: Fields, key: str, images: list[str]) -> Action | None:
+    checked = [image for image in images if _is_image(fields, key, image)]
     unique: dict[str, str] = {}
     for image in checked:
         if not any(references(image)):
             parsed = ImageRef.parse(image)
             if parsed.digest is not None:
-                fields.fault("push", f"{shown(image)} has a digest: what is pushed has a tag")
+                fields.fault(key, f"{shown(image)} has a digest: what is pushed has a tag")
             unique.setdefault(str(parsed), image)
         else:
             unique.setdefault(image, image)

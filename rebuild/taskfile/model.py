@@ -66,7 +66,14 @@ class Push:
     images: tuple[str, ...]
 
 
-Action = Cmd | Build | Push
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """Have an image in the engine's storage, as `cmd: docker pull IMAGE` asks for it."""
+
+    image: str
+
+
+Action = Cmd | Build | Push | Pull
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +122,7 @@ class Step:
     @property
     def kind(self) -> Kind:
         match self.action:
-            case Cmd():
+            case Cmd() | Pull():
                 return Kind.CMD
             case Build():
                 return Kind.BUILD

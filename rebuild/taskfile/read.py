@@ -10,7 +10,7 @@ from graph.dockerfile.budget import Budget, Unreadable
 from rebuild.secret import Secret
 from rebuild.taskfile.environment import plain_environment, read_environment
 from rebuild.taskfile.fields import Fields
-from rebuild.taskfile.model import STEP_TIMEOUT_S, Build, Cmd, Push, Step, TaskFile, Version
+from rebuild.taskfile.model import STEP_TIMEOUT_S, Build, Cmd, Pull, Push, Step, TaskFile, Version
 from rebuild.taskfile.order import Place, ancestors, resolve_order
 from rebuild.taskfile.outputs import references
 from rebuild.taskfile.problem import Problems, nearest, shown
@@ -170,3 +170,5 @@ def _texts(step: Step) -> list[str]:
             return [*words, *values]
         case Push(images):
             return [*images, *values]
+        case Pull(image):
+            return [image, *values]

@@ -90,8 +90,7 @@ def read_step(fields: Fields, step_id: str, around: Around) -> Step | None:
     action = read_action(fields, kind, reading) if kind else None
     if kind is None or action is None:
         return None
-    _check_use(fields, kind)
-    return Step(
+    step = Step(
         id=step_id,
         line=fields.line,
         action=action,
@@ -104,6 +103,8 @@ def read_step(fields: Fields, step_id: str, around: Around) -> Step | None:
         **_of_container(fields, around),
         **_of_trying(fields, around),
     )
+    _check_use(fields, step.kind)
+    return step
 
 
 def _of_container(fields: Fields, around: Around) -> dict[str, Any]:

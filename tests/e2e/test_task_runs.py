@@ -367,3 +367,34 @@ async def test_what_a_killed_process_left_is_found_and_removed(task_machine: Mac
     assert left == [folder.name] * 3  # two containers and their network
     assert removed == (run_id,)
     assert task_machine.left() == []
+
+
+@pytest.mark.anyio
+async def test_what_is_asked_of_docker_is_built_pulled_and_pushed(
+    task_machine: Machine, shelf: Shelf
+) -> None:
+    base = shelf.put("asked/base:1", with_shell("asked"))
+    name = shelf.name("asked/app:1")
+
+    done = await task_machine.run(
+        f"""
+        steps:
+        - {{cmd: docker pull {base}, retries: 2}}
+        - cmd: docker build -t {name} .
+        - cmd: docker:cli push {name}
+        """,
+        {"Dockerfile": f"FROM {base}\nCOPY Dockerfile /\n"},
+    )
+
+    assert done.outcome.status is Status.SUCCEEDED, done.outcome.error
+    assert bases_of(record_of(done, name)) == {base: str(Role.RUNTIME)}
+    assert record_of(done, name).pushed
+    assert shelf.digest("asked/app:1") is not None
+
+
+@pytest.mark.anyio
+async def test_a_pull_of_what_is_not_there_fails_the_step(task_machine: Machine, shelf: Shelf) -> None:
+    done = await task_machine.run(f"steps: [{{id: p, cmd: 'docker pull {shelf.host}/asked/nothing:1'}}]")
+
+    assert done.statuses == {"p": FAILED}
+    assert "asked/nothing:1" in done.error("p")

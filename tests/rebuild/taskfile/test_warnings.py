@@ -108,7 +108,7 @@ def test_a_variable_that_no_environment_sets_is_told() -> None:
 
 
 def test_the_client_of_an_engine_is_told_that_it_gets_none() -> None:
-    assert warned(step_text("cmd: docker build -t a .")) == [
+    assert warned(step_text("cmd: docker ps")) == [
         "step 'acb_step_0' runs 'docker': a step never gets the engine's socket"
     ]
 
