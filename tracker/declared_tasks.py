@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,6 +36,7 @@ from rebuild.trigger_edit import BaseImageAsked, SourceAsked, base_image_trigger
 from rebuild.triggers import BaseImageTrigger, Bases, Payload
 from tracker.written_settings import duration_s
 
+STDIN = Path("-")
 FILES_MOST = 1000
 BYTES_MOST = 1 << 20
 
@@ -69,7 +71,8 @@ class DeclaredTask:
 
 
 def read_declared(path: Path, usual: Usual) -> tuple[DeclaredTask, ...]:
-    """The tasks of a file, or of every YAML file of a folder. Raises `WrongUse` with all faults."""
+    """The tasks of a file, of standard input, or of every YAML file of a folder. Raises `WrongUse` with
+    all faults."""
     faults: list[Problem] = []
     declared: dict[str, DeclaredTask] = {}
     for file in _files(path):
@@ -107,7 +110,7 @@ def _files(path: Path) -> list[Path]:
 
 def _text(file: Path) -> str:
     try:
-        with file.open("rb") as opened:
+        with sys.stdin.buffer if file == STDIN else file.open("rb") as opened:
             content = opened.read(BYTES_MOST + 1)
         text = content.decode("utf-8-sig")
     except OSError as error:
@@ -148,7 +151,7 @@ class _Reading:
 
     def task(self) -> DeclaredTask | None:
         self.fields.refuse_keys_but(_KEYS)
-        name = self._checked("name", lambda: check_name(self.fields.text("name")))
+        name = self._checked("name", self._name)
         asked = self._asked()
         definition = self._checked("context", lambda: definition_of(asked, self.usual))
         timers = self._timers()
@@ -161,6 +164,11 @@ class _Reading:
         )
         task = WholeTask(name, definition, self._enabled(), base, source, timers)
         return DeclaredTask(f"{self.problems.path}:{self.fields.line}", task, secrets, credentials)
+
+    def _name(self) -> str:
+        if not self.fields.has("name"):
+            raise WrongUse("the task has no name", hint="write name: NAME")
+        return check_name(self.fields.text("name"))
 
     def _asked(self) -> Asked:
         fields = self.fields
@@ -316,7 +324,7 @@ def _credential(fields: Fields) -> DeclaredCredential:
 
 def _secret(use: SecretUse, name: str, text: str) -> SecretSource:
     check_secret_name(use, name)
-    return _no_value(name or str(use), text)
+    return _no_value(name or "git_access_token", text)
 
 
 def _no_value(name: str, text: str) -> SecretSource:

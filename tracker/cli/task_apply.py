@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -23,24 +23,30 @@ from tracker.wording import printable
 from tracker.workshop import Workshop
 
 _MARKS = {Action.CREATE: ("+", "green"), Action.CHANGE: ("~", "yellow"), Action.REMOVE: ("-", "red")}
-_DONE = {
+_TO_DO = {
     Action.CREATE: "to create",
     Action.CHANGE: "to change",
     Action.REMOVE: "to remove",
-    Action.KEEP: "as they are",
+    Action.KEEP: "as declared",
+}
+_DONE = {
+    Action.CREATE: "created",
+    Action.CHANGE: "changed",
+    Action.REMOVE: "removed",
+    Action.KEEP: "as declared",
 }
 _LINE_MOST = 200  # of a value
 
 
 @click.command("apply")
-@click.argument("path", type=click.Path(path_type=Path, exists=True))
+@click.argument("path", type=click.Path(path_type=Path, exists=True, allow_dash=True))
 @click.option("--dry-run", is_flag=True, help="Show the difference, and change nothing.")
 @click.option("--prune", is_flag=True, help="Remove the tasks that are not declared.")
 @JSON
 @click.pass_obj
 def apply(place: Place, path: Path, dry_run: bool, prune: bool, as_json: bool) -> None:
-    """Make the saved tasks equal to those that PATH declares: a YAML file with one document a task, or a
-    folder of such files. Done twice, the second time changes nothing.
+    """Make the saved tasks equal to those that PATH declares: a YAML file with one document a task, a folder
+    of such files, or - for standard input. Done twice, the second time changes nothing.
 
     Secrets and credentials of which a task says nothing stay as they are.
     """
@@ -61,11 +67,13 @@ async def _apply(
             print_json([_plain(one) for one in found])
         else:
             _print(found)
-        if dry_run:
-            click.echo("dry run: nothing was changed", err=True)
-            return
-        for name, scanned in (await make_so(archive, declared, prune=prune)).items():
-            tell_unknown(name, scanned)
+        if not dry_run:
+            for name, scanned in (await make_so(archive, declared, prune=prune)).items():
+                tell_unknown(name, scanned)
+    if not as_json:
+        click.echo(_counted(found, _TO_DO if dry_run else _DONE))
+    if dry_run:
+        click.echo("dry run: nothing was changed", err=True)
 
 
 def _print(found: Sequence[Difference]) -> None:
@@ -77,9 +85,15 @@ def _print(found: Sequence[Difference]) -> None:
         for key, (before, after) in one.changes.items():
             arrow = f"{_short(before)} → " if one.action is Action.CHANGE else ""
             click.echo(paragraph(f"{key}: {arrow}{_short(after)}", "    "))
+
+
+def _counted(found: Sequence[Difference], words: Mapping[Action, str]) -> str:
     counts = Counter(one.action for one in found)
-    said = [f"{counts[action]} {what}" for action, what in _DONE.items() if counts[action]]
-    click.echo(f"{'tasks: ' + ', '.join(said) if said else 'no task is declared'}")
+    if not counts:
+        return "no task is declared"
+    said = [f"{counts[action]} {what}" for action, what in words.items() if counts[action]]
+    rest = "; nothing to do" if counts.keys() == {Action.KEEP} else ""
+    return f"tasks: {', '.join(said)}{rest}"
 
 
 def _short(value: object) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,7 +51,7 @@ def test_declared_tasks_are_created_with_all_that_belongs_to_them(apply: Tracker
     done = apply(f"{WEB}---\n{GREETING}")
 
     web = tracker("task", "show", "-n", "web", "--json").json
-    assert done.lines[-1] == "tasks: 2 to create"
+    assert done.lines[-1] == "tasks: 2 created"
     assert web["context"].endswith("/app")
     assert [timer["name"] for timer in web["timers"]] == ["nightly"]
     assert web["secrets"] == [{"use": "build", "name": "npm", "source": "env:NPM"}]
@@ -63,7 +65,7 @@ def test_twice_is_once(apply: Tracker, tracker: Tracker) -> None:
     apply(f"{WEB}---\n{GREETING}")
     before = tracker("task", "list", "--json").json
 
-    assert apply(f"{WEB}---\n{GREETING}").out == "tasks: 2 as they are\n"
+    assert apply(f"{WEB}---\n{GREETING}").out == "tasks: 2 as declared; nothing to do\n"
     assert tracker("task", "list", "--json").json == before
 
 
@@ -85,7 +87,7 @@ def test_another_value_is_noticed_and_not_shown(apply: Tracker) -> None:
 
     assert "credentials.localhost:5000.username: opaque → opaque, another" in done.out
     assert "alice" not in done.out + done.err
-    assert apply(WEB.replace("bob", "alice")).out == "tasks: 1 as they are\n"
+    assert apply(WEB.replace("bob", "alice")).out == "tasks: 1 as declared; nothing to do\n"
 
 
 def test_secrets_and_credentials_of_which_nothing_is_said_stay(apply: Tracker, tracker: Tracker) -> None:
@@ -168,3 +170,33 @@ def test_the_sample_in_config_is_understood(tracker: Tracker) -> None:
     done = tracker("task", "apply", str(sample), "--dry-run")
 
     assert (done.status, done.lines[-1]) == (0, "tasks: 3 to create")
+
+
+def test_tasks_may_be_declared_on_standard_input(
+    tracker: Tracker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(GREETING.encode())))
+
+    done = tracker("task", "apply", "-")
+
+    assert (done.status, done.lines[-1]) == (0, "tasks: 1 created")
+    assert names(tracker) == ["greeting"]
+
+
+def test_a_task_that_is_renamed_is_a_new_one_and_the_old_one_goes_with_prune(
+    apply: Tracker, tracker: Tracker
+) -> None:
+    apply(GREETING)
+
+    done = apply(GREETING.replace("greeting", "welcome"), "--prune")
+
+    assert done.lines[-1] == "tasks: 1 created, 1 removed"
+    assert names(tracker) == ["welcome"]
+
+
+def test_a_task_without_a_name_is_told_so(apply: Tracker) -> None:
+    done = apply("cmd: busybox true\n")
+
+    assert done.status == 2
+    assert "the task has no name" in done.err
+    assert "not valid" not in done.err
