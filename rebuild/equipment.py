@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from rebuild.context_secrets import ContextSecrets
 from rebuild.image_build import Tools
@@ -34,6 +34,7 @@ class Equipment:
     hidden: tuple[Secret, ...] = ()  # besides those
     values: Mapping[str, Secret] = field(default_factory=dict)  # `.Values.NAME` of templates
     context_secrets: ContextSecrets = field(default_factory=ContextSecrets)  # they fetch the context
+    stdin: BinaryIO | None = None  # of the command that asked; what the context `-` is read from, unbuffered
     containers: Containers | None = None  # what steps run in; None where a run has none
     read_keyvaults: ReadKeyvaults = _no_vault  # values of a task file's `secrets:`, by id
 

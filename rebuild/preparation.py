@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from graph.errors import WrongUse
 from graph.reference import ImageRef
@@ -31,6 +32,7 @@ async def prepare(
     uploads: Path | None = None,
     *,
     secrets: ContextSecrets | None = None,
+    stdin: BinaryIO | None = None,
     in_place: bool = True,
 ) -> Prepared:
     """Bring the context here. A folder of this machine is used where it is unless `in_place` is off;
@@ -48,7 +50,8 @@ async def prepare(
 
     opened = secrets or ContextSecrets()
     access = Access(login=opened.login, query=opened.query, uploads=uploads)
-    fetched = await fetch(source, scratch / "context", log=log, access=access, in_place=in_place)
+    into = scratch / "context"
+    fetched = await fetch(source, into, log=log, access=access, stdin=stdin, in_place=in_place)
     return Prepared(fetched.folder, fetched.commit, fetched.branch)
 
 

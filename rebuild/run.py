@@ -194,8 +194,14 @@ async def _build(
 
     workshop = folder / "build"
     workshop.mkdir()
-    opening = equipment.context_secrets
-    context = await prepare(run.definition, folder, hear, place.uploads, secrets=opening)
+    context = await prepare(
+        run.definition,
+        folder,
+        hear,
+        place.uploads,
+        secrets=equipment.context_secrets,
+        stdin=equipment.stdin,
+    )
     variables = variables_of(run, context, registry=place.registry, task_name=_task_name(run, place))
     return await build_image(
         image_build(run.definition, filled_in(step, variables), context),

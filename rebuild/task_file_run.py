@@ -55,6 +55,7 @@ async def run_task_file(
         hear,
         place.uploads,
         secrets=equipment.context_secrets,
+        stdin=equipment.stdin,
         in_place=False,
     )
     work = await _work(run, step, context, place, equipment)

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from rebuild.auth_file import write_auth_file
 from rebuild.context_secrets import USES as CONTEXT_USES
@@ -81,6 +81,7 @@ class Outfitter:
     new_containers: Callable[[Engine], Containers]
     typed_values: Mapping[str, Secret] = field(default_factory=dict)
     typed_context: ContextSources = field(default_factory=dict)
+    stdin: BinaryIO | None = None
 
     @contextlib.asynccontextmanager
     async def __call__(self, run: Run, folder: Path) -> AsyncIterator[Equipment]:
@@ -92,6 +93,7 @@ class Outfitter:
             hidden=(*(login.password for login in logins), *opening.hidden),
             values=await self._values(run),
             context_secrets=opening,
+            stdin=self.stdin,
             containers=self.new_containers(self.tools.engine) if has_steps else None,
             read_keyvaults=self._read_keyvaults,
         )

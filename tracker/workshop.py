@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from graph.clock import now
 from graph.reference import Platform
@@ -68,10 +68,11 @@ class Workshop:
         typed: Mapping[str, Source] | None = None,
         typed_values: Mapping[str, Secret] | None = None,
         typed_context: ContextSources | None = None,
+        stdin: BinaryIO | None = None,
         serving: bool = False,
     ) -> None:
         """`typed` are secrets for this command's builds, `typed_values` for its templates, `typed_context`
-        for its context; `serving` keeps from tasks what is tracker's own."""
+        and `stdin` for its context; `serving` keeps from tasks what is tracker's own."""
         self.settings = settings
         self.state = state
         self._listen = listen
@@ -83,6 +84,7 @@ class Workshop:
         self.typed = typed or {}
         self._typed_values = typed_values or {}
         self.typed_context = typed_context or {}
+        self._stdin = stdin
         self._serving = serving
 
     async def __aenter__(self) -> Self:
@@ -146,6 +148,7 @@ class Workshop:
             new_containers=partial(containers_of, surroundings(self.settings, self.state)),
             typed_values=self._typed_values,
             typed_context=self.typed_context,
+            stdin=self._stdin,
         )
 
 

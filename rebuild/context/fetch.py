@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -12,11 +13,12 @@ from typing import BinaryIO, TypeVar, assert_never
 
 from graph.errors import WrongUse
 from graph.reference import Digest
-from rebuild.context.archive import HEAD_BYTES, PIECE_BYTES, kind_of, what_came
+from rebuild.context.archive import HEAD_BYTES, kind_of, what_came
 from rebuild.context.fault import ContextError, Unsafe, masked
 from rebuild.context.folder import pack
 from rebuild.context.git import Checkout
 from rebuild.context.git_command import SshKey
+from rebuild.context.input import read_dockerfile, read_whole
 from rebuild.context.limits import Limits, Meter
 from rebuild.context.oci import RegistryAccess, pull
 from rebuild.context.tarball import download
@@ -36,7 +38,7 @@ from rebuild.login import Login
 from rebuild.secret import Secret
 from rebuild.uploads import upload_path
 
-DOCKERFILE_BYTES_MOST = 1024 * 1024
+_LOOK_EVERY_S = 0.2
 LogSink = Callable[[bytes], None]
 _Answer = TypeVar("_Answer")
 
@@ -77,8 +79,9 @@ async def fetch(
     """Fetch a context into `into`, which must not exist; after an error it does not exist either.
 
     A local folder is answered as it is, and `into` not made, unless `in_place` is off: then it is copied
-    by its ignore rules. `keep_git` leaves `.git` in a git context; without it the same commit gives the
-    same files, times included. Raises `ContextError`, and `WrongUse` where the place cannot be one.
+    by its ignore rules. `stdin` is what `-` stands for, unbuffered. `keep_git` leaves `.git` in a git
+    context; without it the same commit gives the same files, times included. Raises `ContextError`, and
+    `WrongUse` where the place cannot be one.
     """
     if isinstance(source.place, Folder) and in_place:
         return Fetched(_folder(source.place))
@@ -193,7 +196,7 @@ class _Errand:
 
         def take() -> None:
             with path.open("rb") as file:
-                unpack(file, self.into, self.meter, links=Links.INSIDE)
+                unpack(file, self.into, self.meter, links=Links.ANYWHERE)
 
         await self._in_thread(take)
         return Fetched(self.into)
@@ -206,14 +209,11 @@ class _Errand:
 
     def _take_input(self, stdin: BinaryIO) -> None:
         counted = _Counted(stdin, self.meter)
-        head = counted.read(HEAD_BYTES)
+        head = read_whole(counted, HEAD_BYTES)
         if kind_of(head) is not None:
             unpack(counted, self.into, self.meter, links=Links.ANYWHERE, head=head)
             return
-        rest = counted.read(DOCKERFILE_BYTES_MOST)
-        if b"\0" in head + rest or len(head + rest) > DOCKERFILE_BYTES_MOST:
-            raise ContextError(f"the standard input is {what_came(head)}: neither a tar nor a Dockerfile")
-        (self.into / "Dockerfile").write_bytes(head + rest)
+        (self.into / "Dockerfile").write_bytes(read_dockerfile(counted, head))
 
     async def _in_thread(self, work: Callable[[], _Answer]) -> _Answer:
         """Its answer; where the call is cancelled, the thread ends first: it works in our folder."""
@@ -261,16 +261,19 @@ def _folder(folder: Folder) -> Path:
 
 
 class _Counted:
-    """A stream whose bytes count as transferred."""
+    """A stream whose bytes count as transferred. A pipe into which nobody writes holds up no one for ever."""
 
     def __init__(self, file: BinaryIO, meter: Meter) -> None:
         self._file = file
         self._meter = meter
+        try:
+            self._pipe: int | None = file.fileno()
+        except OSError:  # something in memory
+            self._pipe = None
 
     def read(self, size: int) -> bytes:
-        """As many as asked for, fewer only at the end: a pipe gives what it has."""
-        content = b""
-        while len(content) < size and (piece := self._file.read(min(size - len(content), PIECE_BYTES))):
-            self._meter.transfer(len(piece))
-            content += piece
-        return content
+        while self._pipe is not None and not select.select([self._pipe], [], [], _LOOK_EVERY_S)[0]:
+            self._meter.check_time()
+        piece = self._file.read(size)
+        self._meter.transfer(len(piece))
+        return piece

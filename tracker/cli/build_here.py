@@ -26,6 +26,7 @@ from rebuild.secret_source import Source
 from tracker.carrying import carry_out_here, to_terminal
 from tracker.cli.build_typed import BuildTyped
 from tracker.cli.main import Place, report
+from tracker.cli.secret_options import input_for
 from tracker.settings import Settings, load
 from tracker.state import find_config, find_state
 from tracker.workshop import Workshop, host_platform, unheard
@@ -47,7 +48,12 @@ def build_here(
     definition = definition_of(settings, typed)
     state = find_state(place.state, config)
     workshop = Workshop(
-        settings, state, listen=unheard if quiet else to_terminal, typed=secrets, typed_context=opening
+        settings,
+        state,
+        listen=unheard if quiet else to_terminal,
+        typed=secrets,
+        typed_context=opening,
+        stdin=input_for(typed.context),
     )
     check = functools.partial(_examine, definition, settings.registry)
     work = carry_out_here(workshop, definition, task_name, check=check, announce=_announce)

@@ -29,6 +29,7 @@ from rebuild.template import Surroundings
 from tracker.carrying import carry_out_here, to_terminal
 from tracker.cli.main import report
 from tracker.cli.run_typed import Asked
+from tracker.cli.secret_options import input_for
 from tracker.cli.table import print_json
 from tracker.equipping import read_context_secrets
 from tracker.settings import Settings
@@ -62,7 +63,9 @@ async def _work(asked: Asked, definition: Definition, settings: Settings, state:
     assert isinstance(step, FileStep | InlineStep)
     with tempfile.TemporaryDirectory(prefix="tracker-") as scratch:
         opening = await _opened(asked, settings, state)
-        context = (await prepare(definition, Path(scratch), to_terminal, secrets=opening)).folder
+        stdin = input_for(asked.context)
+        fetched = await prepare(definition, Path(scratch), to_terminal, secrets=opening, stdin=stdin)
+        context = fetched.folder
         written = read_written(step, context, asked.secret_values)
         here = definition.platform
         variables = RunVariables(
@@ -128,6 +131,7 @@ def _carry_out(
         listen=unheard if quiet else to_terminal,
         typed_values=asked.secret_values,
         typed_context=asked.opening,
+        stdin=input_for(asked.context),
     )
     done, outcome = asyncio.run(carry_out_here(workshop, definition, announce=_announce))
     if outcome.error is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from graph.errors import WrongUse
 from graph.reference import Platform
-from rebuild.context.where import Folder, Nothing, Source
+from rebuild.context.where import Folder, Nothing, Source, StandardInput
 from rebuild.context_secrets import Sources as ContextSources
 from rebuild.definition import Definition, FileStep, InlineStep
 from rebuild.secret import Secret
@@ -56,6 +56,8 @@ def step_of(asked: Asked, source: Source) -> FileStep | InlineStep:
             raise WrongUse("--cmd is empty", hint="write --cmd 'IMAGE ARGUMENTS'")
         return InlineStep(command_file(asked.command, asked.timeout_s), "", asked.values, asked.strict)
     file = asked.file or DEFAULT_FILE
+    if file == STDIN and isinstance(source.place, StandardInput):
+        raise WrongUse("standard input is the context or the task file, not both", hint="name a file")
     if file == STDIN:
         return InlineStep(text_here(STDIN), _values_text(asked), asked.values, asked.strict)
     if isinstance(source.place, Nothing):

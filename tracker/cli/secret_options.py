@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
 from graph.errors import WrongUse
 from rebuild.context.where import Source as ContextSource
+from rebuild.context.where import StandardInput
 from rebuild.context_secrets import ContextSecrets, typed_with
 from rebuild.context_secrets import Sources as ContextSources
 from rebuild.secret import Secret
@@ -46,6 +49,12 @@ def context_secrets(context: str, git_token: str | None) -> ContextSources:
     if ContextSecrets.of(source).token or isinstance(token, Opaque):
         warn_of_a_shown_login(option if token else "the context")
     return typed_with(source, token, option)
+
+
+def input_for(context: str) -> BinaryIO | None:
+    """The standard input, unbuffered, where it is the context."""
+    is_input = isinstance(ContextSource.parse(context).place, StandardInput)
+    return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) if is_input else None
 
 
 def warn_of_a_shown_login(place: str) -> None:

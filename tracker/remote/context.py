@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from graph.errors import WrongUse
-from rebuild.context.where import Folder, Source, StandardInput
+from rebuild.context.where import Folder, Source
+from tracker.cli.secret_options import input_for
 from tracker.remote.attend import say
 from tracker.remote.client import Client
 
@@ -31,7 +32,7 @@ def build_context(client: Client, typed: str, dockerfile: str | None) -> Context
     """Of a build: its Dockerfile comes along, wherever it lies, and no ignore rule hides it."""
     folder, about = _folder(typed), client.get("/service")
     if folder is None:
-        return ContextThere(str(Source.parse(typed)), dockerfile)
+        return ContextThere(_elsewhere(client, typed, about), dockerfile)
     # As `az acr build` and docker have it: of a folder here it is a path of the shell's.
     path = Path(dockerfile).absolute() if dockerfile else None
     if about["takes_folders"]:
@@ -43,20 +44,28 @@ def run_context(client: Client, typed: str) -> str:
     """Of a task file: the folder as it is, but for what its ignore rules leave out."""
     folder, about = _folder(typed), client.get("/service")
     if folder is None:
-        return str(Source.parse(typed))
+        return _elsewhere(client, typed, about)
     return str(folder) if about["takes_folders"] else _uploaded(client, folder, None, about).context
 
 
 def _folder(typed: str) -> Path | None:
     """The folder of this machine that is meant; None for every other place. Raises `WrongUse`."""
     source = Source.parse(typed)
-    if isinstance(source.place, StandardInput):
-        raise WrongUse("context - is the standard input, which no service reads", hint="name a folder")
     if not isinstance(source.place, Folder):
         return None
     if not source.place.path.is_dir():
         raise WrongUse(f"context {typed!r} is not a folder", hint="name the folder whose files are needed")
     return source.place.path.resolve()
+
+
+def _elsewhere(client: Client, typed: str, about: Mapping[str, Any]) -> str:
+    """What the service fetches itself; the standard input is sent to it."""
+    stdin = input_for(typed)
+    if stdin is None:
+        return str(Source.parse(typed))
+    from tracker.remote.upload import send_input
+
+    return send_input(client, stdin, bytes_most=int(about["upload_bytes_most"]))
 
 
 def _default(folder: Path) -> Path:

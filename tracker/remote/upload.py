@@ -1,4 +1,4 @@
-"""Sends a folder to a service while it is packed: nothing is written to the disk here."""
+"""Sends a folder to a service while it is packed, or what comes in: nothing is written to the disk here."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from graph.errors import WrongUse
 from rebuild.context.folder import Packed, pack
+from rebuild.context.input import pass_on
 from tracker.remote.client import BROKEN, Client, Unreachable, check
 
 MIB = 1024 * 1024
@@ -98,31 +100,48 @@ def send_folder(
 
     Raises `WrongUse` for more than the service takes, `Unreachable`, what the service says, `ContextError`.
     """
+    packed: list[Packed] = []
+    context, size = _send(
+        client,
+        lambda body: packed.append(pack(folder, dockerfile, into=body, progress=progress)),
+        bytes_most=bytes_most,
+    )
+    return Sent(context, packed[0].dockerfile, packed[0], size)
+
+
+def send_input(client: Client, stdin: BinaryIO, *, bytes_most: int) -> str:
+    """Upload a tar as it comes, or a Dockerfile alone as the tar that holds it; answers what names it there.
+
+    Raises as `send_folder`.
+    """
+    return _send(client, lambda body: pass_on(stdin, body), bytes_most=bytes_most)[0]
+
+
+def _send(client: Client, write: Callable[[_Body], None], *, bytes_most: int) -> tuple[str, int]:
+    """The name of what was written, and its size."""
     connection = client.connection(TIMEOUT_S)
     try:
         body = _Body(connection, bytes_most)
-        return _send(client, connection, folder, dockerfile, progress, body)
+        return _sent(client, connection, write, body), body.size
     except BROKEN as error:
         raise client.unreachable(error) from error
     finally:
         connection.close()
 
 
-def _send(
+def _sent(
     client: Client,
     connection: http.client.HTTPConnection,
-    folder: Path,
-    dockerfile: Path | None,
-    progress: Callable[[int, int], None],
+    write: Callable[[_Body], None],
     body: _Body,
-) -> Sent:
+) -> str:
     connection.putrequest("PUT", client.target("/contexts"))
     headers = {**client.authorization(), "Content-Type": "application/gzip", "Transfer-Encoding": "chunked"}
     for name, value in headers.items():
         connection.putheader(name, value)
     connection.endheaders()
     try:
-        packed = pack(folder, dockerfile, into=body, progress=progress)
+        write(body)
         sha256 = body.end()
     except _Broken as broken:
         with contextlib.closing(connection.getresponse()) as answer:
@@ -133,4 +152,4 @@ def _send(
         told = json.loads(answer.read(MIB))
     if told["sha256"] != sha256:
         raise Unreachable(f"{client.address} got other bytes than were sent", hint="try again")
-    return Sent(told["context"], packed.dockerfile, packed, body.size)
+    return str(told["context"])

@@ -13,7 +13,8 @@ import pytest
 
 from graph.errors import WrongUse
 from rebuild.context.fault import ContextError, TooLarge
-from rebuild.context.fetch import DOCKERFILE_BYTES_MOST, Fetched, fetch
+from rebuild.context.fetch import Fetched, fetch
+from rebuild.context.input import DOCKERFILE_BYTES_MOST
 from rebuild.context.limits import Limits
 from rebuild.context.where import Source
 from tests.rebuild.context.archives import Member, link, tar_of
@@ -65,14 +66,14 @@ def test_a_tar_from_standard_input_is_unpacked_as_its_owner_made_it(pack: Any, i
     assert sorted(path.name for path in into.iterdir()) == ["a", "l"]
 
 
-@pytest.mark.parametrize("text", ["FROM scratch\n", "", "FROM scratch\n" + "# long\n" * 10_000])
+@pytest.mark.parametrize("text", ["FROM scratch\n", "FROM scratch\n" + "# long\n" * 10_000])
 def test_a_dockerfile_alone_comes_from_standard_input(text: str, into: Path) -> None:
     fetched("-", into, stdin=io.BytesIO(text.encode()))
 
     assert (into / "Dockerfile").read_text() == text
 
 
-@pytest.mark.parametrize("content", [b"\x7fELF\0", b"x" * (DOCKERFILE_BYTES_MOST + 1)])
+@pytest.mark.parametrize("content", [b"", b"\x7fELF\0", b"x" * (DOCKERFILE_BYTES_MOST + 1)])
 def test_what_is_neither_is_refused(content: bytes, into: Path) -> None:
     with pytest.raises(ContextError, match="neither a tar nor a Dockerfile"):
         fetched("-", into, stdin=io.BytesIO(content))
@@ -102,6 +103,9 @@ def test_cancelling_ends_the_thread_before_the_folder_goes(into: Path) -> None:
         def __init__(self) -> None:
             self.begun = threading.Event()
             self.piece = tar_of(Member("a", b"x" * 400))[:1024]
+
+        def fileno(self) -> int:
+            raise OSError("it is no file")
 
         def read(self, size: int) -> bytes:
             self.begun.set()

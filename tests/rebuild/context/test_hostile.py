@@ -8,6 +8,7 @@ import contextlib
 import gzip
 import io
 import lzma
+import os
 import tarfile
 import time
 import zlib
@@ -186,3 +187,12 @@ def test_a_server_of_git_that_answers_byte_after_byte_is_left(into: Path) -> Non
     with serving() as web, pytest.raises(TooLarge, match="longer than 1 s"):
         web.gives("/app.git/info/refs?service=git-upload-pack", drip)
         fetched(f"{web.url}/app.git", into, limits=Limits(timeout_s=1))
+
+
+def test_an_input_into_which_nobody_writes_is_left(into: Path) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb", buffering=0) as stdin, pytest.raises(TooLarge, match="longer than 1 s"):
+        fetched("-", into, stdin=stdin, limits=Limits(timeout_s=1))
+    os.close(writer)
+
+    assert not into.exists()
