@@ -90,7 +90,8 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in self.table and not args[0].startswith("-"):
+        is_unknown = args[0] not in self.table and not args[0].startswith("-")
+        if is_unknown and not ctx.resilient_parsing:  # a shell that completes is told nothing
             raise NoSuchCommand(args[0], possibilities=self.table, ctx=ctx)
         return super().resolve_command(ctx, args)
 

@@ -20,6 +20,7 @@ from rebuild.task_edit import NO_CONTEXT, Asked
 from rebuild.task_secrets import SecretUse, check_secret_name
 from rebuild.task_work import command_file
 from rebuild.values import parse_assignments
+from tracker.cli.completing import task_names
 from tracker.cli.files_here import STDIN, text_here
 from tracker.cli.habits import json_option
 from tracker.cli.option_types import PLATFORM, SECONDS, switch
@@ -27,7 +28,9 @@ from tracker.cli.secret_options import warn_of_a_shown_login
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-NAME = click.option("-n", "--name", required=True, metavar="NAME", help="The task.")
+NAME = click.option(
+    "-n", "--name", required=True, metavar="NAME", shell_complete=task_names, help="The task."
+)
 JSON = json_option("Print JSON.")
 
 

@@ -8,6 +8,7 @@ from graph.errors import TrackerError
 from rebuild.cancel import cancel_run
 from rebuild.runs import Runs, Status
 from tracker.cli.changing import changing
+from tracker.cli.completing import run_ids
 from tracker.cli.looking import looking
 from tracker.cli.main import Place
 from tracker.cli.option_types import SWITCH
@@ -18,7 +19,7 @@ from tracker.cli.task_options import JSON
 from tracker.views.runs import check_task, newest_runs, run_json, run_named, runs_of_image
 from tracker.wording import clock_text, printable
 
-_RUN = click.option("--run-id", required=True, metavar="ID", help="The run.")
+_RUN = click.option("--run-id", required=True, metavar="ID", shell_complete=run_ids, help="The run.")
 
 
 @click.command("list-runs")

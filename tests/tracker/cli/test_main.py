@@ -198,3 +198,28 @@ def test_an_option_without_its_value_says_where_to_read(tracker: Tracker) -> Non
 
     assert done.status == 2
     assert "\nhint: " in done.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("tracker ta", ["task"]),
+        ("tracker task cre", ["create", "credential"]),
+        ("tracker task show --na", ["--name"]),
+        ("tracker --state STATE task show -n img-", ["img-b", "img-c", "img-d"]),
+        ("tracker --state STATE task show-run --run-id a", ["a1"]),
+        ("tracker --state /nonexistent task show -n w", []),
+        ("tracker nothing x", []),
+    ],
+)
+def test_a_shell_completes_commands_options_tasks_and_runs(
+    sample: Sample, typed: str, offered: list[str]
+) -> None:
+    sample.run(None, Status.SUCCEEDED, hours=1, images=[LONG])
+    words = typed.replace("STATE", str(sample.state.folder))
+    asked = {"_TRACKER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+
+    done = subprocess.run(PROGRAM, capture_output=True, text=True, env={**os.environ, **asked}, check=False)
+
+    assert done.stderr == ""
+    assert [line.removeprefix("plain,") for line in done.stdout.split()] == offered
