@@ -42,7 +42,7 @@ class Cipher:
             raise NotOurs(
                 f"the value of {row} does not open with the key of this machine",
                 hint=f"put the key that it was encrypted with back, as one more line of {KEY_FILE} or of the "
-                f"credential {CREDENTIAL}, or set the value anew",
+                f"credential {CREDENTIAL}, or set the value anew; 'tracker key check' tells whose it is",
             ) from None
         if bound_to != row:
             raise NotOurs(

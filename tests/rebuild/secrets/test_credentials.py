@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from graph.errors import WrongUse
+from graph.errors import TrackerError, WrongUse
 from rebuild.cipher import NotOurs
 from rebuild.credentials import (
     CredentialRefused,
@@ -16,10 +16,13 @@ from rebuild.credentials import (
     read_logins,
     registry_of,
 )
+from rebuild.run_secrets import RunSecrets
+from rebuild.runs import Cause, Runs
 from rebuild.sealed import Opened, check_sealed, reseal
 from rebuild.secret import Secret
 from rebuild.secret_reader import Places
 from rebuild.secret_source import FromEnvironment, Opaque, parse_source
+from rebuild.task import Tasks
 from rebuild.task_secrets import SecretUse, TaskSecrets
 from tests.rebuild.secrets.conftest import NOW, Keys, content_of, new_key
 
@@ -145,12 +148,35 @@ def test_after_resealing_the_old_key_may_go(sql: sqlite3.Connection, keys: Keys)
     new = new_key()
     keys.keys.insert(0, new)
 
-    assert check_sealed(sql, keys.find()) == Opened(0, 3, ())
-    assert reseal(sql, keys.find()) == 3
+    definition = Tasks(sql).named("shop").definition
+    run = Runs(sql).add(definition, Cause.QUICK, NOW, asked_by="somebody")
+    of_run = RunSecrets(sql, keys.find)
+    keys.keys.reverse()
+    of_run.replace(run.number, SecretUse.VALUE, {"pin": PASSWORD.value})
+    keys.keys.reverse()
+
+    assert check_sealed(sql, keys.find()) == Opened(0, 4, ())
+    assert reseal(sql, keys.find()) == 4
 
     keys.keys = [new]
     assert list(made.sources(1).values()) == [USER, PASSWORD]
     assert secrets.sources(1, SecretUse.BUILD) == {"npm": PASSWORD}
+    assert of_run.sources(run.number, SecretUse.VALUE) == {"pin": PASSWORD}
+
+
+def test_what_no_key_opens_is_told_by_its_task_and_stops_all_resealing(
+    sql: sqlite3.Connection, keys: Keys
+) -> None:
+    with_one(sql, keys)
+    keys.keys = [new_key()]
+
+    with pytest.raises(TrackerError, match=r"no key opens the username of task shop for shop\.azurecr\.io"):
+        reseal(sql, keys.find())
+
+    assert check_sealed(sql, keys.find()).closed == (
+        "username of task shop for shop.azurecr.io",
+        "password of task shop for shop.azurecr.io",
+    )
 
 
 @pytest.mark.parametrize("text", ["", "https://", "a/b", "user@host", "host name", "http://user:pw@host"])
