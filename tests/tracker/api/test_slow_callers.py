@@ -49,8 +49,12 @@ async def said(port: int, *pieces: bytes) -> bytes:
             await writer.wait_closed()
 
 
-def head(api: ApiDesk, method: str, path: str, *lines: str) -> bytes:
-    token = api.tokens[Scope.RUN]
+def kept(api: ApiDesk) -> list[Path]:
+    return list(api.desk.state.uploads.glob("*"))
+
+
+def head(api: ApiDesk, method: str, path: str, *lines: str, scope: Scope = Scope.RUN) -> bytes:
+    token = api.tokens[scope]
     first = [f"{method} {PREFIX}{path} HTTP/1.1", "Host: t", f"Authorization: Bearer {token}", *lines]
     return ("\r\n".join(first) + "\r\n\r\n").encode()
 
@@ -71,17 +75,14 @@ async def test_a_body_that_stops_is_refused_and_leaves_nothing(
     status, _, body = answer.partition(b"\r\n")
     assert b"408" in status
     assert "nothing of the body" in json.loads(body.rpartition(b"\r\n\r\n")[2])["error"]
-    assert list(Path(api.desk.state.uploads).glob("*")) == []
+    assert kept(api) == []
 
 
 async def test_a_stream_outlives_the_time_that_a_body_has(api: ApiDesk, port: int) -> None:
     run_id = await api.run()
-    token = api.tokens[Scope.READ]
-    asked = (
-        f"GET {PREFIX}/runs/{run_id}/log/stream HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {token}\r\n\r\n"
-    )
+    asked = head(api, "GET", f"/runs/{run_id}/log/stream", scope=Scope.READ)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(asked.encode())
+    writer.write(asked)
 
     await asyncio.sleep(1.0)
     api.start(run_id)

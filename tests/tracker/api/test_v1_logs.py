@@ -98,6 +98,15 @@ async def test_a_log_that_is_gone_says_which_setting_did_it(api: ApiDesk, finish
     assert (answer.status_code, "rebuild.keep_logs" in answer.json()["hint"]) == (404, True)
 
 
+async def test_a_stream_from_beyond_the_end_is_refused_with_the_size(api: ApiDesk, finished: str) -> None:
+    size = len((await api.ask("GET", f"/runs/{finished}/log")).content)
+
+    answer = await api.ask("GET", f"/runs/{finished}/log/stream", headers={"Last-Event-ID": str(size + 1)})
+
+    assert answer.status_code == 416
+    assert f"the log has {size} bytes" in answer.json()["error"]
+
+
 async def test_a_stream_gives_every_byte_then_the_outcome(api: ApiDesk, finished: str) -> None:
     answer = await api.ask("GET", f"/runs/{finished}/log/stream")
 

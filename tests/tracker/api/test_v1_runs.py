@@ -74,6 +74,8 @@ async def test_a_task_file_may_come_with_the_request(api: ApiDesk) -> None:
         ({**DOCKER, "step": {"kind": "docker", "imags": []}}, "step.docker.imags: "),
         ({"task": "app", "secrets": {"a": ["hidden"]}}, "secrets.a: "),
         ({"task": 5}, "task: "),
+        ({"task": "app", "target": "a\0"}, "target: Value error, it has a NUL character"),
+        ({"task": "app", "build_args": {"a\0": ""}}, "it has a NUL character"),
         ([], "definition: "),
     ],
 )

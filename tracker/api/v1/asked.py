@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, StringConstraints, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    Tag,
+)
 
 from graph.errors import WrongUse
 from graph.reference import Platform
@@ -23,9 +32,17 @@ from tracker.api.v1.desk import Usual
 
 TIMEOUT_MOST_S = 7 * 86400.0
 
-Text = Annotated[str, StringConstraints(max_length=4096)]
-LongText = Annotated[str, StringConstraints(max_length=1024 * 1024)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("it has a NUL character, which no program can be given")
+    return text
+
+
+_NoNul = AfterValidator(_without_nul)
+Text = Annotated[str, StringConstraints(max_length=4096), _NoNul]
+LongText = Annotated[str, StringConstraints(max_length=1024 * 1024), _NoNul]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255), _NoNul]
 Values = Annotated[dict[Name, LongText], Field(max_length=1000)]
 Secrets = Annotated[dict[Name, SecretStr], Field(max_length=100)]
 TimeoutSeconds = Annotated[float, Field(ge=1, le=TIMEOUT_MOST_S)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from fastapi.responses import Response, StreamingResponse
 
 PIECE_BYTES = 256 * 1024
-_RANGE = re.compile(r"bytes=(?:(?P<first>\d{1,18})-(?P<last>\d{0,18})|-(?P<tail>\d{1,18}))", re.ASCII)
+_RANGE = re.compile(r"bytes=(?:(?P<first>\d{1,40})-(?P<last>\d{0,40})|-(?P<tail>\d{1,40}))", re.ASCII)
 
 
 class Unsatisfiable(Exception):

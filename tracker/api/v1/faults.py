@@ -25,6 +25,10 @@ class Conflict(TrackerError):
     """It is there, and not in a state in which that can be done."""
 
 
+class BeyondTheEnd(TrackerError):
+    """There is less of it than that."""
+
+
 class Busy(TrackerError):
     """Too many ask for the same at once."""
 
@@ -42,6 +46,7 @@ _STATUS: Mapping[type[TrackerError], int] = {
     UnknownImage: 404,
     UnknownTask: 404,
     Conflict: 409,
+    BeyondTheEnd: 416,
     Busy: 429,
     UploadTooLarge: 413,
     UnknownUpload: 422,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
@@ -12,7 +13,7 @@ from rebuild.logs import log_path
 from tracker.api.auth import Reader
 from tracker.api.v1.byte_range import file_answer
 from tracker.api.v1.desk import Desk
-from tracker.api.v1.faults import FAULTS, NOT_FOUND, Conflict, Fault, NotFound
+from tracker.api.v1.faults import FAULTS, NOT_FOUND, BeyondTheEnd, Conflict, Fault, NotFound
 from tracker.api.v1.log_stream import Standing, log_events
 from tracker.api.v1.runs import find_run, whole_run
 from tracker.views.runs import RunRow
@@ -27,6 +28,7 @@ _RANGES: dict[int | str, dict[str, object]] = {
     409: {"model": Fault, "description": "The run has not begun"},
     416: {"description": "The log ends before that range"},
 }
+_BEYOND: dict[int | str, dict[str, object]] = {416: {"model": Fault, "description": "The log has less"}}
 _ABOUT_STREAM = """\
 Events: `log` (a JSON string) and `log64` (base64, where a piece is no UTF-8), whose id is the number of bytes
 up to their end; `status` while the run waits and works; `end` with the run as its data. To go on after an
@@ -58,7 +60,7 @@ def log_routes(desk: Desk) -> APIRouter:
         summary="The log while it grows, as server-sent events",
         description=_ABOUT_STREAM,
         response_class=StreamingResponse,
-        responses=FAULTS | NOT_FOUND | {200: {"content": _STREAM_CONTENT}},
+        responses=FAULTS | NOT_FOUND | _BEYOND | {200: {"content": _STREAM_CONTENT}},
     )
     async def stream(
         run_id: str,
@@ -71,10 +73,18 @@ def log_routes(desk: Desk) -> APIRouter:
         if run.status.finished and not path.is_file():
             raise _no_log(run)
         start = _offset(last_event_id) if last_event_id is not None else offset
+        _refuse_beyond(start, path)
         events = log_events(path, start, lambda: _standing(run.run_id, desk), desk.is_stopping)
         return StreamingResponse(events, media_type="text/event-stream", headers=_PLAIN)
 
     return router
+
+
+def _refuse_beyond(offset: int, path: Path) -> None:
+    """A log never shrinks: whoever has more of it has another one, and would miss what is written next."""
+    size = path.stat().st_size if path.is_file() else 0
+    if offset > size:
+        raise BeyondTheEnd(f"the log has {size} bytes, and not {offset}", hint="read it from the start")
 
 
 def _offset(last_event_id: str) -> int:
