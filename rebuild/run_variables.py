@@ -19,7 +19,7 @@ class RunVariables:
     commit: str = ""
     branch: str = ""
     task_name: str = ""
-    shared_volume: str = ""
+    shared_volume: str = ""  # a name for what the steps share; empty: one made of the id
     repository: str = ""
     git_tag: str = ""
     triggered_by: str = ""
@@ -42,7 +42,7 @@ class RunVariables:
             "Commit": self.commit,
             "Branch": self.branch,
             "TaskName": self.task_name,
-            "SharedVolume": self.shared_volume,
+            "SharedVolume": self.shared_volume or f"workspace-{self.id}",
             "Repository": self.repository,
             "GitTag": self.git_tag,
             "TriggeredBy": self.triggered_by,

@@ -161,3 +161,27 @@ def test_help_and_errors_load_neither_the_service_nor_a_web_client(folder: Path)
     )
 
     assert done.stderr == "[]\n"
+
+
+def test_every_variable_of_a_run_can_be_given(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [
+        *("ID", "Registry", "OS", "OSVersion", "Architecture", "Commit", "Branch", "TaskName"),
+        *("SharedVolume", "Repository", "GitTag", "TriggeredBy"),
+    ]
+    (folder / "t.yaml").write_text(" ".join(f"{{{{.Run.{name}}}}}" for name in names))
+    given = [word for name in names for word in ("--run", f"{name}=the-{name}")]
+
+    assert run(["render", "t.yaml", *given]) == 0
+    assert capsys.readouterr().out.split() == [f"the-{name}" for name in names]
+
+
+def test_render_takes_the_registry_and_the_aliases_of_the_settings(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "t.yaml").write_text("version: v1.1.0\nx: $Registry $bash $kube $SharedVolume\n")
+    monkeypatch.setenv("TRACKER__REGISTRY", "registry.example")
+    monkeypatch.setenv("TRACKER__IMAGE_ALIASES__BASH", "")
+    monkeypatch.setenv("TRACKER__IMAGE_ALIASES__KUBE", "tools/kubectl:1")
+
+    assert run(["render", "t.yaml", "--run", "ID=ca1"]) == 0
+    assert "x: registry.example $bash tools/kubectl:1 workspace-ca1" in capsys.readouterr().out

@@ -149,3 +149,31 @@ def test_what_is_wrong_with_a_run_makes_none(
     assert said in done.err
     assert "\nhint: " in done.err
     assert not (context.parent / "state" / "graph.db").exists()
+
+
+def test_a_plan_has_the_operators_images_in_the_place_of_aliases(
+    tracker: Tracker, context: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (context / "acb.yaml").write_text("version: v1.1.0\nsteps:\n  - cmd: bash echo hi\n  - cmd: curl x\n")
+    monkeypatch.setenv("TRACKER__IMAGE_ALIASES__BASH", "{{.Run.Registry}}/bash:5")
+    monkeypatch.setenv("TRACKER__IMAGE_ALIASES__CURL", "")
+    monkeypatch.setenv("TRACKER__REGISTRY", "registry.example")
+
+    bash, curl = steps(tracker, str(context))
+
+    assert bash["argv"][-3:] == ["registry.example/bash:5", "echo", "hi"]
+    assert curl["argv"][-2:] == ["docker.io/library/curl:latest", "x"]
+
+
+def test_a_plan_that_lacks_an_alias_source_names_the_line_and_the_way_out(
+    tracker: Tracker, context: Path
+) -> None:
+    (context / "acb.yaml").write_text(
+        "version: v1.1.0\nalias:\n  src: ['https://127.0.0.1:1/x']\nsteps: []\n"
+    )
+
+    done = tracker("run", str(context), "--dry-run")
+
+    assert done.status == 2
+    assert "acb.yaml:3: alias source 'https://127.0.0.1:1/x' is at 127.0.0.1, a private address" in done.err
+    assert "hint: the operator may allow it: private_addresses = true" in done.err

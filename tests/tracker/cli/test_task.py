@@ -81,6 +81,33 @@ def test_bases_of_a_task_file_are_those_of_its_builds_and_commands(create: Track
     assert {base["step"] for base in found.json["bases"]} == {"made", "acb_step_1"}
 
 
+def test_the_operators_aliases_of_images_are_watched(
+    create: Tracker, tracker: Tracker, app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (app / "acb.yaml").write_text("version: v1.1.0\nsteps:\n  - cmd: bash true\n  - cmd: $kube true\n")
+    monkeypatch.setenv("TRACKER__IMAGE_ALIASES__BASH", "bash:5")
+    monkeypatch.setenv("TRACKER__IMAGE_ALIASES__KUBE", "tools/kubectl:1")
+
+    create("-f", "acb.yaml")
+
+    assert set(bases(tracker("task", "show", "-n", "web", "--json"))) == {
+        "docker.io/library/bash:5",
+        "docker.io/tools/kubectl:1",
+    }
+
+
+def test_an_alias_source_that_cannot_be_had_now_is_a_warning(
+    create: Tracker, app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (app / "acb.yaml").write_text("version: v1.1.0\nalias:\n  src: ['https://127.0.0.1:1/x']\nsteps: []\n")
+    monkeypatch.setenv("TRACKER__ALIAS_SOURCES__PRIVATE_ADDRESSES", "true")
+
+    done = create("-f", "acb.yaml")
+
+    assert done.status == 0
+    assert "not watched before its first run: acb.yaml:3: alias source" in done.err
+
+
 def test_a_context_that_cannot_be_had_now_is_a_warning(create: Tracker, tmp_path: Path) -> None:
     done = create("-t", "localhost:5000/web:1", context=f"file://{tmp_path}/nowhere.git")
 
