@@ -13,7 +13,7 @@ import pytest
 
 from graph.errors import WrongUse
 from rebuild.context.fault import ContextError, TooLarge
-from rebuild.context.fetch import Fetched, fetch
+from rebuild.context.fetch import Access, Fetched, fetch
 from rebuild.context.input import DOCKERFILE_BYTES_MOST
 from rebuild.context.limits import Limits
 from rebuild.context.where import Source
@@ -123,3 +123,14 @@ def test_cancelling_ends_the_thread_before_the_folder_goes(into: Path) -> None:
 
     assert not into.exists()
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("asyncio")] == []
+
+
+def test_links_of_what_a_caller_sent_may_lead_anywhere(into: Path, tmp_path: Path) -> None:
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    name = "0" * 32
+    (uploads / f"{name}.tar.gz").write_bytes(tar_of(link("l", "/etc")))
+
+    fetched(f"upload:{name}", into, access=Access(uploads=uploads))
+
+    assert (into / "l").readlink() == Path("/etc")
