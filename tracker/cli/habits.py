@@ -46,10 +46,10 @@ class Habit:
                     names, is_flag=False, flag_value="", hidden=True, expose_value=False, callback=self._tell
                 )
             case Form.NOTHING:
-                return click.Option(names, is_flag=True, hidden=True, expose_value=False)
+                return click.Option(names, is_flag=True, hidden=True, expose_value=False, callback=self._tell)
 
-    def _tell(self, context: click.Context, option: click.Parameter, value: str | None) -> None:
-        if value is not None:
+    def _tell(self, context: click.Context, option: click.Parameter, value: str | bool | None) -> None:
+        if self.instead and value not in (None, False):
             click.echo(f"warning: {self.names[-1]} has no effect: {self.instead}", err=True)
 
 
@@ -72,9 +72,7 @@ RUNS = (
 )
 TASKS = (
     Habit(("--cpu",), "the engine shares the processors among runs"),
-    Habit(
-        ("--assign-identity",), "see 'tracker task credential'", Form.PERHAPS
-    ),
+    Habit(("--assign-identity",), "see 'tracker task credential'", Form.PERHAPS),
 )
 
 

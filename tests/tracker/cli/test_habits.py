@@ -39,6 +39,7 @@ def create(tracker: Tracker, tmp_path: Path) -> Tracker:
         ["--assign-identity", "[system]"],
         ["-r", "example"],
         ["--resource-group", "rg"],
+        ["--with-secure-properties"],
     ],
 )
 def test_what_means_nothing_here_is_taken_and_told(create: Tracker, words: list[str]) -> None:
