@@ -98,6 +98,17 @@ def refusals(
     )
 
 
+def refuse_foreign(path: str, found: Scan, engine: Engine) -> None:
+    """Raise `EngineError` if the build would run a program that does not start on this machine."""
+    for stage in found.stages:
+        why = stage.runs and engine.cannot_run(stage.runs.platform)
+        if stage.reachable and stage.runs and why:
+            raise EngineError(
+                f"{path}:{stage.runs.line}: RUN needs a machine for {stage.runs.platform}: {why}",
+                hint=f"build it on such a machine, or without RUN: COPY works for {stage.runs.platform} here",
+            )
+
+
 def refuse(path: str, found: Scan, engine: Engine) -> None:
     """Raise `EngineError` with every refusal if the engine does not understand the Dockerfile at `path`.
 

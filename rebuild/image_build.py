@@ -19,7 +19,7 @@ from rebuild.at_hand import AllAtHand, local_names, lowest_layers, split, throug
 from rebuild.build_secrets import advice
 from rebuild.content import content_id, content_id_of, layers_of
 from rebuild.engine import BuildRequest, CommandFailed, Engine, LocalImage, LogSink
-from rebuild.features import refuse
+from rebuild.features import refuse, refuse_foreign
 from rebuild.registry import NotFound, Registry
 from rebuild.resolve import Memory, Resolved, resolve, taken
 from rebuild.secret import Secret
@@ -165,6 +165,7 @@ def _scan(wanted: ImageBuild, path: Path, content: bytes, tools: Tools) -> Scan:
         target=wanted.target,
     )
     refuse(str(path), found, tools.engine)
+    refuse_foreign(str(path), found, tools.engine)
     return found
 
 

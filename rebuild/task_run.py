@@ -16,6 +16,7 @@ from graph.model import BuildRecord, RecordedBase
 from graph.reference import Digest, Platform
 from rebuild.container import Containers
 from rebuild.emulation import this_machine
+from rebuild.engine import EngineError
 from rebuild.image_build import Tools
 from rebuild.run_record import Status
 from rebuild.secret import Secret
@@ -31,7 +32,7 @@ from rebuild.steps.progress import Trouble
 from rebuild.steps.run_site import FetchContext, Site
 from rebuild.steps.runner import Course, Pace, run_steps
 from rebuild.steps.workspace import furnish
-from rebuild.taskfile import Kind, StepStatus, TaskFile
+from rebuild.taskfile import Cmd, Kind, StepStatus, TaskFile
 from rebuild.uninterrupted import uninterrupted
 
 _LAST_WORDS_S = 2.0  # for output of detached containers that is still on its way
@@ -84,6 +85,7 @@ async def run_task(
     Either way nothing of the run is left when this returns: no process, container or network.
     """
     site = _site(request, means)
+    _refuse_foreign(site)
     refuse_exposed(plan_steps(request.taskfile, site.setting, secrets=request.secrets))
     await asyncio.to_thread(furnish, site.place, request.taskfile)
     try:
@@ -111,6 +113,17 @@ def _site(request: TaskRequest, means: TaskMeans) -> Site:
         before_push=means.before_push,
         images=RunImages(means.tools, means.containers, request.platform),
     )
+
+
+def _refuse_foreign(site: Site) -> None:
+    """Containers of another platform than the machine's, which builds without RUN may be for."""
+    why = site.tools.engine.cannot_run(site.platform)
+    running = next((step for step in site.taskfile.steps if isinstance(step.action, Cmd)), None)
+    if why and running:
+        raise EngineError(
+            f"step {running.id!r} needs a machine for {site.platform}: {why}",
+            hint="run the task there, or without steps that run containers",
+        )
 
 
 async def _prepare(site: Site) -> None:

@@ -9,6 +9,17 @@ One line an instruction (`fold`), split by dockerfile-parse (`instruction`), jud
 from graph.dockerfile.error import DockerfileError
 from graph.dockerfile.pins import pin
 from graph.dockerfile.reading import scan
-from graph.dockerfile.record import Base, Feature, FeatureUse, Scan, Span, Stage
+from graph.dockerfile.record import Base, Feature, FeatureUse, FirstRun, Scan, Span, Stage
 
-__all__ = ["Base", "DockerfileError", "Feature", "FeatureUse", "Scan", "Span", "Stage", "pin", "scan"]
+__all__ = [
+    "Base",
+    "DockerfileError",
+    "Feature",
+    "FeatureUse",
+    "FirstRun",
+    "Scan",
+    "Span",
+    "Stage",
+    "pin",
+    "scan",
+]

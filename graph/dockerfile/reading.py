@@ -12,10 +12,10 @@ from graph.dockerfile.instruction import Instruction, read_instructions
 from graph.dockerfile.lex import Reading
 from graph.dockerfile.mention import SCRATCH
 from graph.dockerfile.outline import Keyword
-from graph.dockerfile.record import Base, Feature, FeatureUse, Scan, Span, Stage
+from graph.dockerfile.record import Base, Feature, FeatureUse, FirstRun, Scan, Span, Stage
 from graph.dockerfile.resolve import Resolution, Taken, resolve
 from graph.dockerfile.shape import check, features
-from graph.dockerfile.stage import HOW_TO_GIVE_A_VALUE, Circumstances, read_stages
+from graph.dockerfile.stage import HOW_TO_GIVE_A_VALUE, Circumstances, WrittenStage, read_stages
 from graph.errors import InvalidReference
 from graph.reference import ImageRef, Platform
 from graph.words import Role, Via
@@ -52,22 +52,36 @@ def scan(
     return Scan(
         target,
         platform,
-        tuple(_stages(resolution)),
+        tuple(_stages(resolution, platform)),
         (*_syntax_bases(folded, path, circumstances), *bases),
         tuple(_features(instructions)),
     )
 
 
-def _stages(resolution: Resolution) -> Iterator[Stage]:
+def _stages(resolution: Resolution, platform: Platform) -> Iterator[Stage]:
+    platforms: list[Platform] = []
     for stage in resolution.nodes.stages:
         base = resolution.nodes.bases[stage.index]
+        # A stage on another has that one's platform, whatever its own FROM says.
+        platforms.append(platforms[base] if base is not None else stage.platform or platform)
         if base is not None:
             name = stage.base_name
         else:
             name = str(_reference(stage.base_name, stage.instruction) or SCRATCH)
         yield Stage(
-            stage.index, stage.name, name, stage.index in resolution.reached, stage.instruction.place.line
+            stage.index,
+            stage.name,
+            name,
+            stage.index in resolution.reached,
+            stage.instruction.place.line,
+            _first_run(stage, platforms[stage.index]),
         )
+
+
+def _first_run(stage: WrittenStage, platform: Platform) -> FirstRun | None:
+    lines = (one.place.line for one in stage.body if one.keyword is Keyword.RUN)
+    line = next(lines, None)
+    return FirstRun(line, platform) if line is not None else None
 
 
 def _from_bases(resolution: Resolution, platform: Platform) -> Iterator[Base]:

@@ -55,6 +55,15 @@ class Stage:
     base: str
     reachable: bool  # whether the build of the target takes anything from it
     line: int
+    runs: FirstRun | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FirstRun:
+    """The first program that a stage runs, and the platform that it is for."""
+
+    line: int
+    platform: Platform
 
 
 @dataclass(frozen=True, slots=True)

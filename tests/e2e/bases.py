@@ -37,7 +37,7 @@ class LayeredImage(Image):
 
 
 def layered_image(
-    text: str, *, architecture: str = "amd64", files: dict[str, bytes] | None = None
+    text: str, *, architecture: str = "amd64", system: str = "linux", files: dict[str, bytes] | None = None
 ) -> LayeredImage:
     """An image whose `/base.txt` holds `text`, and that holds `files` besides."""
     plain = _tar({"base.txt": text.encode(), **(files or {})})
@@ -45,7 +45,7 @@ def layered_image(
     diff_id = f"sha256:{hashlib.sha256(plain).hexdigest()}"
     settings = {
         "architecture": architecture,
-        "os": "linux",
+        "os": system,
         "config": {"Env": ["PATH=/bin"]},
         "rootfs": {"type": "layers", "diff_ids": [diff_id]},
         "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "a test"}],  # buildah counts them

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from graph.dockerfile import Feature, FeatureUse, Span, Stage, scan
+from graph.dockerfile import Feature, FeatureUse, FirstRun, Span, Stage, scan
 from graph.reference import Platform
 
 HERE = Platform.parse("linux/amd64")
@@ -68,3 +68,17 @@ def test_a_base_is_told_as_written_and_where() -> None:
     found = scan(b"\xef\xbb\xbfARG V=1\nFROM 'a':${V} AS x", path="D", platform=HERE, build_platform=HERE)
 
     assert [(base.as_written, base.span) for base in found.bases] == [("'a':${V}", Span(14, 22))]
+
+
+def test_what_a_stage_runs_is_for_the_platform_at_its_bottom() -> None:
+    arm = Platform.parse("linux/arm64")
+    content = (
+        b"FROM --platform=$BUILDPLATFORM a AS x\nFROM --platform=linux/386 x AS y\nRUN make\nRUN test\n"
+        b"FROM b\nCOPY --from=y /z /\nFROM y\nFROM b AS z\nRUN c\n"
+    )
+
+    found = scan(content, path="D", platform=arm, build_platform=HERE)
+
+    assert [stage.runs for stage in found.stages] == [
+        None, FirstRun(3, HERE), None, None, FirstRun(9, arm),
+    ]  # fmt: skip
