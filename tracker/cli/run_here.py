@@ -116,6 +116,9 @@ def _print_plan(plan: dict[str, Any], *, as_json: bool) -> None:
         click.echo(click.style(f"{step['id']}: {step['kind']}{after}", bold=True))
         for call in [step["argv"], *step.get("also", [])]:
             click.echo(f"  {shlex.join(call)}")
+        for sign, key in (("|", "pipe"), ("then", "then")):
+            if key in step:
+                click.echo(f"  {sign} {shlex.join(step[key])}")
 
 
 def _announce(run: Run) -> None:
