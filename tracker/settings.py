@@ -339,7 +339,12 @@ def _in_seconds(kind: Any, written: Any) -> Any:
 
 def _in_a_list(kind: Any, written: Any) -> Any:
     """One secret may stand for a list of one."""
-    return [written] if isinstance(written, str) and kind == tuple[Secret, ...] | None else written
+    if kind != tuple[Secret, ...] | None:
+        return written
+    several = written if isinstance(written, list) else [written]
+    if not all(isinstance(each, str) for each in several):
+        raise ValueError("Expected text, or a list of texts")
+    return several
 
 
 def _holds(kind: Any, wanted: type) -> bool:

@@ -14,6 +14,7 @@ from graph.clock import now
 from graph.database import immediate
 from graph.observing import Watched
 from graph.reference import Digest, ImageRef
+from graph.store import GraphStore
 from rebuild.secret import Secret
 from tests.graph_samples import Sample, digest_of
 from tests.real_registry import RealRegistry
@@ -80,7 +81,7 @@ class Scene:
 
     @property
     def observed(self) -> Watched | None:
-        return self.receiver._store.watched(self.base)
+        return GraphStore(self.sample.sql).watched(self.base)
 
     def counted(self, result: EventResult, source: str = SOURCE) -> float:
         labels = {"source": source, "result": str(result)}

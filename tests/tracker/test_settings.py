@@ -125,6 +125,8 @@ def test_an_unknown_setting_is_refused_with_the_nearest_known_one(tmp_path: Path
         ("[events.nexus]\n", "events.nexus.registry must be set"),
         ('[events.quay]\nsecret = ["new", ""]\n', "a secret must not be empty"),
         ("[events.quay]\nsecret = []\n", "a secret must not be empty"),
+        ("[events.quay]\nsecret = [3]\n", "events.quay.secret: Expected text, or a list of texts"),
+        ("[events.quay]\nsecret = 3\n", "events.quay.secret: Expected text, or a list of texts"),
         ('[events.jfrog]\nrepository_in = "port"\n', "one of 'path', 'subdomain', 'nowhere'"),
         ("watch = 3\n", "Expected a section, [watch]"),
         ("registries = 3\n", "Expected sections, such as [registries.NAME]"),

@@ -143,7 +143,8 @@ async def _proven_body(sender: Sender, request: Request) -> bytes:
 
 
 def _unproven(sender: Sender) -> Refused:
-    rule = f"not proven to be {sender.name}: expected {sender.proof}"
+    proof = sender.proof("the address that 'tracker config events' shows")
+    rule = f"not proven to be {sender.name}: expected {proof}"
     return Refused(EventResult.REFUSED, HTTPStatus.UNAUTHORIZED, rule)
 
 

@@ -80,7 +80,7 @@ def event_addresses(place: Place, url: str | None, as_json: bool) -> None:
             "name": sender.name,
             "kind": str(sender.kind),
             "addresses": [base + address for address in sender.addresses],
-            "proof": sender.proof,
+            "proof": sender.proof("this address"),
         }
         for sender in senders_of(settings.events).values()
     ]

@@ -58,9 +58,8 @@ class Sender:
         else:
             yield f"/events/{self.name}"
 
-    @property
-    def proof(self) -> str:
-        """What it takes to send as this sender, for people."""
+    def proof(self, address: str) -> str:
+        """What it takes to send as this sender, for people; `address` is what they call its address."""
         if not self.secrets:
             return "from this machine only, because no secret is set"
         header = signature_header(self.kind)
@@ -68,7 +67,7 @@ class Sender:
         if header is not None:
             ways.insert(0, f"the signature in the {header.title()} header")
         if may_use_address(self.kind):
-            ways.insert(0, "the address that 'tracker config events' shows")
+            ways.insert(0, address)
         return " or ".join(ways)
 
 

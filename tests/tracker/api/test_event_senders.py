@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-from collections.abc import AsyncIterator, Iterator, Mapping
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import structlog
 from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from graph.clock import now
 from rebuild.secret import Secret
@@ -36,7 +40,7 @@ class Service:
     """The application without a network, on a database of its own."""
 
     app: FastAPI
-    inbox: Inbox
+    connection: sqlite3.Connection
     metrics: Metrics
     woken: list[int]
 
@@ -49,7 +53,7 @@ class Service:
 
     @property
     def stored(self) -> list[Letter]:
-        return self.inbox.oldest(1000)
+        return Inbox(self.connection).oldest(1000)
 
     def counted(self, source: str, result: EventResult) -> float:
         labels = {"source": source, "result": str(result)}
@@ -75,7 +79,7 @@ def service_of(folder: Path, *senders: Sender) -> Iterator[Service]:
         scrape=no_metrics,
         now=now,
     )
-    yield Service(build_app(parts), Inbox(connection), metrics, woken)
+    yield Service(build_app(parts), connection, metrics, woken)
     connection.close()
 
 
@@ -278,7 +282,7 @@ async def test_the_log_says_once_why_a_sender_is_turned_away(service: Service) -
 @pytest.mark.anyio
 async def test_events_that_come_together_are_stored_in_one_transaction(service: Service) -> None:
     begun: list[str] = []
-    service.inbox._sql.set_trace_callback(lambda sql: begun.append(sql) if "BEGIN" in sql else None)
+    service.connection.set_trace_callback(lambda sql: begun.append(sql) if "BEGIN" in sql else None)
     body = sample_of(Kind.GENERIC).body
     path, headers = proof(Kind.GENERIC, body)
 
@@ -298,3 +302,58 @@ async def test_a_word_of_a_proxy_is_no_address_of_this_machine(tmp_path: Path) -
                 answer = await client.post("/events/generic", content=sample_of(Kind.GENERIC).body)
 
             assert answer.status_code == 401
+
+
+HEADER_NAMES = st.sampled_from(
+    [
+        b"authorization",
+        b"content-length",
+        b"x-signature",
+        b"x-hub-signature-256",
+        b"x-jfrog-event-auth",
+        b"x-nexus-webhook-signature",
+        b"x-nexus-webhook-id",
+        b"x-github-event",
+        b"webhook-request-origin",
+    ]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from(list(Kind)),
+    token=st.none() | st.text(min_size=1, max_size=20),
+    method=st.sampled_from(["POST", "OPTIONS"]),
+    headers=st.lists(st.tuples(HEADER_NAMES, st.binary(max_size=40)), max_size=4),
+    body=st.binary(max_size=100),
+)
+def test_whatever_a_stranger_sends_is_refused_and_leaves_no_trace(
+    kind: Kind,
+    token: str | None,
+    method: str,
+    headers: list[tuple[bytes, bytes]],
+    body: bytes,
+    service: Service,
+) -> None:
+    path = f"/events/our-{kind}" + ("" if token is None else f"/{token}")
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "root_path": "",
+        "query_string": b"",
+        "headers": headers,
+        "client": (STRANGER, 1234),
+    }
+    statuses: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        statuses.extend([message["status"]] if "status" in message else [])
+
+    asyncio.run(service.app(scope, receive, send))
+
+    assert statuses[0] in (401, 404, 413)
+    assert service.stored == []

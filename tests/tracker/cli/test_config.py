@@ -144,7 +144,7 @@ def test_the_address_that_a_sender_sends_to_is_shown_and_its_secret_is_not(
     ]
     assert [len(row["addresses"]) for row in rows] == [1, 2, 1]
     assert "https://tracker.example.com/events/harbor\n" in text.out
-    assert "the secret in the Authorization header" in text.out
+    assert "this address or the secret in the Authorization header" in text.out
     assert "from this machine only" in text.out
     assert "hunter" not in text.out + json.dumps(rows)
 
