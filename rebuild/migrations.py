@@ -192,3 +192,46 @@ def letters_of_many_senders(db: Database) -> None:
 @run_tables()
 def the_way_out_of_a_failed_run(db: Database) -> None:
     run_statements(db, "ALTER TABLE runs ADD COLUMN hint TEXT;")
+
+
+@run_tables()
+def events_of_repositories(db: Database) -> None:
+    run_statements(
+        db,
+        """
+        -- JSON: what besides the branch a source trigger looks at, see rebuild/triggers.py.
+        ALTER TABLE source_triggers ADD COLUMN filters TEXT NOT NULL DEFAULT '{}';
+        -- What of a repository has been seen for a task. Of a subject the newest row is where it stands;
+        -- the commits of the others are known to be older.
+        CREATE TABLE source_commits (
+          id INTEGER PRIMARY KEY,
+          task_id INTEGER NOT NULL REFERENCES tasks(id) ON DELETE CASCADE,
+          subject TEXT NOT NULL,            -- heads/main, tags/v1, pull/7
+          commit_id TEXT NOT NULL,          -- empty: it was deleted
+          seen_at TEXT NOT NULL,
+          UNIQUE (task_id, subject, commit_id)
+        );
+        -- Commits that wait for their run, the newest of each subject.
+        CREATE TABLE source_requests (
+          id INTEGER PRIMARY KEY,
+          task_id INTEGER NOT NULL REFERENCES tasks(id) ON DELETE CASCADE,
+          subject TEXT NOT NULL,
+          revision TEXT NOT NULL,           -- JSON
+          reason TEXT NOT NULL,             -- JSON, as runs have it
+          asked_at TEXT NOT NULL,
+          UNIQUE (task_id, subject)
+        );
+        CREATE TABLE hook_inbox (
+          id INTEGER PRIMARY KEY,
+          source TEXT NOT NULL,
+          received_at TEXT NOT NULL,
+          payload BLOB NOT NULL,
+          headers TEXT NOT NULL DEFAULT '{}'
+        );
+        CREATE INDEX hook_inbox_by_source ON hook_inbox(source);
+        -- What tries a pull request out makes none of the task's images: it waits for nothing of the task.
+        DROP INDEX one_queued_run_a_task;
+        CREATE UNIQUE INDEX one_queued_run_a_task ON runs(task_id)
+          WHERE status = 'Queued' AND task_id IS NOT NULL AND cause <> 'pull-request';
+        """,
+    )
