@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any
 from urllib.parse import urlsplit
 
 from graph.errors import WrongUse
@@ -39,14 +42,26 @@ class BaseImageTrigger:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFilters:
+    """Which events of a repository count, by patterns; without any, those of the one branch."""
+
+    branches: tuple[str, ...] = ()  # instead of the branch of the context
+    tags: tuple[str, ...] = ()  # none: no tag counts
+    paths: tuple[str, ...] = ()  # none: whatever changed counts
+    targets: tuple[str, ...] = ()  # of pull requests, instead of the branches
+    forks: bool = False  # whether pull requests from other repositories count
+
+
+@dataclass(frozen=True, slots=True)
 class SourceTrigger:
-    """A commit or a pull request in the repository of the context. Kept and shown; nothing hears them yet."""
+    """A commit or a pull request in the repository of the context."""
 
     name: str = "defaultSourceTriggerName"
     enabled: bool = True
     commits: bool = True
     pull_requests: bool = False
     branch: str | None = None  # None: the default branch of the repository
+    filters: SourceFilters = SourceFilters()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +107,17 @@ class Triggers:
 
     def source(self, task_id: int) -> SourceTrigger | None:
         row = self._sql.execute(
-            "SELECT name, enabled, commits, pull_requests, branch FROM source_triggers WHERE task_id = ?",
-            (task_id,),
+            f"SELECT {_SOURCE} FROM source_triggers WHERE task_id = ?", (task_id,)
         ).fetchone()
-        return SourceTrigger(row[0], bool(row[1]), bool(row[2]), bool(row[3]), row[4]) if row else None
+        return _source(row) if row else None
+
+    def sources(self) -> list[tuple[int, SourceTrigger]]:
+        """Those that are switched on, of tasks that are, with the number of the task."""
+        rows = self._sql.execute(
+            f"SELECT task_id, {_SOURCE} FROM source_triggers s WHERE s.enabled"
+            " AND EXISTS (SELECT 1 FROM tasks t WHERE t.id = s.task_id AND t.enabled) ORDER BY task_id"
+        )
+        return [(row[0], _source(row[1:])) for row in rows]
 
     def set_source(self, task_id: int, trigger: SourceTrigger | None) -> None:
         """None: the task has none from now on."""
@@ -103,7 +125,7 @@ class Triggers:
         if trigger is not None:
             check_trigger_name(trigger.name)
             self._sql.execute(
-                "INSERT INTO source_triggers VALUES (?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO source_triggers(task_id, {_SOURCE}) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     task_id,
                     trigger.name,
@@ -111,6 +133,7 @@ class Triggers:
                     trigger.commits,
                     trigger.pull_requests,
                     trigger.branch,
+                    _filters_json(trigger.filters),
                 ),
             )
 
@@ -123,6 +146,29 @@ class Triggers:
                 task_id for task_id, enabled, bases in rows if enabled and bases == Bases.RUNTIME
             ),
         )
+
+
+_SOURCE = "name, enabled, commits, pull_requests, branch, filters"
+
+
+def _source(row: Iterable[Any]) -> SourceTrigger:
+    name, enabled, commits, pull_requests, branch, filters = row
+    said = {key: tuple(value) if isinstance(value, list) else value for key, value in _read(filters)}
+    return SourceTrigger(
+        name, bool(enabled), bool(commits), bool(pull_requests), branch, SourceFilters(**said)
+    )
+
+
+def _read(filters: str) -> Iterable[tuple[str, Any]]:
+    plain: dict[str, Any] = json.loads(filters)
+    return plain.items()
+
+
+def _filters_json(filters: SourceFilters) -> str:
+    """Only what is not as usual."""
+    usual = SourceFilters()
+    said = {each.name: getattr(filters, each.name) for each in fields(SourceFilters)}
+    return json.dumps({name: value for name, value in said.items() if value != getattr(usual, name)})
 
 
 def check_base_image(trigger: BaseImageTrigger) -> None:
