@@ -71,7 +71,7 @@ class EventResult(StrEnum):
 
     ASKED = "asked"  # it named something watched, and the registry was asked
     KNOWN = "known"  # what it told was known
-    DUPLICATE = "duplicate"  # another one, not settled yet, told the same
+    OVERTAKEN = "overtaken"  # a later one of the same reference is not settled yet and stands for it
     UNWATCHED = "unwatched"  # nobody stands on what it named
     IRRELEVANT = "irrelevant"  # no push of a tag in it
     REFUSED = "refused"  # the sender may not

@@ -1,7 +1,7 @@
 """What to do about each push that letters tell of: ask the registry, wait, or nothing. Asks nobody.
 
-An event is a hint: only the registry's answer counts. What names the same reference and digest is one hint,
-however often it was sent.
+An event is a hint: only the registry's answer counts. However many hints there are of a reference, it is one
+question, and one hint of them that is not settled.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from graph.observing import Watched
-from graph.reference import Digest
 from tracker.events.push import Push
 from tracker.inbox import Letter
 from tracker.metrics import EventResult
@@ -59,22 +58,22 @@ class Heard:
 
 
 def hear(told: Iterable[Told], answers: Iterable[Answer], now: datetime) -> Heard:
-    """Sort the letters into those that are settled and those that are not, oldest first."""
+    """Sort the letters, given oldest first, into those that are settled and those that are not.
+
+    Of several that could wait for the same reference only the newest does: it has overtaken the others.
+    """
     by_image = {answer.watched.image_id: answer for answer in answers}
+    came = [(each, *_came_of(each, by_image, now)) for each in told]
+    newest = {each.found.image_id: each for each, _, wait_s in came if each.found and wait_s is not None}
     waits_s: dict[int, float] = {}
     results: list[tuple[Letter, EventResult]] = []
-    waiting: set[tuple[int, Digest | None]] = set()
-    for each in told:
-        result, wait_s = _came_of(each, by_image, now)
-        if each.found is not None and wait_s is not None:
-            hint = (each.found.image_id, each.push.digest)
-            if hint in waiting:  # an older letter stands for this one
-                result = EventResult.DUPLICATE
-            else:
-                waiting.add(hint)
-                number = each.letter.letter_id
-                waits_s[number] = min(wait_s, waits_s.get(number, wait_s))
-        results.append((each.letter, result))
+    for each, result, wait_s in came:
+        if wait_s is None or each.found is None:
+            results.append((each.letter, result))
+        elif newest[each.found.image_id] is each:
+            waits_s[each.letter.letter_id] = min(wait_s, waits_s.get(each.letter.letter_id, wait_s))
+        else:
+            results.append((each.letter, EventResult.OVERTAKEN))
     settled = ((letter, result) for letter, result in results if letter.letter_id not in waits_s)
     return Heard(waits_s, tuple(settled))
 

@@ -95,20 +95,23 @@ def test_a_registry_that_does_not_answer_settles_a_hint_because_the_poll_asks_ag
     assert hear([hint], [answered(None, found)], NOW).waits_s == {}
 
 
-def test_while_one_hint_waits_its_doubles_are_settled() -> None:
-    found = watched()
-    hints = [told(number, NEW, found) for number in range(1, 4)]
+@pytest.mark.parametrize("digests", [(NEW, NEW, NEW), (NEW, OTHER, None), (None, None, OTHER)])
+def test_of_many_hints_that_could_wait_only_the_newest_does(digests: tuple[Digest | None, ...]) -> None:
+    found = watched(checked_s_ago=0.5)
+    hints = [told(number, digest, found, received_s_ago=0.1) for number, digest in enumerate(digests)]
 
-    heard = hear(hints, [answered(OLD, found)], NOW)
+    heard = hear(hints, [answered(OLD, found)] if digests[-1] else [], NOW)
 
-    assert list(heard.waits_s) == [1]
-    assert [result for _, result in heard.results] == [EventResult.DUPLICATE] * 2
+    assert list(heard.waits_s) == [2]
+    assert [letter.letter_id for letter, _ in heard.results] == [0, 1]
 
 
-def test_hints_of_different_digests_are_no_doubles() -> None:
-    found = watched()
+def test_hints_of_different_references_wait_each() -> None:
+    first, second = watched(1), watched(2)
 
-    heard = hear([told(1, NEW, found), told(2, OTHER, found)], [answered(OLD, found)], NOW)
+    heard = hear(
+        [told(1, NEW, first), told(2, NEW, second)], [answered(OLD, first), answered(OLD, second)], NOW
+    )
 
     assert list(heard.waits_s) == [1, 2]
 
@@ -120,7 +123,7 @@ def test_a_reference_told_of_without_digest_is_not_asked_about_again_and_again()
     heard = hear(storm, [], NOW)
 
     assert to_ask(storm, NOW) == {}
-    assert dict(heard.waits_s) == {1: SPACING_S - 0.5}
+    assert dict(heard.waits_s) == {99: SPACING_S - 0.5}
     assert list(to_ask(storm[:1], NOW + timedelta(seconds=SPACING_S))) == [1]
 
 
