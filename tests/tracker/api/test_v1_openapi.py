@@ -5,8 +5,17 @@ from __future__ import annotations
 import re
 
 import pytest
+from pydantic import BaseModel, RootModel
 
+from tests.graph_samples import Sample, index_of
 from tests.tracker.api.desk import ApiDesk
+from tracker.api.v1.image_answers import (
+    DecisionAnswer,
+    DependantsAnswer,
+    ImageAnswer,
+    PlanAnswer,
+    TreeAnswer,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -57,3 +66,34 @@ def test_a_context_is_described_as_bytes(api: ApiDesk) -> None:
 
 def test_nothing_in_it_looks_like_a_token(api: ApiDesk) -> None:
     assert re.findall(r"trk_\w+", str(api.app.openapi())) == []
+
+
+def test_every_answer_in_json_is_described_field_by_field(api: ApiDesk) -> None:
+    document = api.app.openapi()
+    for path, ways in document["paths"].items():
+        for way in ways.values():
+            for status, answer in way["responses"].items():
+                schema = answer.get("content", {}).get("application/json", {}).get("schema")
+                if status.startswith("2") and schema is not None:
+                    assert "$ref" in schema.get("items", schema), (path, schema)
+
+
+async def test_what_is_told_of_images_is_what_is_described(api: ApiDesk) -> None:
+    sample = Sample(api.desk.state, api.sql)
+    sample.observe("debian:12", index_of(amd64="debian"), hours=9)
+    sample.build("base:1", "debian:12", hours=8, task=sample.task("base", "docker.io/library/base:1"))
+    sample.build("app:1", "base:1", "debian:12", hours=7)
+    sample.observe("debian:12", index_of(amd64="debian, mended"), hours=1)
+
+    described: dict[str, type[BaseModel]] = {
+        "/images": RootModel[list[ImageAnswer]],
+        "/images/app:1/deps": TreeAnswer,
+        "/images/debian:12/rdeps": DependantsAnswer,
+        "/stale": RootModel[list[DecisionAnswer]],
+        "/plan?image=debian:12": PlanAnswer,
+    }
+    for path, model in described.items():
+        answer = await api.ask("GET", path)
+
+        assert model.model_validate_json(answer.content).model_dump() == answer.json()
+        assert len(answer.content) > 100, path
