@@ -132,9 +132,10 @@ def _steps(task: Fields, around: Around, problems: Problems) -> tuple[Step, ...]
     for index, fields in enumerate(listed):
         step_id = fields.text("id") or f"acb_step_{index}"
         fields.what = f"step {shown(step_id)}"
-        first = lines.setdefault(step_id, fields.line)
-        if first != fields.line:
+        if step_id in lines:
+            first = lines[step_id]
             fields.fault("id", f"there are two steps {shown(step_id)}; the first is in line {first}")
+        lines.setdefault(step_id, fields.line)
         # A step that cannot be read keeps its place: the steps below may wait for it.
         places.append(Place(step_id, fields.line_of("when"), fields.texts("when"), fields.switch("finally")))
         if (step := read_step(fields, step_id, around)) is not None:

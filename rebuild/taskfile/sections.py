@@ -28,9 +28,10 @@ class _Once:
     seen: dict[str, int]
 
     def check(self, fields: Fields, key: str, name: str) -> None:
-        first = self.seen.setdefault(name, fields.line)
-        if first != fields.line:
+        if name in self.seen:
+            first = self.seen[name]
             fields.fault(key, f"there are two {self.what} {shown(name)}; the first is in line {first}")
+        self.seen.setdefault(name, fields.line)
 
 
 def read_secrets(task: Fields) -> Iterator[SecretSource]:

@@ -88,6 +88,8 @@ def read_step(fields: Fields, step_id: str, around: Around) -> Step | None:
         shared=(WORKSPACE, HOME, OUTPUT_FOLDER, *(mount.path for mount in mounts)),
     )
     action = read_action(fields, kind, reading) if kind else None
+    around_action = {**_of_container(fields, around), **_of_trying(fields, around)}
+    condition = _condition(fields)
     if kind is None or action is None:
         return None
     step = Step(
@@ -97,11 +99,10 @@ def read_step(fields: Fields, step_id: str, around: Around) -> Step | None:
         when=fields.texts("when"),
         environment=tuple(environment.items()),
         working_directory=_working_directory(fields, around),
-        condition=_condition(fields),
+        condition=condition,
         is_finally=fields.switch("finally"),
         mounts=mounts,
-        **_of_container(fields, around),
-        **_of_trying(fields, around),
+        **around_action,
     )
     _check_use(fields, step.kind)
     return step

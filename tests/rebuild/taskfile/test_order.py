@@ -141,3 +141,10 @@ def test_no_order_has_a_circle(data: st.DataObject) -> None:
         ready = {name for name in ids if name not in ended and set(waits_for[name]) <= ended}
         assert ready
         ended |= ready
+
+
+def test_two_steps_of_one_name_are_told_even_in_one_line() -> None:
+    """Taken for one, it would wait for itself for ever."""
+    assert fault("steps: [{id: a, cmd: x}, {id: a, cmd: y}]").rule == (
+        "there are two steps 'a'; the first is in line 1"
+    )

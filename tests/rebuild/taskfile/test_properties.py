@@ -444,3 +444,21 @@ def test_a_volume_with_wrong_content_does_not_show_it() -> None:
     problem = fault("volumes: [{name: a, secret: {x: my secret!}}]")
 
     assert "my secret!" not in f"{problem} {problem.hint}"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("volumes: [{name: w, secret: {a: YQ==}}, {name: w, secret: {a: YQ==}}]", "volumes called 'w'"),
+        ("networks: [{name: w}, {name: w}]", "networks called 'w'"),
+        ("secrets: [{id: w, keyvault: x}, {id: w, keyvault: x}]", "secrets of the id 'w'"),
+    ],
+)
+def test_a_name_that_comes_twice_in_one_line_is_refused(text: str, what: str) -> None:
+    assert fault(text).rule == f"there are two {what}; the first is in line 1"
+
+
+def test_every_property_is_looked_at_though_the_command_is_wrong() -> None:
+    problems = refused(step_text("cmd: a $(x)\nports: [abc]\nexitedWith: [300]\nif: ((\ntimeout: x"))
+
+    assert [problem.line for problem in problems] == [2, 3, 4, 5, 6]
