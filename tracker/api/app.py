@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from graph.errors import StoreError, TrackerError
 from tracker import __version__
+from tracker.api.description import describe_with
 from tracker.api.events import EventDoor
 from tracker.api.v1.app import PREFIX, build_api
 from tracker.api.v1.desk import Desk
@@ -46,10 +47,12 @@ class Parts:
 
 
 def build_app(parts: Parts, desk: Desk | None = None) -> FastAPI:
-    """The application; its API, where there is a desk for it, describes itself at /api/v1/openapi.json."""
+    """The application, and the API where there is a desk for it; /openapi.json describes all routes."""
     app = FastAPI(title="tracker", version=__version__)
     if desk is not None:
-        app.mount(PREFIX, build_api(desk))
+        api = build_api(desk)
+        app.mount(PREFIX, api)
+        describe_with(app, api, PREFIX)
 
     _add_events(app, parts)
 

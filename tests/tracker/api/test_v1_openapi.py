@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from fastapi import FastAPI
 from pydantic import BaseModel, RootModel
 
 from tests.graph_samples import Sample, index_of
 from tests.tracker.api.desk import ApiDesk
+from tracker.api.description import describe_with
 from tracker.api.v1.image_answers import (
     DecisionAnswer,
     DependantsAnswer,
@@ -66,6 +68,18 @@ def test_a_context_is_described_as_bytes(api: ApiDesk) -> None:
 
 def test_nothing_in_it_looks_like_a_token(api: ApiDesk) -> None:
     assert re.findall(r"trk_\w+", str(api.app.openapi())) == []
+
+
+def test_the_service_describes_its_api_together_with_its_other_routes(api: ApiDesk) -> None:
+    app = FastAPI()
+    app.get("/healthz")(lambda: None)
+    describe_with(app, api.app, "/api/v1")
+
+    document = app.openapi()
+
+    assert {"/healthz", "/api/v1/runs", "/api/v1/runs/{run_id}/log"} <= document["paths"].keys()
+    named = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
+    assert named - document["components"]["schemas"].keys() == set()
 
 
 def test_every_answer_in_json_is_described_field_by_field(api: ApiDesk) -> None:
