@@ -28,6 +28,11 @@ class Problem:
         place = f"{self.path}:{self.line}" if self.line else self.path
         return f"{place}: {self.rule}"
 
+    @property
+    def with_hint(self) -> str:
+        """All of it in one line."""
+        return f"{self}; {self.hint}" if self.hint else str(self)
+
 
 class TaskFileError(WrongUse):
     """A task file that cannot be carried out. `problems` are all of its faults, in the order of the file."""
@@ -37,8 +42,8 @@ class TaskFileError(WrongUse):
         if len(self.problems) == 1:
             super().__init__(str(self.problems[0]), hint=self.problems[0].hint)
             return
-        lines = (f"{problem}; {problem.hint}" if problem.hint else str(problem) for problem in self.problems)
-        super().__init__("\n".join(lines), hint=f"the file has {len(self.problems)} faults")
+        lines = "\n".join(problem.with_hint for problem in self.problems)
+        super().__init__(lines, hint=f"the file has {len(self.problems)} faults")
 
 
 @dataclass(slots=True)

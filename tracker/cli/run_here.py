@@ -101,7 +101,7 @@ def plan_json(work: Work, settings: Settings, state: State, definition: Definiti
     steps = plan_steps(work.taskfile, setting, secrets=work.secrets)
     return {
         "steps": [planned.to_json(work.secrets) for planned in steps],
-        "warnings": [str(warning) for warning in work.taskfile.warnings],
+        "warnings": [warning.with_hint for warning in work.taskfile.warnings],
     }
 
 
