@@ -61,7 +61,7 @@ async def run_task_file(
     work = await _work(run, step, context, place, equipment)
     hear.learn_more(work.secrets)
     for warning in work.taskfile.warnings:
-        hear(f"warning: {warning}\n".encode())
+        hear(f"warning: {warning.with_hint}\n".encode())
     context.folder.rename(place.folder / "workspace")
     log = StepLog(hear)
     request = TaskRequest(
