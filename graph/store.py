@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -179,6 +180,12 @@ class GraphStore(Observations):
             (image_id, base_id),
         ).fetchone()
         return row is not None
+
+
+def is_left_behind(connection: sqlite3.Connection, image_id: int) -> bool:
+    """Whether the image has the name of an earlier run, so that nothing is rebuilt for its sake."""
+    query = "SELECT 1 FROM edges WHERE image_id = ? AND followed = ? LIMIT 1"
+    return connection.execute(query, (image_id, _LEFT_BEHIND)).fetchone() is not None
 
 
 def merged(bases: Iterable[RecordedBase]) -> list[RecordedBase]:

@@ -84,6 +84,8 @@ def _headline(story: Story, now: datetime) -> str:
             return "not built here, so that nothing rebuilds it"
         case Verdict.KEEP if not story.image.bases:
             return f"{_word('fresh', decision)}: it stands on no other image"
+        case Verdict.KEEP if story.left_behind:
+            return f"{_word('left behind', decision)}: its task has run again and made another image since"
         case Verdict.KEEP:
             return f"{_word('fresh', decision)}: {reason} since it was built {ago(story.image.built_at, now)}"
         case Verdict.REBUILD:
@@ -163,7 +165,7 @@ def _task_and_runs(story: Story, now: datetime) -> Iterator[str]:
         yield f"Task {name} builds it." if enabled else f"Task {name} builds it, and is disabled."
     else:
         yield "No task builds it, so that nothing rebuilds it when a base moves."
-        if story.decision.reason is not Reason.NO_TASK:
+        if story.decision.reason is not Reason.NO_TASK and not story.left_behind:
             yield f"hint: {way_out(Reason.NO_TASK)}"
     if story.runs:
         yield "Its last runs:"

@@ -11,6 +11,7 @@ from graph.ancestry import Base, Image, bases_of
 from graph.database import numbers
 from graph.reference import ImageRef
 from graph.staleness import Decision, Reason, Verdict
+from graph.store import is_left_behind
 from tracker.views.bases import base_fresh, image_fresh
 from tracker.views.look import Look
 from tracker.views.runs import RunRow, run_json, runs_of_image
@@ -42,6 +43,7 @@ class Story:
     task: tuple[str, bool] | None  # its name, and whether it is enabled
     runs: Sequence[RunRow]
     dependants: int
+    left_behind: bool = False  # it has the name of an earlier run of its task
 
 
 def story_view(look: Look, image: str) -> Story:
@@ -67,6 +69,7 @@ def story_view(look: Look, image: str) -> Story:
         ).fetchone(),
         runs_of_image(look.sql, image_id, most=_RUNS_MOST),
         look.sql.execute("SELECT count(*) FROM edges WHERE base_id = ?", (image_id,)).fetchone()[0],
+        is_left_behind(look.sql, image_id),
     )
 
 
@@ -95,6 +98,7 @@ def story_json(story: Story, at: datetime) -> dict[str, Any]:
         "fresh": image_fresh(image),
         "task": {"name": story.task[0], "enabled": bool(story.task[1])} if story.task else None,
         "dependants": story.dependants,
+        "left_behind": story.left_behind,
         "bases": [_base_json(base, story) for base in image.bases],
         "runs": [run_json(run, at) for run in story.runs],
     }

@@ -129,3 +129,18 @@ def test_an_unknown_image_is_an_error(sample: Sample, tracker: Tracker) -> None:
 
     assert (answer.status, answer.out) == (1, "")
     assert answer.err.startswith("error: no image docker.io/library/nothing-like-it:latest")
+
+
+def test_a_name_of_an_earlier_run_is_left_behind_whatever_moves(sample: Sample, tracker: Tracker) -> None:
+    task = sample.task("nightly")
+    sample.build(f"{HOST}/nightly:n1", "debian:12", hours=60, task=task)
+    with immediate(sample.sql):
+        GraphStore(sample.sql).leave_behind(task.task_id, [])
+    with_moved_debian(sample)
+
+    told = tracker("why", "nightly:n1")
+
+    assert "left behind: its task has run again" in told.out
+    assert "save one" not in told.out
+    assert tracker("why", "nightly:n1", "--json").json["left_behind"] is True
+    assert "nightly" not in tracker("stale").out
