@@ -20,7 +20,8 @@ TEXT_MOST = 4096
 
 _GIT_SCHEMES = ("https", "http", "git", "ssh", "file")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
-_SCP = re.compile(r"(?P<user>git)@(?P<host>\[[0-9a-fA-F:]+\]|[^:/@\s]+):(?P<path>.+)")
+_SCP = re.compile(r"(?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]*)@(?P<host>\[[0-9a-fA-F:]+\]|[^:/@\s]+):(?P<path>.+)")
+_SSH_ADDRESS = re.compile(r"git@|[\w.-]+@(?:vs-ssh\.visualstudio\.com|ssh\.dev\.azure\.com):", re.ASCII)
 _UNFIT_FOR_REF = re.compile(r"[\x00-\x20\x7f~^?*\[\\]|\.\.|@\{|//|^[-/]|/$|\.lock$|\.$")
 _HINT = (
     "write a folder, https://HOST/REPOSITORY.git#REF:FOLDER, the URL of a tarball, or oci://REGISTRY/NAME:TAG"
@@ -173,7 +174,7 @@ def _place(text: str) -> Place:
     if text.startswith("github.com/"):
         name, mark, fragment = text.partition("#")
         return _git(f"https://{name.rstrip('/').removesuffix('.git')}.git{mark}{fragment}")
-    if text.startswith("git@"):
+    if _SSH_ADDRESS.match(text):
         return _scp(text)
     if scheme:
         raise WrongUse(f"context {masked(text)!r}: {scheme}:// is no kind of context", hint=_HINT)
