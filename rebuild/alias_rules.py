@@ -59,11 +59,6 @@ def is_alias_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def image_aliases(changes: Mapping[str, str]) -> dict[str, str]:
-    """The predefined aliases of images with the operator's; an empty text takes a name away."""
-    return {name: image for name, image in {**IMAGE_ALIASES, **changes}.items() if image}
-
-
 class AliasName(str):
     """The name of an alias of an image, as the operator writes it."""
 
@@ -89,3 +84,8 @@ class AliasImage(str):
             except InvalidReference as error:
                 raise ValueError(error.message) from None
         return super().__new__(cls, text)
+
+
+def image_aliases(changes: Mapping[AliasName, AliasImage]) -> dict[str, str]:
+    """The predefined aliases of images with the operator's; an empty text takes a name away."""
+    return {name: image for name, image in {**IMAGE_ALIASES, **changes}.items() if image}
