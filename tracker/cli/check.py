@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
+from tracker.cli.habits import json_option
 from tracker.cli.main import Place
 from tracker.cli.table import print_json
 from tracker.remote.service import ServerAsked, server_options
@@ -13,7 +14,7 @@ from tracker.remote.service import ServerAsked, server_options
 
 @click.command()
 @click.argument("references", nargs=-1, metavar="[REFERENCE]...")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+@json_option("Print one JSON array.")
 @server_options
 @click.pass_obj
 def check(place: Place, references: tuple[str, ...], as_json: bool, server: ServerAsked) -> int:

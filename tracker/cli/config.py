@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from tracker.cli.habits import json_option
 from tracker.cli.main import Place
 from tracker.cli.table import print_json
 from tracker.state import find_config, find_state, usual_configs
@@ -35,7 +36,7 @@ def check_settings(place: Place) -> None:
 
 
 @config.command("show")
-@click.option("--json", "as_json", is_flag=True, help="Print them as JSON, times in seconds.")
+@json_option("Print them as JSON, times in seconds.")
 @click.pass_obj
 def show(place: Place, as_json: bool) -> None:
     """Show the settings that count, as TOML, each with where it came from. Secrets are shown as ***."""
@@ -62,7 +63,7 @@ def show(place: Place, as_json: bool) -> None:
 
 @config.command("events")
 @click.option("--url", help="How senders reach the service. Default: http:// and the setting serve.listen.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+@json_option("Print one JSON array.")
 @click.pass_obj
 def event_addresses(place: Place, url: str | None, as_json: bool) -> None:
     """Show where each sender of push events sends to, and what it proves itself with.

@@ -13,6 +13,7 @@ from graph.ancestry import Base, Image
 from graph.clock import now
 from graph.errors import WrongUse
 from graph.reference import DEFAULT_REGISTRY, ImageRef
+from tracker.cli.habits import json_option
 from tracker.cli.main import Place
 from tracker.cli.seen import seen
 from tracker.cli.table import Row, print_json, print_rows, state_word
@@ -23,7 +24,7 @@ from tracker.wording import age, ago, counted, familiar, short_digest, starred
 
 @click.command()
 @click.argument("image")
-@click.option("--json", "as_json", is_flag=True, help="Print the whole tree as JSON.")
+@json_option("Print the whole tree as JSON.")
 @click.option("--depth", type=click.IntRange(min=1), help="Unfold only so many levels of bases.")
 @server_options
 @click.pass_obj

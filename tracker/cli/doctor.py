@@ -21,6 +21,7 @@ from rebuild.docker import DockerEngine
 from rebuild.podman import PodmanEngine
 from rebuild.probe import EngineProbe
 from rebuild.registry import RegistryError
+from tracker.cli.habits import json_option
 from tracker.cli.main import Place
 from tracker.registry import POLLING
 from tracker.settings import Settings, load
@@ -53,7 +54,7 @@ class Finding:
 @click.option(
     "--afresh", is_flag=True, help="Try the engine out again instead of trusting what was remembered."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+@json_option("Print one JSON array.")
 @click.pass_obj
 def doctor(place: Place, afresh: bool, as_json: bool) -> int:
     """Try out what tracker needs on this machine: settings, state, engine, platforms, registries, service.

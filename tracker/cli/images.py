@@ -6,6 +6,7 @@ import click
 
 from graph.clock import now
 from graph.listing import Listed
+from tracker.cli.habits import json_option
 from tracker.cli.main import Place
 from tracker.cli.seen import seen
 from tracker.cli.table import Row, print_json, print_rows
@@ -15,7 +16,7 @@ from tracker.wording import age, counted, familiar
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@json_option("Print the list as JSON.")
 @server_options
 @click.pass_obj
 def images(place: Place, as_json: bool, server: ServerAsked) -> None:

@@ -16,6 +16,7 @@ from rebuild.cipher import CREDENTIAL, KEY_FILE, Cipher, credential_keys
 from rebuild.key_file import new_key, read_keys, replace_key_file
 from rebuild.sealed import check_sealed, reseal, sealed_values
 from rebuild.secret import Secret
+from tracker.cli.habits import json_option
 from tracker.cli.looking import find_place
 from tracker.cli.main import Place
 from tracker.cli.table import print_json
@@ -39,7 +40,7 @@ def key() -> None:
 
 @key.command("check")
 @_KEYS
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@json_option("Print it as JSON.")
 @click.pass_obj
 def check(place: Place, files: tuple[Path, ...], as_json: bool) -> None:
     """Try the keys on every stored value. Fails where one does not open."""

@@ -9,6 +9,7 @@ import click
 
 from graph.clock import now
 from graph.plan import Step
+from tracker.cli.habits import json_option
 from tracker.cli.main import Place
 from tracker.cli.seen import seen
 from tracker.cli.table import Row, paragraph, print_json_rows, print_rows
@@ -23,7 +24,7 @@ from tracker.wording import ago, clock_text, counted, familiar, listed
 @click.option(
     "--workers", type=click.IntRange(1, 256), help="Runs side by side. Default: the setting rebuild.workers."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@json_option("Print the plan as JSON.")
 @server_options
 @click.pass_obj
 def plan(place: Place, image: str | None, workers: int | None, as_json: bool, server: ServerAsked) -> None:

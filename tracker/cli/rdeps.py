@@ -9,6 +9,7 @@ import click
 
 from graph.clock import now
 from graph.dependants import Dependant
+from tracker.cli.habits import json_option
 from tracker.cli.main import Place
 from tracker.cli.seen import seen
 from tracker.cli.table import Row, print_json, print_rows
@@ -19,10 +20,8 @@ from tracker.wording import age, counted, familiar, starred
 
 @click.command()
 @click.argument("image")
-@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
-@click.option(
-    "--depth", type=click.IntRange(min=1), help="List only so many steps above it."
-)
+@json_option("Print the list as JSON.")
+@click.option("--depth", type=click.IntRange(min=1), help="List only so many steps above it.")
 @server_options
 @click.pass_obj
 def rdeps(place: Place, image: str, as_json: bool, depth: int | None, server: ServerAsked) -> None:

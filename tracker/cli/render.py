@@ -22,6 +22,7 @@ from rebuild.task_work import alias_sources
 from rebuild.taskfile import SecretSource
 from rebuild.template import Surroundings
 from rebuild.values import merged_values, parse_assignments, read_values
+from tracker.cli.habits import json_option
 from tracker.cli.main import Place
 from tracker.cli.table import print_json
 from tracker.settings import Settings, load
@@ -75,7 +76,7 @@ _RUN_NAMES = {
     help="Whether to fetch alias sources that are https URLs. Default: as the settings say.",
 )
 @click.option("--show-secrets", is_flag=True, help="Put secret values in, instead of ***.")
-@click.option("--json", "as_json", is_flag=True, help="Print text and version as JSON.")
+@json_option("Print text and version as JSON.")
 @click.pass_obj
 def render(
     place: Place,

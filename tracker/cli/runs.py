@@ -15,6 +15,7 @@ from graph.clock import now
 from graph.errors import TrackerError, WrongUse
 from rebuild.logs import log_path
 from rebuild.runs import Status
+from tracker.cli.habits import json_option
 from tracker.cli.looking import looking
 from tracker.cli.main import Place
 from tracker.cli.seen import seen
@@ -36,7 +37,7 @@ _PAUSE_S = 0.2
     help=f"Only those that are {', '.join(Status)}.",
 )
 @click.option("--top", type=click.IntRange(min=1), default=30, show_default=True, help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@json_option("Print the list as JSON.")
 @server_options
 @click.pass_obj
 def runs(

@@ -14,6 +14,7 @@ import click
 from graph.dockerfile import Base, Scan, scan
 from graph.errors import WrongUse
 from graph.reference import Platform
+from tracker.cli.habits import json_option
 from tracker.cli.table import Row, print_json, print_rows
 from tracker.wording import counted, familiar, printable
 
@@ -30,7 +31,7 @@ STDIN = "-"
 )
 @click.option("--target", metavar="STAGE", help="The stage to build. Default: the last.")
 @click.option("--platform", metavar="OS/ARCH", help="Default: that of this machine.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@json_option("Print what was found as JSON.")
 def command(
     source: str,
     file: str | None,

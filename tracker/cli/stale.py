@@ -10,6 +10,7 @@ import click
 
 from graph.clock import now
 from graph.staleness import BaseMoved, Decision, Verdict
+from tracker.cli.habits import json_option
 from tracker.cli.main import Place
 from tracker.cli.seen import seen
 from tracker.cli.table import paragraph, print_json
@@ -23,7 +24,7 @@ _PHRASES = {Verdict.REBUILD: "to rebuild now", Verdict.WAIT: "waiting", Verdict.
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@json_option("Print the list as JSON.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if any image is stale, for scripts.")
 @server_options
 @click.pass_obj

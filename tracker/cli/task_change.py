@@ -50,7 +50,7 @@ _REMOVABLE = ["base-image-trigger", "source-trigger", "timers"]
 @DEFINITION
 @click.option(
     "--schedule", "schedules", multiple=True, metavar="[NAME:]CRON",
-    help="A timer: minute hour day month weekday, in UTC. Kept; no clock goes by it yet.",
+    help="A timer: minute hour day month weekday, in UTC; repeat for more.",
 )  # fmt: skip
 @JSON
 @click.option("--is-system-task", is_flag=True, hidden=True, callback=refuse_system_task, expose_value=False)

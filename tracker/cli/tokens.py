@@ -10,6 +10,7 @@ from graph.clock import now, to_text
 from graph.database import immediate
 from graph.errors import WrongUse
 from rebuild.api_token import ApiToken, ApiTokens, Scope
+from tracker.cli.habits import json_option
 from tracker.cli.looking import find_place
 from tracker.cli.main import Place
 from tracker.cli.table import Row, print_json, print_rows
@@ -50,7 +51,7 @@ def create(place: Place, name: str, scopes: tuple[str, ...], expires: str | None
 
 
 @token.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@json_option("Print them as JSON.")
 @click.pass_obj
 def list_tokens(place: Place, as_json: bool) -> None:
     """List the tokens, without their texts."""

@@ -13,6 +13,7 @@ from graph.clock import from_text, now
 from graph.reference import ImageRef
 from graph.staleness import Decision, Reason, Verdict
 from graph.words import Origin, Via
+from tracker.cli.habits import json_option
 from tracker.cli.main import Place
 from tracker.cli.runs import coloured_status
 from tracker.cli.seen import seen
@@ -35,7 +36,7 @@ _INSTRUCTIONS: Mapping[str, str] = {
 
 @click.command()
 @click.argument("image")
-@click.option("--json", "as_json", is_flag=True, help="Print the story as JSON.")
+@json_option("Print the story as JSON.")
 @server_options
 @click.pass_obj
 def why(place: Place, image: str, as_json: bool, server: ServerAsked) -> None:

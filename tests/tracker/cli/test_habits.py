@@ -195,3 +195,13 @@ def test_without_any_run_there_is_no_log(sample: Sample, tracker: Tracker) -> No
 
     assert printed.status == 1
     assert printed.err.startswith("error: there is no run yet\nhint: ")
+
+
+def test_whatever_prints_json_takes_output_too() -> None:
+    one_way = [
+        path
+        for path, command in commands(group, "tracker")
+        if "as_json" in (names := {parameter.name for parameter in command.params}) and "output" not in names
+    ]
+
+    assert one_way == []
