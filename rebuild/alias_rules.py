@@ -88,4 +88,6 @@ class AliasImage(str):
 
 def image_aliases(changes: Mapping[AliasName, AliasImage]) -> dict[str, str]:
     """The predefined aliases of images with the operator's; an empty text takes a name away."""
-    return {name: image for name, image in {**IMAGE_ALIASES, **changes}.items() if image}
+    images: dict[str, str] = dict(IMAGE_ALIASES)
+    images.update(changes.items())
+    return {name: image for name, image in images.items() if image}
