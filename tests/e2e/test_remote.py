@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.bases import with_shell
 from tests.e2e.scenes import Scene, scene
 from tests.e2e.yard import NO_POLL, Yard
 from tests.real_service import RealService
@@ -279,6 +280,8 @@ def assert_the_same_from_elsewhere(made: Scene, service: RealService) -> None:
         ("graph", "--format", "json"),
         ("runs",),
         ("runs", "--task", made.task("app"), "--json"),
+        ("task", "list-runs", "--image", made.image("app"), "--json"),
+        ("task", "logs", "--run-id", "a1"),
         ("logs", "a1"),
         ("logs", "--image", made.image("app"), "--follow"),
     ):
@@ -406,7 +409,7 @@ steps:
 SECRET_FILE = """\
 version: v1.1.0
 steps:
-  - cmd: "{{.Values.base}} env"
+  - cmd: "{{.Values.base}} /bin/sh -c set"
     env: ["KIND={{.Values.kind}}", "KEY={{.Values.key}}"]
 """
 
@@ -444,6 +447,7 @@ def test_a_secret_typed_for_one_run_of_a_task_reaches_it_and_stays_nowhere(
     shared_yard: Yard, service: RealService, where: str
 ) -> None:
     made = shop(shared_yard, f"once-{where.replace(' ', '-')}")
+    made.shelf.put(made.base, with_shell("first"))
     (made.projects["app"] / "acb.yaml").write_text(SECRET_FILE)
     create = ("task", "create", "-n", "once", "-c", made.projects["app"], "-f", "acb.yaml")
     service.tracker(*create, "--set", f"base={made.base_name}", "--set", "kind=saved")
@@ -457,7 +461,7 @@ def test_a_secret_typed_for_one_run_of_a_task_reaches_it_and_stays_nowhere(
     done = service.tracker(*command, **secret)
 
     assert json.loads(done.stdout)["status"] == "Succeeded"
-    assert "KIND=typed" in done.stderr and "KEY=***" in done.stderr
+    assert "KIND='typed'" in done.stderr and "KEY='***'" in done.stderr
     assert secret["KEY"] not in done.stderr
     assert service.query("SELECT * FROM run_secrets") == []
 

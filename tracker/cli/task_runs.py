@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from graph.clock import now
 from graph.errors import TrackerError
 from rebuild.cancel import cancel_run
 from rebuild.runs import Runs, Status
@@ -14,9 +15,11 @@ from tracker.cli.main import Place
 from tracker.cli.option_types import SWITCH
 from tracker.cli.runs import logs as logs_of_run
 from tracker.cli.runs import print_runs
+from tracker.cli.seen import seen
 from tracker.cli.table import paragraph, print_json
 from tracker.cli.task_options import JSON
-from tracker.views.runs import check_task, newest_runs, run_json, run_named, runs_of_image
+from tracker.remote.service import ServerAsked, server_options
+from tracker.views.runs import NewestRuns, run_json, run_named, runs_view
 from tracker.wording import clock_text, printable
 
 _RUN = click.option("--run-id", required=True, metavar="ID", shell_complete=run_ids, help="The run.")
@@ -33,23 +36,21 @@ _RUN = click.option("--run-id", required=True, metavar="ID", shell_complete=run_
 @click.option("--image", metavar="IMAGE", help="Only runs that were to make this image.")
 @click.option("--top", type=click.IntRange(min=1), default=15, show_default=True, help="At most so many.")
 @JSON
+@server_options
 @click.pass_obj
 def list_runs(
-    place: Place, name: str | None, run_status: str | None, image: str | None, top: int, as_json: bool
+    place: Place,
+    name: str | None,
+    run_status: str | None,
+    image: str | None,
+    top: int,
+    as_json: bool,
+    server: ServerAsked,
 ) -> None:
     """List the runs, newest first."""
-    with looking(place) as look:
-        if name is not None:
-            check_task(look.sql, name)
-        if image is None:
-            found = newest_runs(look.sql, task=name, status=run_status, most=top)
-        else:
-            of_image = runs_of_image(look.sql, look.image(image)[0], most=1000)
-            fitting = [
-                run for run in of_image if name in (None, run.task) and run_status in (None, run.status)
-            ]
-            found = fitting[:top]
-    print_runs(found, look.now, as_json=as_json, narrowed=bool(name or run_status or image))
+    asked = {"task": name, "status": run_status, "image": image, "top": top}
+    found = seen(place, server, "runs", NewestRuns, runs_view, **asked).runs
+    print_runs(found, now(), as_json=as_json, narrowed=bool(name or run_status or image))
 
 
 @click.command("show-run")
@@ -102,23 +103,29 @@ def show_run(place: Place, run_id: str, as_json: bool) -> None:
 @click.option(
     "--follow/--no-follow", "-f", default=True, show_default=True, help="Go on until the run has finished."
 )
+@server_options
 @click.pass_context
 def logs(
-    context: click.Context, run_id: str | None, name: str | None, image: str | None, follow: bool
+    context: click.Context,
+    run_id: str | None,
+    name: str | None,
+    image: str | None,
+    follow: bool,
+    server: ServerAsked,
 ) -> None:
     """Print a log: that of the newest run, unless something else is said.
 
     The exit status is that of the printing, not of the run.
     """
     if not (run_id or name or image):
-        run_id = _newest_run(context.obj)
+        run_id = _newest_run(context.obj, server)
         click.echo(f"the newest run is {run_id}", err=True)
-    context.invoke(logs_of_run, run=run_id, task=name, image=image, follow=follow)
+    named = {"server": server.server, "token_file": server.token_file, "ca_file": server.ca_file}
+    context.invoke(logs_of_run, run=run_id, task=name, image=image, follow=follow, **named)
 
 
-def _newest_run(place: Place) -> str:
-    with looking(place) as look:
-        found = newest_runs(look.sql, most=1)
+def _newest_run(place: Place, server: ServerAsked) -> str:
+    found = seen(place, server, "runs", NewestRuns, runs_view, top=1).runs
     if not found:
         raise TrackerError(
             "there is no run yet", hint="'tracker task run' makes one, as does 'tracker build'"
@@ -128,20 +135,28 @@ def _newest_run(place: Place) -> str:
 
 @click.command("cancel-run")
 @_RUN
+@server_options
 @click.pass_obj
-def cancel_run_command(place: Place, run_id: str) -> None:
+def cancel_run_command(place: Place, run_id: str, server: ServerAsked) -> None:
     """End a run: at once while it is queued, else within a second or so, with all its containers.
 
     Its images are left as they are until a base moves again, or somebody runs the task.
     """
-    with changing(place) as change:
-        status = cancel_run(change.sql, run_id, change.at)
+    status = _canceled(place, server, run_id)
     if status is Status.CANCELED:
         click.echo(f"run {run_id} is canceled", err=True)
     else:
         click.echo(
             f"run {run_id} is asked to stop; 'tracker task show-run --run-id {run_id}' tells", err=True
         )
+
+
+def _canceled(place: Place, server: ServerAsked, run_id: str) -> Status:
+    service = server.named()
+    if service is not None:
+        return Status(service.post(f"/runs/{run_id}/cancel")["status"])
+    with changing(place) as change:
+        return cancel_run(change.sql, run_id, change.at)
 
 
 @click.command("update-run")

@@ -98,10 +98,20 @@ class NewestRuns:
     runs: list[RunRow]
 
 
-def runs_view(look: Look, task: str | None = None, status: str | None = None, top: int = 30) -> NewestRuns:
+def runs_view(
+    look: Look,
+    task: str | None = None,
+    status: str | None = None,
+    image: str | None = None,
+    top: int = 30,
+) -> NewestRuns:
     if task is not None:
         check_task(look.sql, task)
-    return NewestRuns(newest_runs(look.sql, task=task, status=status, most=top))
+    if image is None:
+        return NewestRuns(newest_runs(look.sql, task=task, status=status, most=top))
+    of_image = runs_of_image(look.sql, look.image(image)[0], most=1000)
+    fitting = [run for run in of_image if task in (None, run.task) and status in (None, run.status)]
+    return NewestRuns(fitting[:top])
 
 
 def run_view(look: Look, run: str | None = None, task: str | None = None, image: str | None = None) -> RunRow:

@@ -14,7 +14,7 @@ from tracker.api.v1.checks import check_routes
 from tracker.api.v1.contexts import context_routes
 from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import FAULTS, handle_faults
-from tracker.api.v1.images import image_routes
+from tracker.api.v1.images import change_routes, image_routes
 from tracker.api.v1.logs import log_routes
 from tracker.api.v1.runs import run_routes
 from tracker.api.v1.tasks import task_routes
@@ -37,6 +37,7 @@ def build_api(desk: Desk) -> FastAPI:
         context_routes(desk),
         task_routes(desk),
         image_routes(desk),
+        change_routes(desk),
         check_routes(desk),
         image_view_routes(desk),
         run_view_routes(desk),

@@ -32,7 +32,7 @@ Workers = Annotated[int, Query(ge=1, le=256)]
 
 
 def image_routes(desk: Desk) -> APIRouter:
-    """`/images`, `/stale` and `/plan`."""
+    """`/images`."""
     router = APIRouter(tags=["images"])
 
     @router.get(
@@ -64,6 +64,13 @@ def image_routes(desk: Desk) -> APIRouter:
             view = rdeps_view(look, name)
         above = [dependant_json(one) for one in view.dependants]
         return JSONResponse({"reference": view.name, "dependants": above})
+
+    return router
+
+
+def change_routes(desk: Desk) -> APIRouter:
+    """`/stale` and `/plan`."""
+    router = APIRouter(tags=["images"])
 
     @router.get(
         "/stale",

@@ -86,8 +86,14 @@ def run_view_routes(desk: Desk) -> APIRouter:
     told = _Told(desk)
 
     @router.get("/runs")
-    def runs(caller: Reader, task: Name | None = None, status: Name | None = None, top: Top = 30) -> Any:
-        return told(runs_view, task=task, status=status, top=top)
+    def runs(
+        caller: Reader,
+        task: Name | None = None,
+        status: Name | None = None,
+        image: Name | None = None,
+        top: Top = 30,
+    ) -> Any:
+        return told(runs_view, task=task, status=status, image=image, top=top)
 
     @router.get("/run")
     def run(
