@@ -23,6 +23,7 @@ PULL_TIMEOUT_S = 1800.0
 PUSH_TIMEOUT_S = 3600.0
 
 _FOREVER_S = 366 * 86400.0
+_OWN_END_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,8 @@ class ContainerCommands(ABC):
 
     async def _end(self, name: str, command: asyncio.Task[Any]) -> None:
         await self.remove(name)
+        # With its container the command ends by itself; told to end, it complains in the log.
+        await asyncio.wait((command,), timeout=_OWN_END_S)
         command.cancel()
         await asyncio.gather(command, return_exceptions=True)
         await self.remove(name)  # the command may have been about to make it

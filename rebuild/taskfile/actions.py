@@ -250,6 +250,8 @@ def _words(fields: Fields, key: str, line: str, reading: Reading) -> tuple[str, 
 def _way_out(key: str, line: str, construct: Construct) -> str:
     if "docker login" in line:
         return "steps need no login: give the task credentials for the registry"
+    if construct is Construct.BACKGROUND and key == "cmd":
+        return "write detach: true on the step: it runs beside the steps that follow"
     if construct is Construct.LINE_END:
         return "join the lines with >- in YAML, or with \\ at the end of each"
     if key == "build":

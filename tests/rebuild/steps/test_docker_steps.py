@@ -10,6 +10,7 @@ import pytest
 from graph.reference import ImageRef, Platform
 from graph.words import Role
 from rebuild.run_record import Status
+from rebuild.step_rules import StepRules
 from rebuild.task_run import remove_left
 from tests.e2e.bases import Shelf, with_shell
 from tests.real_registry import RealRegistry
@@ -135,4 +136,22 @@ async def test_what_another_run_left_is_found_by_its_folder(docker: Machine) -> 
     removed = await remove_left(docker.containers, docker.folder, frozenset())
 
     assert removed == (run_id,)
+    assert docker.left() == []
+
+
+@pytest.mark.anyio
+async def test_a_helper_reads_what_the_container_of_a_step_prints(docker: Machine) -> None:
+    done = await docker.run(
+        f"""
+        steps:
+        - {{id: pipe, cmd: "{BOX} printf 'b\\na\\n' | sort > f && cat f"}}
+        - {{id: head, cmd: "{BOX} yes | head -n 1"}}
+        - {{id: well, cmd: "{BOX} sh -c 'exit 3' || echo $?"}}
+        - {{id: bad, cmd: "{BOX} sh -c 'exit 3' | cat"}}
+        """,
+        rules=StepRules(helper=ImageRef.parse(BOX)),
+    )
+
+    assert [done.printed(step)[-1] for step in ("pipe", "head", "well")] == ["b", "y", "3"]
+    assert done.error("bad") == "exit status 3"
     assert docker.left() == []

@@ -94,6 +94,7 @@ async def test_a_writer_that_nobody_reads_any_more_is_ended(steps_machine: Machi
     done = await run(steps_machine, "yes | head -n 2")
 
     assert done.printed("s").count("y") == 2
+    assert "signal" not in done.log("s")
     assert done.statuses == {"s": SUCCEEDED}
     assert steps_machine.left() == []
 

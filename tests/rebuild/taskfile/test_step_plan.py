@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graph.errors import WrongUse
-from graph.reference import Platform
+from graph.reference import ImageRef, Platform
 from rebuild.secret import Secret
 from rebuild.step_place import EngineCalls, EngineKind, PlanSetting, RunPlace
 from rebuild.step_plan import PlannedStep, plan_networks, plan_step, plan_steps, refuse_exposed
@@ -450,3 +450,61 @@ def test_no_text_in_a_command_becomes_a_flag_of_the_engine(text: str) -> None:
     plain = argv("cmd: alpine")
 
     assert planned.calls[0][: len(plain)] == plain
+
+
+class TestTails:
+    def test_what_follows_an_operator_is_planned_for_a_helper(self) -> None:
+        (planned,) = plan(step_text("""
+            id: s
+            cmd: alpine ls $A 2>&1 | sort > f || echo $A
+            env: [A=1]
+            user: '1000'
+            ports: ['80:80']
+            entryPoint: /bin/x
+            workingDirectory: sub
+        """))  # fmt: skip
+
+        told = planned.to_json()
+
+        assert told["argv"][-3:] == ["docker.io/library/alpine:latest", "ls", "1"]
+        assert told["piped"] == ["stdout", "stderr"]
+        assert told["pipe"] == [
+            *("podman", "run", f"--name={PLACE.prefix}.helper-s", *PLACE.labels, "--rm", "--log-driver=none"),
+            *("--volume=/runs/ca1/pipes/s:/acb/input", f"--network={PLACE.prefix}-default"),
+            *("--entrypoint=sh", *MOUNTS, "--volume=/runs/ca1/outputs/s:/acb/output"),
+            *("--env=HOME=/acb/home", "--env=TRACKER_OUTPUT=/acb/output/outputs", "--env=A=1"),
+            *("--workdir=/workspace/sub", "docker.io/library/busybox:stable", "-c"),
+            "exec 3<>/acb/input </acb/input 3>&-\nsort > f || echo $A",
+        ]
+        assert "then" not in told
+
+    def test_what_comes_after_is_given_the_exit_code(self) -> None:
+        rules = StepRules(helper=ImageRef.parse("r.io/tools:1"))
+
+        (planned,) = plan(step_text("cmd: alpine >/dev/null && b"), PlanSetting(PLACE, rules=rules))
+
+        told = planned.to_json()
+        assert (told["dropped"], "pipe" in told) == (["stdout"], False)
+        assert told["then"][-5:] == ["r.io/tools:1", "-c", '(exit "$1") && b', "sh", "$?"]
+
+    def test_the_helper_has_none_of_the_rights_of_the_step(self) -> None:
+        setting = PlanSetting(PLACE, rules=StepRules(privileged=True))
+
+        (planned,) = plan(step_text("cmd: alpine | b\nprivileged: true"), setting)
+
+        assert planned.tail is not None
+        assert ["--privileged" in call for call in (planned.calls[0], *planned.tail.calls)] == [True, False]
+
+    def test_a_secret_behind_an_operator_is_refused(self) -> None:
+        planned = plan(step_text("cmd: alpine | login 'correct horse'"), secrets=[PASSWORD])
+
+        assert "***" in planned[0].to_json([PASSWORD])["pipe"][-1]
+        with pytest.raises(WrongUse, match="has a secret in its command line"):
+            refuse_exposed(planned)
+
+    def test_no_step_can_take_the_name_of_a_helper(self) -> None:
+        steps = read("steps: [{id: a, cmd: x | y}, {id: helper-a, cmd: x}, {id: a.helper, cmd: x}]").steps
+
+        names = [PLACE.helper(steps[0]), *(PLACE.container(step) for step in steps)]
+
+        assert len(set(names)) == 4

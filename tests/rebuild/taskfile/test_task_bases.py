@@ -133,3 +133,14 @@ def test_what_cannot_be_known_is_told_and_hides_nothing_else() -> None:
     assert reasons["missing"] == "there is no nowhere/Dockerfile"
     assert reasons["wrong"].startswith("wrong/Dockerfile:1: ")
     assert "outside of /workspace" in reasons["outside"]
+
+
+def test_the_image_of_the_helper_is_used_by_a_step_that_needs_one() -> None:
+    found = bases("steps: [{id: a, cmd: x | y}, {id: b, cmd: z}, {id: c, cmd: 'z > /dev/null'}]").bases
+
+    assert [(base.step, str(base.reference), base.via) for base in found] == [
+        ("a", "docker.io/library/x:latest", Via.CMD),
+        ("a", "docker.io/library/busybox:stable", Via.CMD),
+        ("b", "docker.io/library/z:latest", Via.CMD),
+        ("c", "docker.io/library/z:latest", Via.CMD),
+    ]
