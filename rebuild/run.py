@@ -260,7 +260,7 @@ def write_down(connection: sqlite3.Connection, run: Run, outcome: Outcome, at: d
     if outcome.status is Status.SUCCEEDED:
         _leave_earlier_names(connection, run, outcome)
     outputs = outputs_of(outcome)
-    Runs(connection).finish(run, outcome.status, at, error=outcome.error, outputs=outputs)
+    Runs(connection).finish(run, outcome.status, at, error=outcome.error, hint=outcome.hint, outputs=outputs)
 
 
 def _leave_earlier_names(connection: sqlite3.Connection, run: Run, outcome: Outcome) -> None:

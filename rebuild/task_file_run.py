@@ -98,7 +98,7 @@ async def _work(
     )
     wanted = {source.id: source.keyvault for source in prepared.wanted}
     secrets = await equipment.read_keyvaults(wanted) if wanted else {}
-    return finish_work(prepared, written, secrets)
+    return finish_work(prepared, written, secrets, strict=step.strict)
 
 
 def _fetch_with(hear: Discretion) -> FetchContext:
