@@ -34,22 +34,26 @@ class TaskStates:
     canceled: Mapping[int, datetime] | None = None
     off: Set[int] = frozenset()  # tasks that follow no base
     runtime_only: Set[int] = frozenset()  # tasks that follow runtime bases alone
+    requested: Set[int] = frozenset()  # tasks that are to be run once
 
 
 def read_snapshot(connection: sqlite3.Connection, states: TaskStates) -> Snapshot:
     """All that is stale or busy, and everything above it."""
     with consistent(connection):
         moved = read_moved(connection)
-        region = _read_upwards(connection, [*moved, *_made_by(connection, states.busy)])
+        seeds = [*moved, *_made_by(connection, {*states.busy, *states.requested})]
+        region = _read_upwards(connection, seeds)
+        bases = bases_of_each(region.above)
         return Snapshot(
             moved=moved,
-            bases=bases_of_each(region.above),
+            bases=_with_expected(connection, bases, states.requested) if states.requested else bases,
             tasks={**_tasks_of_bases(connection, moved), **region.tasks},
             busy=states.busy,
             paused=states.paused,
             failed=states.failed or {},
             canceled=states.canceled or {},
             ignored=_ignored(connection, region, states),
+            requested=states.requested,
         )
 
 
@@ -155,6 +159,22 @@ def _made_by(connection: sqlite3.Connection, task_ids: Set[int]) -> list[int]:
         "SELECT i.id FROM json_each(?) s CROSS JOIN images i ON i.task_id = s.value", (numbers(task_ids),)
     )
     return [row[0] for row in rows]
+
+
+def _with_expected(
+    connection: sqlite3.Connection, bases: Mapping[int, Sequence[int]], task_ids: Set[int]
+) -> dict[int, Sequence[int]]:
+    """What has never been built stands on what a scan of it has found."""
+    rows = connection.execute(
+        "SELECT i.id, x.base_id FROM json_each(?) s CROSS JOIN expected_bases x ON x.task_id = s.value"
+        " CROSS JOIN images i ON i.task_id = x.task_id WHERE i.id <> x.base_id",
+        (numbers(task_ids),),
+    )
+    told = dict(bases)
+    for image_id, base_id in rows:
+        if base_id in told and base_id not in told[image_id]:
+            told[image_id] = (*told[image_id], base_id)
+    return told
 
 
 def _tasks_of_bases(

@@ -27,6 +27,7 @@ class Reason(StrEnum):
 
     FRESH = "fresh"
     BASE_MOVED = "base-moved"
+    REQUESTED = "requested"  # somebody wants it built, whatever its bases are
     BASE_PENDING = "base-pending"  # a base of it is being rebuilt, or will be
     BASE_FAILED = "base-failed"  # a base of it could not be rebuilt
     RUNNING = "running"  # its own run is queued or under way
@@ -73,6 +74,7 @@ class Snapshot:
     failed: Mapping[int, Attempt] = field(default_factory=dict)  # task → its failed last attempt
     canceled: Mapping[int, datetime] = field(default_factory=dict)  # task → when its last run was canceled
     ignored: Mapping[int, Set[int]] = field(default_factory=dict)  # image → bases that its task leaves alone
+    requested: Set[int] = frozenset()  # tasks that are to be run once, as soon as nothing below them moves
 
     @property
     def images(self) -> Iterator[int]:
@@ -124,6 +126,7 @@ class _Judge:
         self._limits = limits
         self._pending: set[int] = set()
         self._failed: set[int] = set()
+        self._late: set[int] = set()  # of those that are pending: not before some time has gone by
 
     def decide(self, image_id: int) -> Decision:
         decision = self._verdict_on(image_id)
@@ -131,6 +134,8 @@ class _Judge:
             self._pending.add(image_id)
             if decision.reason in (Reason.RETRY_LATER, Reason.BASE_FAILED):
                 self._failed.add(image_id)
+            if decision.until is not None or not self._late.isdisjoint(decision.waits_for):
+                self._late.add(image_id)
         return decision
 
     def _verdict_on(self, image_id: int) -> Decision:
@@ -139,11 +144,9 @@ class _Judge:
         task_id = snapshot.tasks.get(image_id)
         if task_id is not None and task_id in snapshot.busy:
             return Decision(image_id, Verdict.WAIT, Reason.RUNNING, evidence)
-        pending = tuple(filter(self._pending.__contains__, snapshot.bases[image_id]))
-        ignored = snapshot.ignored.get(image_id)
-        if ignored:
-            pending = tuple(base for base in pending if base not in ignored)
-        if not evidence and not pending:
+        requested = task_id is not None and task_id in snapshot.requested
+        pending = self._pending_below(image_id, requested=requested)
+        if not evidence and not pending and not requested:
             return Decision(image_id, Verdict.KEEP, Reason.FRESH)
         if task_id is None:
             return _held_for_good(image_id, Reason.NO_TASK, evidence)
@@ -152,10 +155,22 @@ class _Judge:
         if pending:
             reason = Reason.BASE_PENDING if self._failed.isdisjoint(pending) else Reason.BASE_FAILED
             return Decision(image_id, Verdict.WAIT, reason, evidence, waits_for=pending)
+        if requested:
+            return Decision(image_id, Verdict.REBUILD, Reason.REQUESTED, evidence)
+        ignored = snapshot.ignored.get(image_id)
         counting = tuple(moved for moved in evidence if not ignored or moved.base_id not in ignored)
         if not counting:
             return _held_for_good(image_id, Reason.UNFOLLOWED, evidence)
         return self._verdict_on_stale(image_id, evidence, counting, task_id)
+
+    def _pending_below(self, image_id: int, *, requested: bool) -> tuple[int, ...]:
+        """The bases that come first. What is requested waits for those that it does not follow, too, but for
+        none that takes its time: it is built anew when that has come."""
+        pending = filter(self._pending.__contains__, self._snapshot.bases[image_id])
+        if requested:
+            return tuple(base for base in pending if base not in self._late)
+        ignored = self._snapshot.ignored.get(image_id)
+        return tuple(base for base in pending if not ignored or base not in ignored)
 
     def _verdict_on_stale(
         self, image_id: int, evidence: tuple[BaseMoved, ...], counting: Sequence[BaseMoved], task_id: int

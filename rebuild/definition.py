@@ -44,6 +44,22 @@ class InlineStep:
     strict: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """The commit of a repository that a run is for, and how it came to be wanted."""
+
+    commit: str
+    branch: str | None = None  # of a pull request the one that it comes from
+    tag: str | None = None
+    pull: int | None = None  # the number of the pull request
+    target: str | None = None  # the branch that it is to go into
+    from_fork: bool = False
+
+    def to_plain(self) -> dict[str, Any]:
+        """What there is of it, as JSON has it; `Revision(**plain)` reads it."""
+        return {each.name: value for each in fields(self) if (value := getattr(self, each.name))}
+
+
 Step = DockerStep | FileStep | InlineStep
 _KINDS: Mapping[str, type[Step]] = {"docker": DockerStep, "file": FileStep, "inline": InlineStep}
 
@@ -56,6 +72,17 @@ class Definition:
     step: Step
     platform: Platform
     timeout_s: float = 3600.0
+    revision: Revision | None = None  # None: as the context is when the run begins
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether it only tries out what a pull request proposes: it makes none of its task's images."""
+        return self.revision is not None and self.revision.pull is not None
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether what it carries out was written by somebody who may not write to the repository."""
+        return self.revision is not None and self.revision.from_fork
 
     @property
     def images(self) -> tuple[ImageRef, ...]:
@@ -82,6 +109,8 @@ class Definition:
             "timeout_s": self.timeout_s,
             "step": {"kind": kind, **{name: _plain(value) for name, value in step.items()}},
         }
+        if self.revision is not None:
+            plain["revision"] = self.revision.to_plain()
         return json.dumps(plain, sort_keys=True)
 
     @classmethod
@@ -91,7 +120,9 @@ class Definition:
         form = _KINDS[step.pop("kind")]
         if "images" in step:
             step["images"] = tuple(step["images"])
-        return cls(plain["context"], form(**step), Platform.parse(plain["platform"]), plain["timeout_s"])
+        revision = Revision(**plain["revision"]) if "revision" in plain else None
+        platform = Platform.parse(plain["platform"])
+        return cls(plain["context"], form(**step), platform, plain["timeout_s"], revision)
 
 
 def _plain(value: object) -> object:

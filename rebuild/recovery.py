@@ -42,8 +42,10 @@ def recover(
 
 def hand_back(runs: Runs, run: Run, now: datetime) -> None:
     """Back to the queue, unless a newer wish for the same task waits there: it may ask for something else."""
-    queued = runs.queued_for(run.task_id) if run.task_id is not None else None
+    task_id = None if run.definition.is_trial else run.task_id
+    queued = runs.queued_for(task_id) if task_id is not None else None
     if queued is not None:
+        runs.want_commit_again(run)
         runs.finish(run, Status.CANCELED, now, error=f"interrupted; run {queued.run_id} does it anew")
     else:
         runs.requeue(run)

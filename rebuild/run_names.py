@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from random import SystemRandom
 
-from rebuild.definition import DockerStep, full_name
+from rebuild.definition import Definition, DockerStep, Revision, full_name
 from rebuild.preparation import Prepared
 from rebuild.run_record import Run
 from rebuild.run_variables import RunVariables
@@ -17,6 +17,7 @@ _BEGIN = "{{"
 
 def variables_of(run: Run, context: Prepared, *, registry: str, task_name: str) -> RunVariables:
     """What the templates of a run may use."""
+    revision = run.definition.revision or Revision("")
     return RunVariables(
         id=run.run_id,
         date=run.created_at,
@@ -24,10 +25,18 @@ def variables_of(run: Run, context: Prepared, *, registry: str, task_name: str) 
         os=run.definition.platform.os,
         architecture=run.definition.platform.architecture,
         commit=context.commit or "",
-        branch=context.branch or "",
+        branch=revision.branch or context.branch or "",
         task_name=task_name,
+        repository=_repository(run.definition),
+        git_tag=revision.tag or "",
+        pull_request=str(revision.pull or ""),
         triggered_by=str(run.cause),
     )
+
+
+def _repository(definition: Definition) -> str:
+    """The URL of the repository, where a commit of it is what the run is for."""
+    return definition.context.partition("#")[0] if definition.revision is not None else ""
 
 
 def filled_in(step: DockerStep, run: RunVariables) -> DockerStep:

@@ -22,6 +22,7 @@ class RunVariables:
     shared_volume: str = ""  # a name for what the steps share; empty: one made of the id
     repository: str = ""
     git_tag: str = ""
+    pull_request: str = ""  # its number
     triggered_by: str = ""
 
     @property
@@ -45,5 +46,6 @@ class RunVariables:
             "SharedVolume": self.shared_volume or f"workspace-{self.id}",
             "Repository": self.repository,
             "GitTag": self.git_tag,
+            "PullRequest": self.pull_request,
             "TriggeredBy": self.triggered_by,
         }

@@ -32,6 +32,9 @@ class RunMoved(TrackerError):
 
 _COLUMNS = "number, id, task_id, wave_id, cause, definition, status, attempt, intent, created_at, started_at"
 
+# What tries out a pull request tells nothing of the task's images, and holds nothing of the task up.
+_NO_TRIAL = "cause <> 'pull-request'"
+
 
 class Runs:
     """Runs on one connection. Writing methods belong inside the caller's `immediate()`."""
@@ -51,18 +54,15 @@ class Runs:
         priority: float = 0.0,
         asked_by: str | None = None,
     ) -> Run:
-        """Ask for a run. A task has at most one queued run: a second wish folds into it.
+        """Ask for a run. A task has at most one queued run: a second wish folds into it. What tries out a
+        pull request stands beside that: it makes none of the task's images.
 
         `asked_by` is who asked the service for it, which then does it again after a crash; None for
         one that the process asks of itself.
         """
         queued = self.queued_for(task_id) if task_id is not None else None
-        if queued is not None:
-            # What an interrupted attempt was about to push is not what is asked for now.
-            self._sql.execute(
-                "UPDATE runs SET definition = ?, priority = max(priority, ?), intent = NULL WHERE number = ?",
-                (definition.to_json(), priority, queued.number),
-            )
+        if queued is not None and cause is not Cause.PULL_REQUEST:
+            self._fold(queued, definition, cause, reason, priority)
             return self.get(queued.run_id)
         number = self._sql.execute("SELECT coalesce(max(number), 0) + 1 FROM runs").fetchone()[0]
         run = Run(
@@ -102,8 +102,51 @@ class Runs:
             raise TrackerError(f"there is no run {run_id}", hint="'tracker runs' lists them")
         return found
 
+    def _fold(
+        self,
+        queued: Run,
+        definition: Definition,
+        cause: Cause,
+        reason: Sequence[Mapping[str, Any]],
+        priority: float,
+    ) -> None:
+        """What an interrupted attempt was about to push is not what is asked for now."""
+        if queued.definition.revision is not None:
+            self.want_commit_again(queued)
+            self._sql.execute(
+                "UPDATE runs SET cause = ?, reason = ? WHERE number = ?",
+                (cause, json.dumps(list(reason)), queued.number),
+            )
+        self._sql.execute(
+            "UPDATE runs SET definition = ?, priority = max(priority, ?), intent = NULL WHERE number = ?",
+            (definition.to_json(), priority, queued.number),
+        )
+
+    def want_commit_again(self, run: Run) -> None:
+        """A run for one commit does, or is taken over by, something else: unless a newer commit of its branch
+        or tag waits, it waits anew."""
+        self._sql.execute(
+            "INSERT OR IGNORE INTO source_requests(task_id, subject, revision, reason, asked_at)"
+            " SELECT task_id, json_extract(reason, '$[0].subject'), json_extract(definition, '$.revision'),"
+            " reason, created_at FROM runs WHERE number = ? AND cause = 'commit' AND task_id IS NOT NULL"
+            " AND json_extract(definition, '$.revision') IS NOT NULL"
+            " AND json_extract(reason, '$[0].subject') IS NOT NULL",
+            (run.number,),
+        )
+
     def queued_for(self, task_id: int) -> Run | None:
-        return self._one("task_id = ? AND status = 'Queued'", task_id)
+        """The run of the task that waits, trials aside."""
+        return self._one(f"task_id = ? AND status = 'Queued' AND {_NO_TRIAL}", task_id)
+
+    def queued_of_subject(self, task_id: int, subject: str) -> list[Run]:
+        """The runs of the task that wait to build a commit of that branch, tag or pull request."""
+        rows = self._sql.execute(
+            f"SELECT {_COLUMNS} FROM runs INDEXED BY runs_open WHERE finished_at IS NULL"
+            " AND status = 'Queued' AND task_id = ? AND cause IN ('commit', 'pull-request')"
+            " AND json_extract(reason, '$[0].subject') = ?",
+            (task_id, subject),
+        )
+        return [_run(row) for row in rows]
 
     def claim(self, at: datetime, owner: str, *, run_id: str | None = None) -> Run | None:
         """Take the most urgent queued run (or that one) for this process; None if there is none."""
@@ -111,7 +154,8 @@ class Runs:
             "UPDATE runs SET status = 'Started', owner = ?, started_at = ? WHERE number = ("
             " SELECT number FROM runs WHERE status = 'Queued' AND finished_at IS NULL"
             " AND (?3 IS NULL OR id = ?3)"
-            " AND (task_id IS NULL OR NOT EXISTS (SELECT 1 FROM runs r WHERE r.task_id = runs.task_id"
+            f" AND (task_id IS NULL OR NOT {_NO_TRIAL} OR NOT EXISTS (SELECT 1 FROM runs r"
+            f"   WHERE r.task_id = runs.task_id AND r.{_NO_TRIAL}"
             "   AND r.status IN ('Started', 'Running') AND r.finished_at IS NULL))"
             f" ORDER BY priority DESC, number LIMIT 1) RETURNING {_COLUMNS}",
             (owner, to_text(at), run_id),
@@ -174,19 +218,21 @@ class Runs:
         return frozenset(upload_id for row in rows if (upload_id := upload_id_of(row[0])))
 
     def busy_tasks(self) -> frozenset[int]:
-        """Tasks with a run that has no outcome yet."""
+        """Tasks with a run that has no outcome yet and may make their images."""
         rows = self._sql.execute(
             "SELECT task_id FROM runs INDEXED BY runs_open WHERE finished_at IS NULL AND task_id IS NOT NULL"
+            f" AND {_NO_TRIAL}"
         )
         return frozenset(row[0] for row in rows)
 
     def failed_attempts(self) -> dict[int, Attempt]:
         """Tasks whose last run did not go well, with how often in a row. Canceled ones tell nothing."""
-        told = "f.finished_at IS NOT NULL AND f.status <> 'Canceled'"
+        told = f"f.finished_at IS NOT NULL AND f.status <> 'Canceled' AND f.{_NO_TRIAL}"
         rows = self._sql.execute(
             "SELECT r.task_id, r.id, r.started_at, r.finished_at, (SELECT count(*) FROM runs f"
             f"   WHERE f.task_id = r.task_id AND {told} AND f.number > coalesce((SELECT"
-            "     max(s.number) FROM runs s WHERE s.task_id = r.task_id AND s.status = 'Succeeded'), 0))"
+            "     max(s.number) FROM runs s WHERE s.task_id = r.task_id AND s.status = 'Succeeded'"
+            f"    AND s.{_NO_TRIAL}), 0))"
             # Task by task, from its newest run: the history of runs only grows.
             " FROM tasks t CROSS JOIN runs r ON r.number = (SELECT f.number FROM runs f"
             f"   WHERE f.task_id = t.id AND {told} ORDER BY f.number DESC LIMIT 1)"
@@ -204,7 +250,8 @@ class Runs:
         rows = self._sql.execute(
             "SELECT r.task_id, r.finished_at FROM runs r INDEXED BY runs_canceled"
             " WHERE r.cancel_requested_at IS NOT NULL AND r.status = 'Canceled' AND r.number = ("
-            "  SELECT max(n.number) FROM runs n WHERE n.task_id = r.task_id AND n.finished_at IS NOT NULL)"
+            "  SELECT max(n.number) FROM runs n WHERE n.task_id = r.task_id AND n.finished_at IS NOT NULL"
+            f"  AND n.{_NO_TRIAL})"
         )
         return {task_id: from_text(finished_at) for task_id, finished_at in rows}
 
@@ -221,7 +268,8 @@ class Runs:
         rows = self._sql.execute(
             "SELECT t.id, (julianday(r.finished_at) - julianday(r.started_at)) * 86400 FROM tasks t"
             " CROSS JOIN runs r ON r.number = (SELECT f.number FROM runs f"
-            "   WHERE f.task_id = t.id AND f.status = 'Succeeded' ORDER BY f.number DESC LIMIT 1)"
+            f"   WHERE f.task_id = t.id AND f.status = 'Succeeded' AND f.{_NO_TRIAL}"
+            "   ORDER BY f.number DESC LIMIT 1)"
         )
         return {task_id: round(seconds, 3) for task_id, seconds in rows}
 

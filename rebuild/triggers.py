@@ -153,15 +153,10 @@ _SOURCE = "name, enabled, commits, pull_requests, branch, filters"
 
 def _source(row: Iterable[Any]) -> SourceTrigger:
     name, enabled, commits, pull_requests, branch, filters = row
-    said = {key: tuple(value) if isinstance(value, list) else value for key, value in _read(filters)}
-    return SourceTrigger(
-        name, bool(enabled), bool(commits), bool(pull_requests), branch, SourceFilters(**said)
-    )
-
-
-def _read(filters: str) -> Iterable[tuple[str, Any]]:
-    plain: dict[str, Any] = json.loads(filters)
-    return plain.items()
+    said: dict[str, Any] = json.loads(filters)
+    said |= {name: tuple(value) for name, value in said.items() if isinstance(value, list)}
+    read = SourceFilters(**said)
+    return SourceTrigger(name, bool(enabled), bool(commits), bool(pull_requests), branch, read)
 
 
 def _filters_json(filters: SourceFilters) -> str:

@@ -12,7 +12,9 @@ from graph.clock import to_text
 from graph.plan import Plan, plan
 from graph.snapshot import TaskStates, read_snapshot
 from graph.staleness import BaseMoved, Decision, Limits, Snapshot, decide, select
+from rebuild.definition import Definition
 from rebuild.runs import Cause, Run, Runs
+from rebuild.source_requests import Request, Requests, at_revision
 from rebuild.task import Tasks
 from rebuild.triggers import Triggers
 
@@ -45,6 +47,7 @@ def task_states(connection: sqlite3.Connection) -> TaskStates:
         canceled=runs.canceled_tasks(),
         off=reluctant.off,
         runtime_only=reluctant.runtime_only,
+        requested=Requests(connection).tasks(),
     )
 
 
@@ -52,13 +55,19 @@ def enqueue_due(connection: sqlite3.Connection, now: datetime, limits: Limits, *
     """Look at the graph and ask for the runs that are to start now. Belongs inside `immediate()`."""
     snapshot = read_snapshot(connection, task_states(connection))
     decisions = decide(snapshot, now, limits)
-    chosen = select(decisions.values(), snapshot.tasks)
+    chosen = select(decisions.values(), snapshot.tasks) | _without_images(snapshot)
     added = _add_runs(connection, chosen, decisions, snapshot, now, workers) if chosen else ()
     return Enqueued(
         runs=tuple(added),
         finished=_close_waves(connection, decisions, snapshot, now),
         wake_at=min((d.until for d in decisions.values() if d.until is not None), default=None),
     )
+
+
+def _without_images(snapshot: Snapshot) -> dict[int, list[Decision]]:
+    """Requested tasks of which no image is known: nothing is known of bases either, so nothing holds them."""
+    with_images = frozenset(snapshot.tasks.values())
+    return {task_id: [] for task_id in snapshot.requested - with_images - snapshot.busy - snapshot.paused}
 
 
 def _add_runs(
@@ -69,7 +78,8 @@ def _add_runs(
     now: datetime,
     workers: int,
 ) -> list[Run]:
-    runs, tasks = Runs(connection), Tasks(connection)
+    runs, requests = Runs(connection), Requests(connection)
+    requested = requests.first_of_each_task()
     pending = [image_id for image_id, decision in decisions.items() if decision.pending]
     planned = plan(
         pending,
@@ -86,26 +96,53 @@ def _add_runs(
         evidence = tuple(moved for decision in asking for moved in decision.evidence)
         if evidence not in reasons:
             reasons[evidence] = reason_of(connection, evidence)
-        ours = any(moved.base_id in snapshot.tasks for moved in evidence)
+        wish = _wish(connection, task_id, requested.get(task_id), evidence, snapshot)
         added.append(
             runs.add(
-                tasks.get(task_id).definition.rebuilt(),
-                Cause.UPSTREAM if ours else Cause.BASE_IMAGE,
+                wish.definition,
+                wish.cause,
                 now,
                 task_id=task_id,
-                wave_id=waves[task_id],
-                reason=reasons[evidence],
+                wave_id=waves.get(task_id),
+                reason=[*wish.reason, *reasons[evidence]],
                 priority=tails_s.get(task_id, 0.0),
             )
         )
+        if task_id in requested:
+            requests.remove(requested[task_id])
     return added
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What a task is to do, and why."""
+
+    definition: Definition
+    cause: Cause
+    reason: Sequence[Mapping[str, Any]] = ()
+
+
+def _wish(
+    connection: sqlite3.Connection,
+    task_id: int,
+    request: Request | None,
+    evidence: Iterable[BaseMoved],
+    snapshot: Snapshot,
+) -> _Wish:
+    """A commit that waits goes before bases that moved: it is built on what they are now."""
+    definition = Tasks(connection).get(task_id).definition
+    if request is not None:
+        return _Wish(at_revision(definition, request.revision), Cause.COMMIT, request.reason)
+    ours = any(moved.base_id in snapshot.tasks for moved in evidence)
+    return _Wish(definition.rebuilt(), Cause.UPSTREAM if ours else Cause.BASE_IMAGE)
 
 
 def _waves_for(runs: Runs, chosen: Iterable[int], planned: Plan, now: datetime) -> dict[int, int]:
     """The wave of each chosen task: the open one that planned it, else a new one for all that is pending."""
     waves = {}
     open_waves = [(wave_id, tasks) for wave_id, _, tasks in runs.open_waves()]
-    for task_id in chosen:
+    planned_tasks = {step.task_id for step in planned.steps}
+    for task_id in planned_tasks.intersection(chosen):
         known = next((wave_id for wave_id, tasks in open_waves if task_id in tasks), None)
         if known is None:
             order = [step.task_id for step in planned.steps]

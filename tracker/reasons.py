@@ -12,6 +12,7 @@ from tracker.wording import ago, familiar, listed
 _REASONS: Mapping[Reason, str] = {
     Reason.FRESH: "nothing that it stands on has moved",
     Reason.BASE_MOVED: "a base has moved",
+    Reason.REQUESTED: "a commit waits to be built",
     Reason.RUNNING: "its rebuild is queued or under way",
     Reason.NO_TASK: "no task builds it",
     Reason.PAUSED: "its task is disabled",
@@ -52,7 +53,14 @@ def way_out(reason: Reason) -> str | None:
             return "choose another base, or build without that platform"
         case Reason.RETRY_LATER | Reason.BASE_FAILED:
             return "read the log of the failed run: tracker logs RUN"
-        case Reason.FRESH | Reason.BASE_MOVED | Reason.BASE_PENDING | Reason.RUNNING | Reason.SETTLING:
+        case (
+            Reason.FRESH
+            | Reason.BASE_MOVED
+            | Reason.REQUESTED
+            | Reason.BASE_PENDING
+            | Reason.RUNNING
+            | Reason.SETTLING
+        ):
             return None
     assert_never(reason)
 
