@@ -442,6 +442,21 @@ def test_a_saved_task_is_run_from_elsewhere_with_another_folder(
     assert [run.cause for run in service.runs("saved-app")] == ["manual", "manual"]
 
 
+def test_a_strict_run_elsewhere_refuses_an_unknown_key_with_the_way_out(
+    shared_yard: Yard, service: RealService
+) -> None:
+    folder = shared_yard.project("FROM scratch\n", f="strict")
+    (folder / "acb.yaml").write_text(
+        "version: v1.1.0\nsteps:\n  - cmd: nobody/runs-this\n    unknown: 1\n    other: 1\n"
+    )
+
+    refused = service.tracker("run", folder, "--strict", expect=1, **token(service))
+
+    assert "has no property 'unknown'" in refused.stderr
+    assert "\nhint: the file has 2 faults\n" in refused.stderr
+    assert service.query("SELECT hint FROM runs") == [("the file has 2 faults",)]
+
+
 @pytest.mark.parametrize("where", ["elsewhere", "on this machine", "in this process"])
 def test_a_secret_typed_for_one_run_of_a_task_reaches_it_and_stays_nowhere(
     shared_yard: Yard, service: RealService, where: str
