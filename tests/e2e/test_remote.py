@@ -447,7 +447,7 @@ def test_a_strict_run_elsewhere_refuses_an_unknown_key_with_the_way_out(
 ) -> None:
     folder = shared_yard.project("FROM scratch\n", f="strict")
     (folder / "acb.yaml").write_text(
-        "version: v1.1.0\nsteps:\n  - cmd: nobody/runs-this\n    unknown: 1\n    other: 1\n"
+        "version: v1.1.0\nsteps:\n  - cmd: x\n    unknown: 1\n    other: 1\n"
     )
 
     refused = service.tracker("run", folder, "--strict", expect=1, **token(service))
