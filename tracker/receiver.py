@@ -27,8 +27,9 @@ from tracker.watch import Answer, Asker
 GATHER_S = 0.01  # between two batches
 IDLE_S = 10.0  # where no event comes, how often to look and to show that we could
 REST_S = 1.0  # the pause where another process holds the database
-LETTERS_MOST = 100  # read at once: whoever sends meanwhile waits for that
-PUSHES_MOST = 1_000  # looked at together: the loop has others to serve
+LETTERS_MOST = 500  # dealt with together; what names the same reference is asked about once
+PUSHES_MOST = 1_000  # in them; the rest comes with the next ones
+LETTERS_AT_ONCE = 50  # read before others, senders above all, have their turn
 
 log = structlog.get_logger()
 
@@ -78,7 +79,7 @@ class Receiver:
 
     async def _deal_with(self, letters: Sequence[Letter]) -> float:
         """Ask about what the letters name and remove those that are settled; answers when to look again."""
-        opened, told = self._open(letters)
+        opened, told = await self._open(letters)
         answers = await asyncio.gather(*map(self._ask, to_ask(told, self._now()).values()))
         heard = hear(told, answers, self._now())
         settled = [letter for letter in opened if letter.letter_id not in heard.waits_s]
@@ -88,7 +89,7 @@ class Receiver:
             return 0.0
         return min(heard.waits_s.values(), default=IDLE_S)
 
-    def _open(self, letters: Sequence[Letter]) -> tuple[list[Letter], list[Told]]:
+    async def _open(self, letters: Sequence[Letter]) -> tuple[list[Letter], list[Told]]:
         """The first of the letters, up to a bound of pushes, and what they tell."""
         opened: list[Letter] = []
         told: list[Told] = []
@@ -101,6 +102,8 @@ class Receiver:
             ]
             if len(told) >= PUSHES_MOST:
                 break
+            if len(opened) % LETTERS_AT_ONCE == 0:
+                await asyncio.sleep(0)
         return opened, told
 
     def _report(self, answers: Iterable[Answer], heard: Heard) -> None:
