@@ -1,0 +1,230 @@
+"""Makes every part of the service out of the settings, each once, when it is first asked for. Runs none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from functools import cached_property, partial
+from typing import Any
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from fastapi import FastAPI
+from msgspec import to_builtins
+
+from graph.clock import now
+from graph.staleness import Limits
+from rebuild.due_timers import Missed, Overlap, TimerRules
+from rebuild.run import Workplace
+from rebuild.runs import Runs
+from rebuild.uploads import MIB, UploadLimits, Uploads
+from tracker.ancestry import Ancestry, trusted_registries
+from tracker.api.app import Parts, Phase, build_app
+from tracker.api.v1.desk import Desk, Usual
+from tracker.event_senders import senders_of
+from tracker.events.sender import Sender
+from tracker.intake import Intake
+from tracker.metrics import Metrics
+from tracker.poller import Poller
+from tracker.pulse import Part, Pulse
+from tracker.rebuilder import Rebuilder, Rules
+from tracker.receiver import Receiver
+from tracker.registry import POLLING
+from tracker.scrape import Scrape
+from tracker.service import Supervisor
+from tracker.settings import Settings
+from tracker.task_saving import Archive
+from tracker.timers import TimerClock
+from tracker.upkeep import EngineStorage, OldRuns, Report, SentContexts, Upkeep, clock
+from tracker.watch import Asker, Intervals
+from tracker.workshop import Workshop, host_platform
+from tracker.written_settings import Written
+
+
+class Composition:
+    """The parts of one service, and which of them knows which."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        workshop: Workshop,
+        place: Workplace,
+        metrics: Metrics,
+        supervisor: Supervisor,
+        phase: Callable[[], Phase],
+    ) -> None:
+        self._settings = settings
+        self._state = workshop.state
+        self._workshop = workshop
+        self._place = place
+        self._metrics = metrics
+        self._supervisor = supervisor
+        self._phase = phase
+        self._sql = workshop.connection
+        self._pulse = Pulse()
+
+    @property
+    def workers(self) -> Mapping[Part, Callable[[], Coroutine[Any, Any, None]]]:
+        """What goes on for as long as the service runs."""
+        return {
+            Part.REBUILDER: self.rebuilder.work,
+            Part.POLLER: self.poller.work,
+            Part.RECEIVER: self.receiver.work,
+            Part.TIMERS: self.timers.work,
+        }
+
+    @cached_property
+    def rebuilder(self) -> Rebuilder:
+        watch, rebuild = self._settings.watch, self._settings.rebuild
+        rules = Rules(Limits(watch.settle, watch.settle_most, rebuild.retry_delays), rebuild.workers)
+        return Rebuilder(self._place, rules, self._metrics, now, beat=self._beat(Part.REBUILDER))
+
+    @cached_property
+    def poller(self) -> Poller:
+        return Poller(
+            self._sql,
+            self._asker,
+            self._intake,
+            self._intervals,
+            self._metrics,
+            now,
+            beat=self._beat(Part.POLLER),
+        )
+
+    @cached_property
+    def receiver(self) -> Receiver:
+        return Receiver(
+            self._sql,
+            self._asker,
+            self._intake,
+            self._metrics,
+            senders=self._senders,
+            now=now,
+            beat=self._beat(Part.RECEIVER),
+        )
+
+    @cached_property
+    def timers(self) -> TimerClock:
+        section = self._settings.timers
+        return TimerClock(
+            self._sql,
+            self.rebuilder.wake,
+            TimerRules(Missed(section.missed), Overlap(section.overlap)),
+            self._metrics,
+            now,
+            scheduler=self.jobs,
+            beat=self._beat(Part.TIMERS),
+        )
+
+    @cached_property
+    def jobs(self) -> AsyncIOScheduler:
+        """What comes round at intervals; not started."""
+        return clock(
+            self._upkeep,
+            Report(self._supervisor, self._pulse, self._scrape),
+            self._ancestry,
+            watchdog_s=self._supervisor.watchdog_s,
+            now=now(),
+        )
+
+    @cached_property
+    def app(self) -> FastAPI:
+        """All that is answered over HTTP."""
+        parts = Parts(
+            connection=self._sql,
+            metrics=self._metrics,
+            senders=self._senders,
+            arrived=self.receiver.wake,
+            health=self._health,
+            phase=self._phase,
+            scrape=self._scrape.text,
+            now=now,
+        )
+        return build_app(parts, self._desk)
+
+    def _beat(self, part: Part) -> Callable[[], None]:
+        return partial(self._pulse.beat, part)
+
+    def _health(self) -> Mapping[str, Any]:
+        self._pulse.check()
+        silent_s = {part: round(seconds, 1) for part, seconds in self._pulse.silent_s().items()}
+        return {"queued": Runs(self._sql).queue().queued, "silent_s": silent_s}
+
+    @cached_property
+    def _senders(self) -> Mapping[str, Sender]:
+        return senders_of(self._settings.events)
+
+    @cached_property
+    def _intervals(self) -> Intervals:
+        return intervals_of(self._settings)
+
+    @cached_property
+    def _asker(self) -> Asker:
+        return Asker(self._workshop.client.with_patience(POLLING), self._metrics, now)
+
+    @cached_property
+    def _intake(self) -> Intake:
+        return Intake(self._sql, self.rebuilder, self._metrics, self._intervals)
+
+    @cached_property
+    def _scrape(self) -> Scrape:
+        return Scrape(self._metrics, connect=self._state.read, budgets=self._workshop.client.budgets, now=now)
+
+    @cached_property
+    def _ancestry(self) -> Ancestry:
+        client = self._workshop.client.with_patience(POLLING)
+        trusted = trusted_registries(self._settings.registries)
+        return Ancestry(self._sql, client, connect=self._state.read, trusted=trusted)
+
+    @cached_property
+    def _uploads(self) -> Uploads:
+        section = self._settings.uploads
+        limits = UploadLimits(section.megabytes_most * MIB, section.total_megabytes_most * MIB)
+        return Uploads(self._state.uploads, limits)
+
+    @cached_property
+    def _upkeep(self) -> Upkeep:
+        kept, engine = self._settings.rebuild, self._place.tools.engine
+        own = self._settings.engine_storage is not None
+        return Upkeep(
+            self._sql,
+            self.rebuilder,
+            old_runs=OldRuns(
+                self._sql,
+                self._state.logs,
+                keep_runs_s=kept.keep_runs,
+                keep_logs_s=kept.keep_logs,
+                now=now,
+            ),
+            storage=EngineStorage(engine.prune, now) if own else None,
+            sent=SentContexts(self._uploads, Runs(self._sql), keep_s=self._settings.uploads.keep, now=now),
+        )
+
+    @cached_property
+    def _desk(self) -> Desk:
+        return Desk(
+            connection=self._sql,
+            state=self._state,
+            written=Written(to_builtins(self._settings, enc_hook=str)),
+            usual=Usual(
+                registry=self._settings.registry,
+                platform=host_platform(),
+                timeout_s=self._settings.rebuild.timeout,
+                reproducible=self._settings.rebuild.reproducible,
+            ),
+            tools=self._place.tools,
+            cipher=self._workshop.cipher,
+            uploads=self._uploads,
+            archive=Archive.of(self._workshop),
+            wake=self.rebuilder.wake,
+            ask_now=self.poller.ask_now,
+            is_stopping=lambda: self._phase() is Phase.STOPPING,
+            now=now,
+        )
+
+
+def intervals_of(settings: Settings) -> Intervals:
+    """How often each registry is asked."""
+    named = {host: section.interval for host, section in settings.registries.items()}
+    by_registry_s = {host: interval for host, interval in named.items() if interval is not None}
+    return Intervals(
+        settings.watch.interval, {"docker.io": max(900.0, settings.watch.interval)} | by_registry_s
+    )
