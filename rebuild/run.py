@@ -21,7 +21,7 @@ from graph.store import GraphStore
 from rebuild import intent
 from rebuild.alias_rules import AliasRules
 from rebuild.cancellation import Cancellation
-from rebuild.definition import DockerStep, FileStep, InlineStep
+from rebuild.definition import Definition, DockerStep, FileStep, InlineStep, Revision
 from rebuild.engine import CommandFailed
 from rebuild.equipment import Discretion, Equip, Equipment, same_for_all
 from rebuild.image_build import Finished, Tools, build_image, held_already
@@ -33,7 +33,7 @@ from rebuild.run_summary import summary
 from rebuild.runs import Run, Runs, Status
 from rebuild.scratch import scratch_folder
 from rebuild.step_rules import StepRules
-from rebuild.task import Tasks
+from rebuild.task import Task, Tasks
 
 ERROR_CHARACTERS_MOST = 2000
 BUSY_MOST_S = 600.0  # how long somebody else may hold the database before a run is given up
@@ -108,6 +108,8 @@ async def _outcome(run: Run, place: Workplace, log: RunLog, hear: Discretion) ->
     """Build; every fault becomes an outcome."""
     try:
         log.say(f"Run ID: {run.run_id}, attempt {run.attempt}, cause {run.cause}")
+        if run.definition.revision is not None:
+            log.say(told_of(run.definition.revision))
         with scratch_folder(place.scratch, run.run_id) as folder:
             return await _equipped(run, place, folder, hear)
     except TrackerError as error:
@@ -156,9 +158,10 @@ async def _steps(
     from rebuild.task_file_run import TaskPlace, run_task_file
 
     name = _task_name(run, place)
-    here = TaskPlace(
-        folder, place.uploads, place.registry, name, place.aliases, place.cancellation, place.step_rules
-    )
+    aliases, rules = place.aliases, place.step_rules
+    if run.definition.is_foreign:  # its author has no say in what may be reached from here
+        aliases, rules = replace(aliases, fetch=None), StepRules(helper=rules.helper)
+    here = TaskPlace(folder, place.uploads, place.registry, name, aliases, place.cancellation, rules)
     done = await run_task_file(run, step, here, equipment, hear)
     return Outcome(done.status, done.error, done.hint, done.records, done.layers)
 
@@ -244,6 +247,15 @@ def _judge(finished: Finished | CommandFailed) -> Outcome:
             return Outcome(Status.FAILED, f"exit status {code}: {last[0]}")
 
 
+def told_of(revision: Revision) -> str:
+    """Of what commit a run is, for its log."""
+    if revision.pull is not None:
+        fork = ", from a fork: without credentials and secrets" if revision.from_fork else ""
+        return f"pull request {revision.pull} at commit {revision.commit}{fork}; nothing is pushed"
+    where = f"tag {revision.tag}" if revision.tag else f"branch {revision.branch}"
+    return f"{where} at commit {revision.commit}"
+
+
 def _blame(error: TrackerError) -> Status:
     """Failed is for the image owner to act on, Error for the operator or for nobody."""
     return Status.FAILED if isinstance(error, WrongUse | RegistryRefused) else Status.ERROR
@@ -252,12 +264,14 @@ def _blame(error: TrackerError) -> Status:
 def write_down(connection: sqlite3.Connection, run: Run, outcome: Outcome, at: datetime) -> None:
     """How the run ended, with what it recorded. Belongs inside `immediate()`: all of it or nothing."""
     store = GraphStore(connection)
+    if run.definition.is_trial:  # what somebody proposes is not what an image is made of
+        outcome = replace(outcome, records=(), layers={})
     for record in outcome.records:
         images = tuple(image for image in record.images if _tells_of(image, run, record, store))
         store.record(replace(record, images=images, run_id=run.run_id, task_id=run.task_id))
     for manifest, diff_ids in outcome.layers.items():
         store.remember_layers(manifest, diff_ids)
-    if outcome.status is Status.SUCCEEDED:
+    if outcome.status is Status.SUCCEEDED and not run.definition.is_trial:
         _leave_earlier_names(connection, run, outcome)
     outputs = outputs_of(outcome)
     Runs(connection).finish(run, outcome.status, at, error=outcome.error, hint=outcome.hint, outputs=outputs)
@@ -267,10 +281,17 @@ def _leave_earlier_names(connection: sqlite3.Connection, run: Run, outcome: Outc
     """A task makes what it has just made. An image that an earlier run named after itself, and this one did
     not make again, would stay stale for ever and ask for run after run."""
     task = Tasks(connection).of_run(run.run_id)
-    if task is None or task.definition.rebuilt() != run.definition.rebuilt():
+    if task is None or task.definition.rebuilt() != _as_of_task(run.definition, task):
         return  # somebody had it do another thing for once
     made = [image for record in outcome.records for image in record.images]
     GraphStore(connection).leave_behind(task.task_id, [*made, *task.definition.images])
+
+
+def _as_of_task(definition: Definition, task: Task) -> Definition:
+    """A commit is what the task is there for, however its context says that."""
+    if definition.revision is not None:
+        definition = replace(definition, context=task.definition.context, revision=None)
+    return definition.rebuilt()
 
 
 def outputs_of(outcome: Outcome) -> list[dict[str, str]]:

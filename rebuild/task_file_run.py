@@ -74,6 +74,7 @@ async def run_task_file(
         sink=log.feed,
         rules=place.rules,
         pace=Pace(timeout_s=run.definition.timeout_s),
+        pushes=not run.definition.is_trial,
     )
     try:
         with place.cancellation.awaited() as canceled:

@@ -60,6 +60,7 @@ class TaskMeans:
     sink: StepSink
     rules: StepRules = field(default_factory=StepRules)
     pace: Pace = field(default_factory=Pace)
+    pushes: bool = True  # off: what is to be pushed is only said
     before_push: Callable[[BuildRecord], None] = lambda record: None  # with all that is known by then
 
 
@@ -111,6 +112,7 @@ def _site(request: TaskRequest, means: TaskMeans) -> Site:
         secrets=request.secrets,
         fetch=means.fetch,
         before_push=means.before_push,
+        pushes=means.pushes,
         images=RunImages(means.tools, means.containers, request.platform),
     )
 

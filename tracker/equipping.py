@@ -25,6 +25,7 @@ from rebuild.secret_reader import Places, SecretUnavailable, read_secrets
 from rebuild.secret_source import Source, parse_keyvault
 from rebuild.task import Task, Tasks
 from rebuild.task_secrets import SecretUse, TaskSecrets
+from rebuild.trial import TrialEngine
 from tracker.registry import BUILDING, Credential, Credentials, IdentityToken, Login, RegistryClient
 
 if TYPE_CHECKING:  # loaded only where a run has need of them
@@ -52,6 +53,18 @@ class TaskCredentials:
 
     async def find(self, registry: str) -> Credential | None:
         return self.own.get(registry) or await self.users.find(registry)
+
+
+class NoCredentials:
+    """For whom nobody vouches."""
+
+    async def find(self, registry: str) -> None:
+        return None
+
+
+def tried_out(tools: Tools) -> Tools:
+    """For a run that tries out a pull request."""
+    return replace(tools, engine=TrialEngine(tools.engine))
 
 
 def _credential(login: RegistryLogin) -> Credential:
@@ -85,10 +98,14 @@ class Outfitter:
 
     @contextlib.asynccontextmanager
     async def __call__(self, run: Run, folder: Path) -> AsyncIterator[Equipment]:
+        if run.definition.is_foreign:
+            async with self._for_a_stranger(run, folder) as equipment:
+                yield equipment
+            return
         logins, secrets, opening = await self._fetched(run)
         has_steps = not isinstance(run.definition.step, DockerStep)
         equipment = Equipment(
-            self.tools,
+            tried_out(self.tools) if run.definition.is_trial else self.tools,
             secrets,
             hidden=(*(login.password for login in logins), *opening.hidden),
             values=await self._values(run),
@@ -100,13 +117,26 @@ class Outfitter:
         if not logins:
             yield equipment
             return
-        engine = self.tools.engine
+        engine = equipment.tools.engine
         auth_file = write_auth_file(folder / "auth", logins, user_file=self.user_file, engine=engine.name)
         async with self.new_client(TaskCredentials.of(logins, self.users)) as client:
             registry = client.with_patience(BUILDING)
-            tools = replace(self.tools, registry=registry, engine=engine.with_auth(auth_file))
+            tools = replace(equipment.tools, registry=registry, engine=engine.with_auth(auth_file))
             containers = equipment.containers and equipment.containers.with_auth(auth_file)
             yield replace(equipment, tools=tools, containers=containers)
+
+    @contextlib.asynccontextmanager
+    async def _for_a_stranger(self, run: Run, folder: Path) -> AsyncIterator[Equipment]:
+        """Nothing that opens anything: no login, not even the own one, no secret, no token."""
+        tools = tried_out(self.tools)
+        auth_file = write_auth_file(folder / "auth", (), user_file=None, engine=tools.engine.name)
+        containers = None
+        if not isinstance(run.definition.step, DockerStep):
+            containers = self.new_containers(self.tools.engine).with_auth(auth_file)
+        async with self.new_client(TaskCredentials({}, NoCredentials())) as client:
+            registry = client.with_patience(BUILDING)
+            engine = tools.engine.with_auth(auth_file)
+            yield Equipment(replace(tools, registry=registry, engine=engine), containers=containers)
 
     async def _read_keyvaults(self, wanted: Mapping[str, str]) -> Mapping[str, Secret]:
         return await read_secrets({name: parse_keyvault(url) for name, url in wanted.items()}, self.places)

@@ -119,7 +119,10 @@ def _row(run: RunRow, now: datetime) -> Row:
     started = run.started_at[:19].replace("T", " ") if run.started_at else "-"
     duration = clock_text(run.duration_s(now))
     task = run.task or "-"
-    return Row(run.run_id, (task, run.platform, coloured_status(run.status), run.cause, started, duration))
+    return Row(
+        run.run_id,
+        (task, run.platform, coloured_status(run.status), printable(run.cause_text), started, duration),
+    )
 
 
 def _print_log(path: Path, run: RunRow) -> None:

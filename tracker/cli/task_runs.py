@@ -84,6 +84,7 @@ def show_run(place: Place, run_id: str, as_json: bool) -> None:
             for told in run.reason
             if "timer" in told
         ),
+        ("because", printable(run.source_text)),
         ("error", printable(run.error) if run.error else ""),
         ("asked for", _moment(run.created_at)),
         ("started", _moment(run.started_at)),

@@ -50,6 +50,30 @@ class RunRow:
         return [str(image) for image in self.definition["step"].get("images", ())]
 
     @property
+    def source(self) -> dict[str, Any] | None:
+        """The commit that asked for it: its branch, tag or pull request, and who told of it."""
+        return next((told for told in self.reason if "commit" in told), None)
+
+    @property
+    def source_text(self) -> str:
+        """That commit in words; empty where there is none."""
+        told = self.source
+        if told is None:
+            return ""
+        what = f"pull request {told['pull_request']}" if "pull_request" in told else ""
+        where = what or (f"tag {told['tag']}" if "tag" in told else f"branch {told.get('branch')}")
+        delivery = f", delivery {told['delivery']}" if told.get("delivery") else ""
+        who = f"{told.get('provider')}{delivery}"
+        return f"commit {told['commit'][:12]} of {where} in {told.get('repository')} ({who})"
+
+    @property
+    def cause_text(self) -> str:
+        """The cause, with what tells one commit or pull request from another."""
+        told = self.source or {}
+        which = told.get("pull_request") or told.get("tag") or told.get("branch")
+        return f"{self.cause} {which}" if which else self.cause
+
+    @property
     def timers(self) -> list[str]:
         """The timers that asked for it."""
         return [told["timer"] for told in self.reason if "timer" in told]
