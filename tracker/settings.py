@@ -23,16 +23,13 @@ from rebuild.secret_source import SourceRefused, read_keyvaults
 from rebuild.step_rules import HELPER, HelperImage, StepRules
 from tracker.events.kind import Kind, says_registry
 from tracker.events.sender import PER_MINUTE, RepositoryIn
+from tracker.setting_types import BaseUrl, ForgeHost, Interval, Seconds, SomeSeconds
+from tracker.source_settings import ForgeSection, SourceSettings
 from tracker.written_settings import DEFAULT_WORKERS, ConfigError, Written, duration_s, read_written
 
 __all__ = ["ConfigError", "Settings", "duration_s", "load"]
 
-_TEN_YEARS_S = 3650 * 86400.0
 _LIMITS = Limits()
-
-Seconds = Annotated[float, Meta(ge=0, le=_TEN_YEARS_S)]
-SomeSeconds = Annotated[float, Meta(gt=0, le=_TEN_YEARS_S)]
-Interval = Annotated[float, Meta(ge=1, le=_TEN_YEARS_S)]
 
 
 class Address(str):
@@ -68,6 +65,7 @@ class Serve(Struct, frozen=True):
 
     listen: Address = Address("127.0.0.1:8484")
     socket: Path | None = None
+    public_url: BaseUrl | None = None
 
 
 class UploadSettings(Struct, frozen=True):
@@ -199,6 +197,8 @@ class Settings(Struct, frozen=True):
     watch: Watch = Watch()
     rebuild: Rebuild = Rebuild()
     timers: TimerSettings = TimerSettings()
+    sources: SourceSettings = SourceSettings()
+    forges: dict[ForgeHost, ForgeSection] = {}
     uploads: UploadSettings = UploadSettings()
     secrets: Secrets = Secrets()
     task_files: TaskFileSettings = TaskFileSettings()
