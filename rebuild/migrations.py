@@ -238,7 +238,7 @@ def events_of_repositories(db: Database) -> None:
 
 
 @run_tables()
-def repositories_and_what_forges_are_told(db: Database) -> None:
+def repositories_that_are_asked(db: Database) -> None:
     run_statements(
         db,
         """
@@ -264,6 +264,30 @@ def repositories_and_what_forges_are_told(db: Database) -> None:
           commit_id TEXT NOT NULL,
           PRIMARY KEY (repository_id, ref)
         ) WITHOUT ROWID;
+        -- Why a forge does not let a task do something, until it does.
+        CREATE TABLE forge_refusals (
+          task_id INTEGER NOT NULL REFERENCES tasks(id) ON DELETE CASCADE,
+          what TEXT NOT NULL,               -- statuses, pull requests
+          message TEXT NOT NULL,
+          hint TEXT,
+          at TEXT NOT NULL,
+          PRIMARY KEY (task_id, what)
+        ) WITHOUT ROWID;
+        CREATE TABLE task_webhooks (
+          task_id INTEGER PRIMARY KEY REFERENCES tasks(id) ON DELETE CASCADE,
+          repository TEXT NOT NULL,         -- as the context names it
+          url TEXT NOT NULL,                -- that the forge calls
+          registered_at TEXT NOT NULL
+        );
+        """,
+    )
+
+
+@run_tables()
+def what_forges_are_told(db: Database) -> None:
+    run_statements(
+        db,
+        """
         -- What forges are to be told of commits. Triggers keep it in step with the runs, so that whatever
         -- changes a run changes what is told of it, in the same transaction.
         CREATE TABLE commit_statuses (
@@ -304,20 +328,5 @@ def repositories_and_what_forges_are_told(db: Database) -> None:
             (NEW.task_id, json_extract(NEW.definition, '$.revision.commit'), NEW.number, NEW.status, '')
             ON CONFLICT(task_id, commit_id) DO UPDATE SET run = excluded.run, status = excluded.status,
               due_at = '', since_at = NULL, attempts = 0; END;
-        -- Why a forge does not let a task do something, until it does.
-        CREATE TABLE forge_refusals (
-          task_id INTEGER NOT NULL REFERENCES tasks(id) ON DELETE CASCADE,
-          what TEXT NOT NULL,               -- statuses, pull requests
-          message TEXT NOT NULL,
-          hint TEXT,
-          at TEXT NOT NULL,
-          PRIMARY KEY (task_id, what)
-        ) WITHOUT ROWID;
-        CREATE TABLE task_webhooks (
-          task_id INTEGER PRIMARY KEY REFERENCES tasks(id) ON DELETE CASCADE,
-          repository TEXT NOT NULL,         -- as the context names it
-          url TEXT NOT NULL,                -- that the forge calls
-          registered_at TEXT NOT NULL
-        );
         """,
     )
