@@ -79,7 +79,7 @@ def is_proven_before_body(sender: Sender, headers: Mapping[str, str], token: str
     if may_use_address(sender.kind) and is_token(token, sender.name, sender.secrets):
         return True
     value = headers.get("authorization", "")
-    return is_secret(value, sender.secrets) | is_secret(_shown_in(value), sender.secrets)
+    return is_secret(value, sender.secrets) | is_secret(shown_in(value), sender.secrets)
 
 
 def is_proven_by_signature(sender: Sender, headers: Mapping[str, str], body: bytes) -> bool:
@@ -97,7 +97,7 @@ def is_proven_by_signature(sender: Sender, headers: Mapping[str, str], body: byt
     return is_signed_as_named(claimed, body, sender.secrets)
 
 
-def _shown_in(authorization: str) -> str:
+def shown_in(authorization: str) -> str:
     """What stands after `Bearer`, or is the password of `Basic`."""
     scheme, _, rest = authorization.partition(" ")
     match scheme.lower():

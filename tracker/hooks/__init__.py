@@ -1,0 +1,1 @@
+"""What git forges send: who may, and what it means."""
