@@ -330,3 +330,33 @@ def what_forges_are_told(db: Database) -> None:
               due_at = '', since_at = NULL, attempts = 0; END;
         """,
     )
+
+
+@run_tables()
+def messages_to_others(db: Database) -> None:
+    run_statements(
+        db,
+        """
+        -- What is to be sent to others, until it is taken or given up.
+        CREATE TABLE outbox (
+          id INTEGER PRIMARY KEY,
+          -- The receiver knows a repetition by it.
+          delivery TEXT NOT NULL UNIQUE DEFAULT ('msg_' || lower(hex(randomblob(16)))),
+          kind TEXT NOT NULL,
+          receiver TEXT NOT NULL,           -- a section of the settings; for an update trigger its server
+          target INTEGER NOT NULL,          -- which of the receiver's addresses
+          task_id INTEGER REFERENCES tasks(id) ON DELETE CASCADE,  -- of an update trigger
+          body TEXT NOT NULL,               -- JSON, without any secret
+          created_at TEXT NOT NULL,
+          due_at TEXT NOT NULL,
+          tries INTEGER NOT NULL DEFAULT 0,
+          fault TEXT                        -- of the last try
+        );
+        CREATE INDEX outbox_by_lane ON outbox(kind, receiver, target, due_at);
+        -- Whether its end has still to become messages.
+        ALTER TABLE runs ADD COLUMN unannounced INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE waves ADD COLUMN unannounced INTEGER NOT NULL DEFAULT 0;
+        CREATE INDEX runs_unannounced ON runs(number) WHERE unannounced;
+        CREATE INDEX waves_unannounced ON waves(id) WHERE unannounced;
+        """,
+    )

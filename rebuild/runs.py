@@ -181,8 +181,8 @@ class Runs:
     ) -> None:
         self._move(run, status)
         self._sql.execute(
-            "UPDATE runs SET finished_at = ?, error = ?, hint = ?, outputs = ?, intent = NULL, owner = NULL"
-            " WHERE number = ?",
+            "UPDATE runs SET finished_at = ?, error = ?, hint = ?, outputs = ?, intent = NULL, owner = NULL,"
+            " unannounced = 1 WHERE number = ?",
             (to_text(at), error, hint, json.dumps(list(outputs)), run.number),
         )
 
@@ -302,7 +302,9 @@ class Runs:
         return [(row[0], from_text(row[1]), frozenset(json.loads(row[2]))) for row in rows]
 
     def finish_wave(self, wave_id: int, at: datetime) -> None:
-        self._sql.execute("UPDATE waves SET finished_at = ? WHERE id = ?", (to_text(at), wave_id))
+        self._sql.execute(
+            "UPDATE waves SET finished_at = ?, unannounced = 1 WHERE id = ?", (to_text(at), wave_id)
+        )
 
     def _move(self, run: Run, status: Status) -> None:
         """The one door for a run's status."""
