@@ -27,7 +27,7 @@ connection = open_for_reading(Path(sys.argv[1]))
 started_s = time.perf_counter()
 snapshot = read_snapshot(connection, TaskStates())
 decisions = decide(snapshot, clock.now(), Limits())
-made = plan(snapshot.images, bases=snapshot.bases, tasks=snapshot.tasks, durations_s={}, workers=2)
+made = plan(decisions, bases=snapshot.bases, tasks=snapshot.tasks, durations_s={}, workers=2)
 spent_s = time.perf_counter() - started_s
 peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps([len(decisions), len(made.steps), spent_s, peak_mb]))

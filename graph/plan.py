@@ -12,6 +12,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from graph.order import bases_first, reversed_edges
+from graph.uncollected import uncollected
 
 
 class Step(NamedTuple):  # a wave may have a hundred thousand, and a tuple is made in a third of the time
@@ -48,8 +49,17 @@ def plan(
     """The wave that rebuilds these images. `durations_s` is by task; images without a task are left out."""
     if workers < 1:
         raise ValueError(f"a wave needs at least one worker, not {workers}")
-    made_by = _made_by(images, tasks)
-    waits_for = _waits(made_by, bases)
+    with uncollected():
+        made_by = _made_by(images, tasks)
+        return _plan(made_by, _waits(made_by, bases), durations_s, workers)
+
+
+def _plan(
+    made_by: Mapping[int, tuple[int, ...]],
+    waits_for: Mapping[int, tuple[int, ...]],
+    durations_s: Mapping[int, float],
+    workers: int,
+) -> Plan:
     above = reversed_edges(waits_for)
     order = bases_first(waits_for, above)
     usual_s = _usual(durations_s)

@@ -11,6 +11,7 @@ from graph.database import consistent, numbers
 from graph.drift import read_moved
 from graph.order import bases_of_each
 from graph.staleness import Attempt, BaseMoved, Snapshot
+from graph.uncollected import uncollected
 from graph.words import Role
 
 __all__ = ["TaskStates", "if_moved", "read_above", "read_bases", "read_moved", "read_snapshot"]
@@ -39,7 +40,7 @@ class TaskStates:
 
 def read_snapshot(connection: sqlite3.Connection, states: TaskStates) -> Snapshot:
     """All that is stale or busy, and everything above it."""
-    with consistent(connection):
+    with consistent(connection), uncollected():
         moved = read_moved(connection)
         seeds = [*moved, *_made_by(connection, {*states.busy, *states.requested})]
         region = _read_upwards(connection, seeds)

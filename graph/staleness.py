@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from graph.order import bases_first
+from graph.uncollected import uncollected
 
 
 class Verdict(StrEnum):
@@ -114,7 +115,8 @@ class Decision:
 def decide(snapshot: Snapshot, now: datetime, limits: Limits) -> dict[int, Decision]:
     """A decision for each image of the snapshot, bases before the images on top of them."""
     judge = _Judge(snapshot, now, limits)
-    return {image_id: judge.decide(image_id) for image_id in bases_first(snapshot.bases)}
+    with uncollected():
+        return {image_id: judge.decide(image_id) for image_id in bases_first(snapshot.bases)}
 
 
 class _Judge:
