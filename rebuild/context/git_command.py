@@ -63,20 +63,24 @@ class GitCommand:
     scratch: Path  # HOME: an empty folder
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
-    async def run(self, *arguments: str, folder: Path | None = None) -> bytes:
+    async def run(
+        self, *arguments: str, folder: Path | None = None, limit_bytes: int = _OUTPUT_BYTES_MOST
+    ) -> bytes:
         """What git prints; raises `ContextError` with its complaint where it fails."""
-        answer = await self.capture(*arguments, folder=folder)
+        answer = await self.capture(*arguments, folder=folder, limit_bytes=limit_bytes)
         if answer.exit_code != 0:
             raise self.failure(answer.stderr)
         return answer.stdout
 
-    async def capture(self, *arguments: str, folder: Path | None = None) -> process.Captured:
+    async def capture(
+        self, *arguments: str, folder: Path | None = None, limit_bytes: int = _OUTPUT_BYTES_MOST
+    ) -> process.Captured:
         self.meter.check_time()
         answer = await process.capture(
             self._argv(arguments, folder),
             env=self._variables(),
             timeout_s=self.meter.left_s,
-            limit_bytes=_OUTPUT_BYTES_MOST,
+            limit_bytes=limit_bytes,
         )
         if answer.timed_out:
             raise self.meter.too_slow()
