@@ -11,11 +11,18 @@ from graph.reference import ImageRef
 from rebuild.container import ContainerLimits
 from rebuild.container_commands import PUSH_TIMEOUT_S, ContainerCommands, Found, found_in
 from rebuild.engine import CommandFailed, LocalImage, LogSink
+from rebuild.opening_line import WithoutOpening
 from rebuild.podman_command import Podman
 from rebuild.probe import EngineProbe
+from rebuild.process import TO_THE_LOG, Streams
 from rebuild.step_place import EngineCalls
 from rebuild.surroundings import Surroundings, podman_registries, podman_trust
 from rebuild.uninterrupted import uninterrupted
+
+# aardvark-dns, which podman starts before the first container of a network, where the machine has no
+# syslog. It writes to podman's own stream, and has no option to keep it from that.
+_NAME_SERVER_LINE = b"failed to connect to syslog: Initialization\n"
+_SYSLOG_PLACES = ("/dev/log", "/var/run/syslog")
 
 
 class PodmanContainers(ContainerCommands):
@@ -52,6 +59,33 @@ class PodmanContainers(ContainerCommands):
     def listed(self, output: bytes) -> Iterator[Found]:
         return (found_in(entry, "Id", "name", "Name") for entry in json.loads(output or b"[]"))
 
+    async def run(
+        self,
+        argv: Sequence[str],
+        name: str,
+        log: LogSink,
+        *,
+        timeout_s: float,
+        streams: Streams = TO_THE_LOG,
+    ) -> int:
+        if streams.stderr is not None and not _has_syslog():
+            argv = await self._initialized(argv, name)
+        own = WithoutOpening(_NAME_SERVER_LINE, log)
+        try:
+            return await super().run(argv, name, own, timeout_s=timeout_s, streams=streams)
+        finally:
+            own.finish()
+
+    async def _initialized(self, argv: Sequence[str], name: str) -> Sequence[str]:
+        """Have the network there before the streams of the container lead somewhere, for what the name server
+        writes would go there, too; answers what starts it. Where that fails, all at once tells why."""
+        at = len(self.calls.program)
+        made = await self._captured([*argv[:at], "create", *argv[at + 1 :]])
+        if made.exit_code == 0 and (await self.ask("init", name)).exit_code == 0:
+            return (*argv[:at], "start", "--attach", name)
+        await self.remove(name)
+        return argv
+
     async def push_index(
         self, images: Sequence[LocalImage], to: ImageRef, log: LogSink
     ) -> CommandFailed | None:
@@ -80,3 +114,7 @@ class PodmanContainers(ContainerCommands):
             if failed is not None:
                 return failed
         return None
+
+
+def _has_syslog() -> bool:
+    return any(Path(place).is_socket() for place in _SYSLOG_PLACES)
