@@ -15,12 +15,16 @@ from graph.staleness import Limits
 from rebuild.due_timers import Missed, Overlap, TimerRules
 from rebuild.run import Workplace
 from rebuild.runs import Runs
+from rebuild.task_secrets import TaskSecrets
 from rebuild.uploads import MIB, UploadLimits, Uploads
 from tracker.ancestry import Ancestry, trusted_registries
 from tracker.api.app import Parts, Phase, build_app
 from tracker.api.v1.desk import Desk, Usual
-from tracker.event_senders import senders_of
+from tracker.default_branch import DefaultBranches
+from tracker.event_senders import hook_senders_of, senders_of
 from tracker.events.sender import Sender
+from tracker.hook_receiver import HookReceiver
+from tracker.hooks.sender import HookSender
 from tracker.intake import Intake
 from tracker.metrics import Metrics
 from tracker.poller import Poller
@@ -31,6 +35,7 @@ from tracker.registry import POLLING
 from tracker.scrape import Scrape
 from tracker.service import Supervisor
 from tracker.settings import Settings
+from tracker.sources import SourceIntake
 from tracker.task_saving import Archive
 from tracker.timers import TimerClock
 from tracker.upkeep import EngineStorage, OldRuns, Report, SentContexts, Upkeep, clock
@@ -68,6 +73,7 @@ class Composition:
             Part.REBUILDER: self.rebuilder.work,
             Part.POLLER: self.poller.work,
             Part.RECEIVER: self.receiver.work,
+            Part.HOOK_RECEIVER: self.hook_receiver.work,
             Part.TIMERS: self.timers.work,
         }
 
@@ -102,6 +108,23 @@ class Composition:
         )
 
     @cached_property
+    def hook_receiver(self) -> HookReceiver:
+        secrets = TaskSecrets(self._sql, self._workshop.cipher)
+        return HookReceiver(
+            self._sql,
+            self.source_intake,
+            self._metrics,
+            senders=self._hook_senders,
+            default_branch=DefaultBranches(secrets, self._workshop.places()).find,
+            now=now,
+            beat=self._beat(Part.HOOK_RECEIVER),
+        )
+
+    @cached_property
+    def source_intake(self) -> SourceIntake:
+        return SourceIntake(self._sql, self.rebuilder, now)
+
+    @cached_property
     def timers(self) -> TimerClock:
         section = self._settings.timers
         return TimerClock(
@@ -133,6 +156,8 @@ class Composition:
             metrics=self._metrics,
             senders=self._senders,
             arrived=self.receiver.wake,
+            hook_senders=self._hook_senders,
+            hook_arrived=self.hook_receiver.wake,
             health=self._health,
             phase=self._phase,
             scrape=self._scrape.text,
@@ -151,6 +176,10 @@ class Composition:
     @cached_property
     def _senders(self) -> Mapping[str, Sender]:
         return senders_of(self._settings.events)
+
+    @cached_property
+    def _hook_senders(self) -> Mapping[str, HookSender]:
+        return hook_senders_of(self._settings.hooks)
 
     @cached_property
     def _intervals(self) -> Intervals:

@@ -1,4 +1,4 @@
-"""The senders of push events that the settings name, with their secrets. Reads the files that hold those."""
+"""The senders that the settings name, with their secrets. Reads the files that hold those."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from rebuild.secret import Secret
 from tracker.events.kind import Kind
 from tracker.events.sender import Naming, Sender
-from tracker.settings import ConfigError, EventSource, SenderName
-
-SECRETS_MOST = 10
-FILE_BYTES_MOST = 64 * 1024
+from tracker.hook_settings import HookSource
+from tracker.hooks.sender import HookSender
+from tracker.secret_file import secrets_of_file
+from tracker.settings import EventSource, SenderName
 
 
 def senders_of(sections: Mapping[SenderName, EventSource]) -> dict[str, Sender]:
@@ -20,26 +20,24 @@ def senders_of(sections: Mapping[SenderName, EventSource]) -> dict[str, Sender]:
     return {usual: Sender(usual, Kind.DISTRIBUTION), **named}
 
 
-def secrets_of(name: str, section: EventSource) -> tuple[Secret, ...]:
+def hook_senders_of(sections: Mapping[SenderName, HookSource]) -> dict[str, HookSender]:
+    """Every sender of events of repositories by its name."""
+    return {
+        str(name): HookSender(
+            name=str(name),
+            provider=section.provider_of(name),
+            secrets=secrets_of(name, section, "hooks"),
+            per_minute=section.requests_per_minute,
+        )
+        for name, section in sections.items()
+    }
+
+
+def secrets_of(name: str, section: EventSource | HookSource, kind: str = "events") -> tuple[Secret, ...]:
     """The secrets of a sender, out of the settings or the file that they name, one a line."""
     if section.secret_file is None:
         return section.secret or ()
-    try:
-        with section.secret_file.open("rb") as file:
-            text = file.read(FILE_BYTES_MOST + 1).decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"events.{name}.secret_file: {error}", hint="the service's user must be able to read it"
-        ) from error
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines:
-        raise ConfigError(f"events.{name}.secret_file: {section.secret_file} is empty")
-    if len(lines) > SECRETS_MOST or len(text) > FILE_BYTES_MOST:
-        raise ConfigError(
-            f"events.{name}.secret_file: {section.secret_file} holds more than {SECRETS_MOST} secrets",
-            hint="write one secret a line: the one in use, and the one that takes its place",
-        )
-    return tuple(map(Secret, lines))
+    return secrets_of_file(f"events.{name}.secret_file", section.secret_file)
 
 
 def _sender(name: str, section: EventSource) -> Sender:

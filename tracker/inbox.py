@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from types import MappingProxyType
 
 from graph.clock import from_text, to_text
@@ -16,6 +17,13 @@ from graph.errors import StoreBusy, StoreError
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 _Arrival = tuple[str, bytes, datetime, Mapping[str, str]]  # source, payload, when, headers
+
+
+class Box(StrEnum):
+    """Letters lie apart by who deals with them; the words are those of the tables."""
+
+    EVENTS = "inbox"
+    HOOKS = "hook_inbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +38,23 @@ class Letter:
 
 
 class Inbox:
-    """The inbox table. Writing methods belong inside the caller's `immediate()`."""
+    """The table of one box. Writing methods belong inside the caller's `immediate()`."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, box: Box = Box.EVENTS) -> None:
         self._sql = connection
+        self._box = box
 
     def put(self, source: str, payload: bytes, at: datetime, headers: Mapping[str, str] = _NONE) -> None:
         self._sql.execute(
-            "INSERT INTO inbox(source, received_at, payload, headers) VALUES (?, ?, ?, ?)",
+            f"INSERT INTO {self._box}(source, received_at, payload, headers) VALUES (?, ?, ?, ?)",
             (source, to_text(at), payload, json.dumps(dict(headers))),
         )
 
     def sources(self) -> list[str]:
         """Everybody of whom something is there."""
         rows = self._sql.execute(  # one step in the index for each, however many letters there are
-            "WITH RECURSIVE each(source) AS (SELECT min(source) FROM inbox UNION ALL"
-            " SELECT (SELECT min(source) FROM inbox WHERE source > each.source) FROM each"
+            f"WITH RECURSIVE each(source) AS (SELECT min(source) FROM {self._box} UNION ALL"
+            f" SELECT (SELECT min(source) FROM {self._box} WHERE source > each.source) FROM each"
             " WHERE each.source IS NOT NULL) SELECT source FROM each WHERE source IS NOT NULL"
         )
         return [source for (source,) in rows]
@@ -58,17 +67,21 @@ class Inbox:
         return sorted(letters, key=lambda letter: letter.letter_id)
 
     def holds_more_than(self, number: int) -> bool:
-        return self._sql.execute("SELECT 1 FROM inbox LIMIT 1 OFFSET ?", (number,)).fetchone() is not None
+        return (
+            self._sql.execute(f"SELECT 1 FROM {self._box} LIMIT 1 OFFSET ?", (number,)).fetchone() is not None
+        )
 
     def count(self) -> int:
-        return int(self._sql.execute("SELECT count(*) FROM inbox").fetchone()[0])
+        return int(self._sql.execute(f"SELECT count(*) FROM {self._box}").fetchone()[0])
 
     def remove(self, letters: Iterable[Letter]) -> None:
-        self._sql.executemany("DELETE FROM inbox WHERE id = ?", [(letter.letter_id,) for letter in letters])
+        self._sql.executemany(
+            f"DELETE FROM {self._box} WHERE id = ?", [(letter.letter_id,) for letter in letters]
+        )
 
     def _oldest_of(self, source: str, most: int) -> list[Letter]:
         rows = self._sql.execute(
-            "SELECT id, received_at, payload, headers FROM inbox WHERE source = ? ORDER BY id LIMIT ?",
+            f"SELECT id, received_at, payload, headers FROM {self._box} WHERE source = ? ORDER BY id LIMIT ?",
             (source, most),
         )
         return [
@@ -83,8 +96,11 @@ class Slot:
     Every writer waits for its own letter to be stored; under load one commit serves many of them.
     """
 
-    def __init__(self, connection: sqlite3.Connection, arrived: Callable[[], None]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, arrived: Callable[[], None], box: Box = Box.EVENTS
+    ) -> None:
         self._sql = connection
+        self._inbox = Inbox(connection, box)
         self._arrived = arrived
         self._waiting: list[tuple[asyncio.Future[None], _Arrival]] = []
 
@@ -113,11 +129,10 @@ class Slot:
             self._arrived()
 
     def _write(self, letters: Iterable[_Arrival]) -> StoreError | None:
-        inbox = Inbox(self._sql)
         try:
             with immediate(self._sql):
                 for source, payload, at, headers in letters:
-                    inbox.put(source, payload, at, headers)
+                    self._inbox.put(source, payload, at, headers)
         except StoreBusy as error:
             return error
         except sqlite3.Error as error:

@@ -15,6 +15,7 @@ class Part(StrEnum):
     REBUILDER = "rebuilder"
     POLLER = "poller"
     RECEIVER = "receiver"
+    HOOK_RECEIVER = "hook receiver"
     TIMERS = "timers"
 
 
@@ -24,6 +25,7 @@ SILENT_MOST_S: Mapping[Part, float] = {
     Part.REBUILDER: 60.0,
     Part.POLLER: 600.0,
     Part.RECEIVER: 600.0,
+    Part.HOOK_RECEIVER: 600.0,
     Part.TIMERS: 60.0,
 }
 

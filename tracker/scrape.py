@@ -12,7 +12,7 @@ from datetime import datetime
 from graph.freshness import read_freshness
 from graph.store import GraphStore
 from rebuild.runs import Runs
-from tracker.inbox import Inbox
+from tracker.inbox import Box, Inbox
 from tracker.metrics import Metrics, StateRead
 from tracker.registry import BudgetLeft
 
@@ -33,7 +33,7 @@ def read_state(connection: sqlite3.Connection, now: datetime, budgets: Mapping[s
         queued=queue.queued,
         queued_oldest_s=_age_s(queue.oldest_at, now),
         running=queue.claimed,
-        letters=Inbox(connection).count(),
+        letters=sum(Inbox(connection, box).count() for box in Box),
         overdue_s=_age_s(due_at, now),
         budgets={
             registry: (left.pulls_left, left.pulls_limit)

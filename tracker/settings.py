@@ -23,6 +23,8 @@ from rebuild.secret_source import SourceRefused, read_keyvaults
 from rebuild.step_rules import HELPER, HelperImage, StepRules
 from tracker.events.kind import Kind, says_registry
 from tracker.events.sender import PER_MINUTE, RepositoryIn
+from tracker.hook_settings import HookSource, check_secrets
+from tracker.notify_settings import ChannelName, NotifySection
 from tracker.setting_types import BaseUrl, ForgeHost, Interval, Seconds, SomeSeconds
 from tracker.source_settings import ForgeSection, SourceSettings
 from tracker.written_settings import DEFAULT_WORKERS, ConfigError, Written, duration_s, read_written
@@ -141,10 +143,7 @@ class EventSource(Struct, frozen=True):
     requests_per_minute: Annotated[int, Meta(ge=1)] = PER_MINUTE
 
     def __post_init__(self) -> None:
-        if self.secret is not None and self.secret_file is not None:
-            raise ValueError("secret and secret_file exclude each other")
-        if self.secret is not None and not all(self.secret or (Secret(""),)):
-            raise ValueError("a secret must not be empty")
+        check_secrets(self.secret, self.secret_file)
 
     def kind_of(self, name: str) -> Kind:
         """The kind that is written, else the one that the name is."""
@@ -206,8 +205,12 @@ class Settings(Struct, frozen=True):
     alias_sources: AliasSourceSettings = AliasSourceSettings()
     registries: dict[RegistryHost, RegistrySection] = {}
     events: dict[SenderName, EventSource] = {}
+    notify: dict[ChannelName, NotifySection] = {}
+    hooks: dict[SenderName, HookSource] = {}
 
     def __post_init__(self) -> None:
+        for name, hook in self.hooks.items():
+            hook.provider_of(name)
         for name, section in self.events.items():
             kind = section.kind_of(name)
             if section.registry is None and not says_registry(kind):
@@ -317,11 +320,16 @@ class _Reading:
         """`watch.interval: Expected … (it is '0.5', from TRACKER__WATCH__INTERVAL)`."""
         origin = self.origins.get(name, "")
         notes = []
-        if isinstance(value, str | int | float) and "secret" not in name:
+        if isinstance(value, str | int | float) and not _may_be_secret(name):
             notes.append(f"it is {str(value)[:80]!r}")
         if origin.isupper():
             notes.append(f"from {origin}")
         self.faults.append(f"{name or '(file)'}: {rule}" + (f" ({', '.join(notes)})" if notes else ""))
+
+
+def _may_be_secret(name: str) -> bool:
+    """Addresses of those who are told hold passwords."""
+    return "secret" in name or name.startswith("notify.")
 
 
 def _section_in(annotation: Any) -> type[Struct] | None:
@@ -370,9 +378,10 @@ _WORDS = {
 
 def _said(error: ValidationError, kind: Any) -> str:
     """What msgspec says, in words for people who write TOML."""
-    choices = next(
-        (tuple(map(str, each)) for each in (kind, *get_args(kind)) if _is_enum(each)), get_args(kind)
-    )
+    kinds = (kind, *get_args(kind))
+    if "enum value" in str(error):  # perhaps of one in a list
+        kinds += tuple(inner for each in kinds for inner in get_args(each))
+    choices = next((tuple(map(str, each)) for each in kinds if _is_enum(each)), get_args(kind))
     if choices and all(isinstance(choice, str) for choice in choices):
         return f"Expected one of {', '.join(map(repr, choices))}"
     rule = str(error).partition(" - at `$")[0]

@@ -1,4 +1,4 @@
-"""The one way by which what happened in repositories becomes runs: asked for in one transaction. Polls nothing."""
+"""The one way by which what happened in repositories becomes runs, in one transaction. Polls nothing."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -16,12 +16,14 @@ from graph.errors import StoreError, TrackerError
 from tracker import __version__
 from tracker.api.description import describe_with
 from tracker.api.events import EventDoor
+from tracker.api.hooks import HookDoor
 from tracker.api.v1.app import PREFIX, build_api
 from tracker.api.v1.desk import Desk
 from tracker.events.sender import Sender
-from tracker.inbox import Slot
+from tracker.hooks.sender import HookSender
+from tracker.inbox import Box, Slot
 from tracker.metrics import Metrics
-from tracker.pulse import Stuck
+from tracker.pulse import Stuck, unheard
 
 
 class Phase(StrEnum):
@@ -44,6 +46,8 @@ class Parts:
     phase: Callable[[], Phase]
     scrape: Callable[[], Awaitable[bytes]]
     now: Callable[[], datetime]
+    hook_senders: Mapping[str, HookSender] = field(default_factory=dict)
+    hook_arrived: Callable[[], None] = unheard
 
 
 def build_app(parts: Parts, desk: Desk | None = None) -> FastAPI:
@@ -55,6 +59,7 @@ def build_app(parts: Parts, desk: Desk | None = None) -> FastAPI:
         describe_with(app, api, PREFIX)
 
     _add_events(app, parts)
+    _add_hooks(app, parts)
 
     @app.get("/metrics", summary="Prometheus metrics")
     async def metrics() -> Response:
@@ -87,6 +92,12 @@ def _add_events(app: FastAPI, parts: Parts) -> None:
     for path in ("/events/{name}", "/events/{name}/{token}"):
         app.add_route(path, door.post, methods=["POST"], include_in_schema=False)
         app.add_route(path, door.options, methods=["OPTIONS"], include_in_schema=False)
+
+
+def _add_hooks(app: FastAPI, parts: Parts) -> None:
+    slot = Slot(parts.connection, parts.hook_arrived, Box.HOOKS)
+    door = HookDoor(parts.hook_senders, slot, parts.metrics, now=parts.now)
+    app.add_route("/hooks/{name}", door.post, methods=["POST"], include_in_schema=False)
 
 
 def _health(parts: Parts, status: str = "ok") -> Response:
