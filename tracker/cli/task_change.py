@@ -36,10 +36,10 @@ from tracker.cli.task_options import (
     asked_of,
     secrets_of,
 )
-from tracker.cli.task_show import task_json
 from tracker.settings import Settings, load
 from tracker.state import find_config, find_state
 from tracker.task_saving import Archive
+from tracker.views.tasks import task_json
 from tracker.workshop import Workshop, host_platform
 
 _REMOVABLE = ["base-image-trigger", "source-trigger", "timers"]

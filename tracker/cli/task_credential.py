@@ -8,17 +8,16 @@ from dataclasses import dataclass
 
 import click
 
-from graph.clock import to_text
 from graph.errors import WrongUse
 from rebuild.credentials import RegistryCredentials, registry_of
 from rebuild.secret_source import Opaque, Source, parse_source
-from rebuild.stored_task import no_cipher
-from rebuild.task import Tasks
 from tracker.cli.changing import changing
-from tracker.cli.looking import looking
 from tracker.cli.main import Place
+from tracker.cli.seen import seen
 from tracker.cli.table import Row, print_json, print_rows
 from tracker.cli.task_options import JSON, NAME, line_of_stdin, source_of
+from tracker.remote.service import ServerAsked, server_options
+from tracker.views.tasks import TaskCredentials, credentials_view
 
 _SERVER = click.option(
     "--login-server", required=True, metavar="HOST", help="The registry: host or host:port."
@@ -116,25 +115,15 @@ def remove(place: Place, name: str, login_server: str) -> None:
 @credential.command("list")
 @NAME
 @JSON
+@server_options
 @click.pass_obj
-def list_credentials(place: Place, name: str, as_json: bool) -> None:
+def list_credentials(place: Place, name: str, as_json: bool, server: ServerAsked) -> None:
     """List the credentials of the task NAME: where they come from, never what they are."""
-    with looking(place) as look:
-        stored = RegistryCredentials(look.sql, no_cipher).list(Tasks(look.sql).named(name).task_id)
+    stored = seen(place, server, "credentials", TaskCredentials, credentials_view, task=name).credentials
     if as_json:
-        print_json(
-            [
-                {
-                    "registry": one.registry,
-                    "username": one.username,
-                    "password": one.password,
-                    "updated_at": to_text(one.updated_at),
-                }
-                for one in stored
-            ]
-        )
+        print_json(stored)
     elif stored:
-        rows = [Row(one.registry, (one.username or "-", one.password)) for one in stored]
+        rows = [Row(one["registry"], (one["username"] or "-", one["password"])) for one in stored]
         print_rows(Row("REGISTRY", ("USER NAME", "PASSWORD")), rows)
     else:
         click.echo(f"task {name} has no credentials; 'tracker task credential add' gives it one", err=True)

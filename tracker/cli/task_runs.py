@@ -10,7 +10,6 @@ from rebuild.cancel import cancel_run
 from rebuild.runs import Runs, Status
 from tracker.cli.changing import changing
 from tracker.cli.completing import run_ids
-from tracker.cli.looking import looking
 from tracker.cli.main import Place
 from tracker.cli.option_types import SWITCH
 from tracker.cli.runs import logs as logs_of_run
@@ -19,7 +18,7 @@ from tracker.cli.seen import seen
 from tracker.cli.table import paragraph, print_json
 from tracker.cli.task_options import JSON
 from tracker.remote.service import ServerAsked, server_options
-from tracker.views.runs import NewestRuns, run_json, run_named, runs_view
+from tracker.views.runs import NewestRuns, ShownRun, run_json, runs_view, shown_run_view
 from tracker.wording import clock_text, printable
 
 _RUN = click.option("--run-id", required=True, metavar="ID", shell_complete=run_ids, help="The run.")
@@ -56,13 +55,13 @@ def list_runs(
 @click.command("show-run")
 @_RUN
 @JSON
+@server_options
 @click.pass_obj
-def show_run(place: Place, run_id: str, as_json: bool) -> None:
+def show_run(place: Place, run_id: str, as_json: bool, server: ServerAsked) -> None:
     """Show all about one run."""
-    with looking(place) as look:
-        run = run_named(look.sql, run_id)
-        archived = run.run_id in Runs(look.sql).archived()
-    plain = {**run_json(run, look.now), "archived": archived}
+    shown = seen(place, server, "shown-run", ShownRun, shown_run_view, run=run_id)
+    run, archived, at = shown.run, shown.archived, now()
+    plain = {**run_json(run, at), "archived": archived}
     if as_json:
         print_json(plain)
         return
@@ -89,7 +88,7 @@ def show_run(place: Place, run_id: str, as_json: bool) -> None:
         ("asked for", _moment(run.created_at)),
         ("started", _moment(run.started_at)),
         ("finished", _moment(run.finished_at)),
-        ("duration", clock_text(run.duration_s(look.now))),
+        ("duration", clock_text(run.duration_s(at))),
     ]
     click.echo(click.style(run.run_id, bold=True))
     for label, text in lines:
@@ -153,7 +152,7 @@ def cancel_run_command(place: Place, run_id: str, server: ServerAsked) -> None:
 
 
 def _canceled(place: Place, server: ServerAsked, run_id: str) -> Status:
-    service = server.named()
+    service = server.for_change(place)
     if service is not None:
         return Status(service.post(f"/runs/{run_id}/cancel")["status"])
     with changing(place) as change:
@@ -171,12 +170,17 @@ def _canceled(place: Place, server: ServerAsked, run_id: str) -> Status:
     metavar="[true|false]",
     help="false: it is kept, with its log, when others of its age go.",
 )
+@server_options
 @click.pass_obj
-def update_run(place: Place, run_id: str, no_archive: bool) -> None:
+def update_run(place: Place, run_id: str, no_archive: bool, server: ServerAsked) -> None:
     """Say whether a run stays, with its log, when those of its age are forgotten."""
-    with changing(place) as change:
-        runs = Runs(change.sql)
-        runs.set_archived(runs.get(run_id), archived=not no_archive)
+    service = server.for_change(place)
+    if service is not None:
+        service.ask("PATCH", f"/runs/{run_id}", {"archived": not no_archive})
+    else:
+        with changing(place) as change:
+            runs = Runs(change.sql)
+            runs.set_archived(runs.get(run_id), archived=not no_archive)
     what = "goes with its time" if no_archive else "is kept"
     click.echo(f"run {run_id} {what}, with its log", err=True)
 

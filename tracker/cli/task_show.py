@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
-from graph.clock import to_text
-from graph.expecting import Expectations
-from rebuild.credentials import RegistryCredentials
+from graph.clock import now
 from rebuild.definition import DockerStep, FileStep, InlineStep
-from rebuild.stored_task import StoredTasks, WholeTask, described, kinds_of_triggers, no_cipher
-from rebuild.task import Task, Tasks
-from rebuild.task_secrets import TaskSecrets
-from rebuild.timers import Timers
-from tracker.cli.looking import looking
 from tracker.cli.main import Place
+from tracker.cli.seen import seen
 from tracker.cli.table import Row, paragraph, print_json, print_rows, terminal_width, visible
 from tracker.cli.task_options import JSON, NAME
-from tracker.cli.task_timer import timer_json
-from tracker.views.runs import newest_runs
+from tracker.remote.service import ServerAsked, server_options
+from tracker.views.tasks import SavedTasks, TaskView, task_view, tasks_view
 from tracker.wording import ago, clock_text, familiar, printable
 
 _NOT_YET = "kept; nothing acts on it yet"
@@ -32,85 +24,39 @@ _LABEL = 14
 @click.command("show")
 @NAME
 @JSON
+@server_options
 @click.pass_obj
-def show(place: Place, name: str, as_json: bool) -> None:
+def show(place: Place, name: str, as_json: bool, server: ServerAsked) -> None:
     """Show all about the task NAME; of secrets only where they come from."""
-    with looking(place) as look:
-        task = Tasks(look.sql).named(name)
-        plain = task_json(look.sql, task)
-        if as_json:
-            print_json(plain)
-            return
-        whole = StoredTasks.of_reader(look.sql).whole(task)
-        click.echo(click.style(name, bold=True))
-        for label, text in _lines(whole, plain):
-            click.echo(paragraph(f"{label:{_LABEL}}{text}", "  "))
-        for run in newest_runs(look.sql, task=name, most=1):
-            click.echo(f"  {'last run':{_LABEL}}{run.run_id} {run.status}, {ago(run.created_at, look.now)}")
+    task = seen(place, server, "task", TaskView, task_view, task=name)
+    if as_json:
+        print_json(task.plain)
+        return
+    click.echo(click.style(name, bold=True))
+    for label, text in _lines(task):
+        click.echo(paragraph(f"{label:{_LABEL}}{text}", "  "))
+    if (run := task.last_run) is not None:
+        click.echo(f"  {'last run':{_LABEL}}{run.run_id} {run.status}, {ago(run.created_at, now())}")
 
 
 @click.command("list")
 @JSON
+@server_options
 @click.pass_obj
-def list_tasks(place: Place, as_json: bool) -> None:
+def list_tasks(place: Place, as_json: bool, server: ServerAsked) -> None:
     """List the tasks by name. TRIGGERS has the kinds that are switched on."""
-    with looking(place) as look:
-        tasks, stored = Tasks(look.sql).all(), StoredTasks.of_reader(look.sql)
-        if as_json:
-            print_json([task_json(look.sql, task) for task in tasks])
-        elif tasks:
-            _print_table([stored.whole(task) for task in tasks])
-        else:
-            click.echo("there are no tasks; 'tracker task create' makes one", err=True)
+    tasks = seen(place, server, "tasks", SavedTasks, tasks_view).tasks
+    if as_json:
+        print_json([task.plain for task in tasks])
+    elif tasks:
+        _print_table(tasks)
+    else:
+        click.echo("there are no tasks; 'tracker task create' makes one", err=True)
 
 
-def task_json(connection: sqlite3.Connection, task: Task) -> dict[str, Any]:
-    """All that may be shown of a task."""
-    credentials = RegistryCredentials(connection, no_cipher).list(task.task_id)
-    secrets = TaskSecrets(connection, no_cipher).list(task.task_id)
-    created_at, updated_at = Tasks(connection).times(task.task_id)
-    return {
-        **described(
-            StoredTasks.of_reader(connection).whole(task),
-            [(one.use, one.name, one.source) for one in secrets],
-            [
-                {"registry": one.registry, "username": one.username, "password": one.password}
-                for one in credentials
-            ],
-        ),
-        "timers": [timer_json(one) for one in Timers(connection).standing(task.task_id)],
-        "bases": [*_recorded(connection, task.task_id), *_expected(connection, task.task_id)],
-        "created_at": to_text(created_at),
-        "updated_at": to_text(updated_at),
-    }
-
-
-def _recorded(connection: sqlite3.Connection, task_id: int) -> Iterator[dict[str, Any]]:
-    rows = connection.execute(
-        "SELECT b.name, min(e.role = 'buildtime'), e.via, e.line FROM images i"
-        " JOIN edges e ON e.image_id = i.id JOIN images b ON b.id = e.base_id"
-        " WHERE i.task_id = ? GROUP BY b.id ORDER BY b.name",
-        (task_id,),
-    )
-    for name, is_buildtime, via, line in rows:
-        role = "buildtime" if is_buildtime else "runtime"
-        yield {"reference": name, "role": role, "via": via, "step": "", "line": line, "expected": False}
-
-
-def _expected(connection: sqlite3.Connection, task_id: int) -> Iterator[dict[str, Any]]:
-    for base in Expectations(connection).of_task(task_id):
-        yield {
-            "reference": str(base.reference),
-            "role": str(base.role),
-            "via": str(base.via),
-            "step": base.place,
-            "line": base.line,
-            "expected": True,
-        }
-
-
-def _lines(task: WholeTask, plain: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _lines(task: TaskView) -> Iterator[tuple[str, str]]:
     """Labels and texts, most telling first."""
+    plain = task.plain
     yield "status", str(plain["status"])
     yield "context", printable(task.definition.context)
     yield from _step_lines(task)
@@ -134,7 +80,7 @@ def _lines(task: WholeTask, plain: Mapping[str, Any]) -> Iterator[tuple[str, str
     yield "saved", plain["updated_at"][:19].replace("T", " ")
 
 
-def _step_lines(task: WholeTask) -> Iterator[tuple[str, str]]:
+def _step_lines(task: TaskView) -> Iterator[tuple[str, str]]:
     match task.definition.step:
         case DockerStep() as step:
             switches = [("" if step.push else ", not pushed"), (", no cache" if step.no_cache else "")]
@@ -159,7 +105,7 @@ def _values(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         yield "value", f"{key}={printable(value)}"
 
 
-def _trigger_lines(task: WholeTask) -> Iterator[tuple[str, str]]:
+def _trigger_lines(task: TaskView) -> Iterator[tuple[str, str]]:
     base, source = task.base_images, task.source
     if not base.enabled:
         yield "base images", "off: a base that moves starts no run"
@@ -176,9 +122,9 @@ def _trigger_lines(task: WholeTask) -> Iterator[tuple[str, str]]:
         yield "source", f"{' and '.join(kinds)} on {source.branch or 'the default branch'} ({_NOT_YET})"
 
 
-def _print_table(tasks: Sequence[WholeTask]) -> None:
+def _print_table(tasks: Sequence[TaskView]) -> None:
     """The source has a column where the terminal is wide enough, else a line of its own."""
-    rows = [(task, _source(task), kinds_of_triggers(task) or "-") for task in tasks]
+    rows = [(task, _source(task), task.triggers or "-") for task in tasks]
     status = {task.name: "Enabled" if task.enabled else "Disabled" for task, _, _ in rows}
     table = [
         (task.name, str(task.definition.platform), status[task.name], source, triggers)
@@ -195,7 +141,7 @@ def _print_table(tasks: Sequence[WholeTask]) -> None:
     print_rows(Row(heads[0], (heads[1], heads[2], heads[4])), shorter)
 
 
-def _source(task: WholeTask) -> str:
+def _source(task: TaskView) -> str:
     """The context without what all of its kind have."""
     text = printable(task.definition.context)
     parts = urlsplit(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC as UTC_ZONE
 from datetime import datetime, tzinfo
 from itertools import islice
@@ -10,18 +10,19 @@ from typing import Any
 
 import click
 
-from graph.clock import now, to_text
+from graph.clock import now
 from graph.errors import WrongUse
 from rebuild.next_fire import fires
 from rebuild.schedule import Schedule
-from rebuild.task import Tasks
 from rebuild.timers import UTC, Standing, Timer, Timers, check_time_zone, check_timer_name, zone_of
 from tracker.cli.changing import changing
-from tracker.cli.looking import looking
 from tracker.cli.main import Place
 from tracker.cli.option_types import switch
+from tracker.cli.seen import seen
 from tracker.cli.table import Row, print_json, print_rows
 from tracker.cli.task_options import JSON, NAME
+from tracker.remote.service import ServerAsked, server_options
+from tracker.views.tasks import TaskTimers, timers_view
 from tracker.wording import ago
 
 _TIMER = click.option("--timer-name", required=True, metavar="TIMER", help="The timer.")
@@ -103,13 +104,13 @@ def remove(place: Place, name: str, timer_name: str) -> None:
 @timer.command("list")
 @NAME
 @JSON
+@server_options
 @click.pass_obj
-def list_timers(place: Place, name: str, as_json: bool) -> None:
+def list_timers(place: Place, name: str, as_json: bool, server: ServerAsked) -> None:
     """List the timers of the task NAME."""
-    with looking(place) as look:
-        timers = Timers(look.sql).standing(Tasks(look.sql).named(name).task_id)
+    timers = seen(place, server, "timers", TaskTimers, timers_view, task=name).timers
     if as_json:
-        print_json([timer_json(one) for one in timers])
+        print_json(timers)
     elif timers:
         print_rows(
             Row("NAME", ("SCHEDULE", "TIME ZONE", "ENABLED", "NEXT (UTC)")), [_row(one) for one in timers]
@@ -140,18 +141,6 @@ def next_times(schedule: str, after: str | None, count: int, time_zone: str, as_
     print_rows(heads, [_time_row(moment, zone, at, in_utc=in_utc) for moment in upcoming])
 
 
-def timer_json(one: Standing) -> dict[str, Any]:
-    """All that may be shown of a timer."""
-    return {
-        "name": one.timer.name,
-        "schedule": str(one.timer.schedule),
-        "enabled": one.timer.enabled,
-        "time_zone": one.timer.time_zone,
-        "next_at": to_text(one.next_at) if one.next_at else None,
-        "fired_at": to_text(one.fired_at) if one.fired_at else None,
-    }
-
-
 def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
@@ -165,10 +154,14 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC_ZONE)
 
 
-def _row(one: Standing) -> Row:
-    timer, upcoming = one.timer, f"{one.next_at:%Y-%m-%d %H:%M}" if one.next_at else "-"
-    enabled = "yes" if timer.enabled else "no"
-    return Row(timer.name, (str(timer.schedule), timer.time_zone, enabled, upcoming))
+def _row(one: Mapping[str, Any]) -> Row:
+    enabled = "yes" if one["enabled"] else "no"
+    return Row(one["name"], (one["schedule"], one["time_zone"], enabled, _minute(one) or "-"))
+
+
+def _minute(one: Mapping[str, Any]) -> str:
+    """When it is due next; empty while it rests."""
+    return str(one["next_at"] or "")[:16].replace("T", " ")
 
 
 def _time_row(moment: datetime, zone: tzinfo, at: datetime, *, in_utc: bool) -> Row:

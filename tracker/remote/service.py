@@ -76,6 +76,16 @@ class ServerAsked:
         is_usual = place.state is None and "TRACKER_STATE" not in os.environ
         return _behind(state.socket) or (_behind(OF_THE_MACHINE) if is_usual else None)
 
+    def for_change(self, place: Place) -> Client | None:
+        """The service that writes: the named one, or that of this state folder if its database is not ours
+        to change."""
+        named = self.named()
+        if named is not None or self._is_here():
+            return named
+        state = find_state(place.state, find_config(place.config))
+        is_theirs = state.database.exists() and not os.access(state.database, os.W_OK)
+        return _behind(state.socket) if is_theirs else None
+
     def _is_here(self) -> bool:
         return (self.server or os.environ.get(SERVER_VARIABLE)) == HERE
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from graph.clock import from_text
 from graph.errors import TrackerError
-from rebuild.runs import Status
+from rebuild.runs import Runs, Status
 from tracker.views.look import Look
 from tracker.wording import familiar
 
@@ -116,6 +116,14 @@ def runs_of_image(sql: sqlite3.Connection, image_id: int, *, most: int) -> list[
 
 
 @dataclass(frozen=True, slots=True)
+class ShownRun:
+    """One run; `archived`: it stays, with its log, when others of its age go."""
+
+    run: RunRow
+    archived: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NewestRuns:
     """Runs, newest first."""
 
@@ -151,6 +159,11 @@ def run_view(look: Look, run: str | None = None, task: str | None = None, image:
     if not found:
         raise TrackerError(f"{what} has no run yet", hint="'tracker runs' lists the runs")
     return found[0]
+
+
+def shown_run_view(look: Look, run: str) -> ShownRun:
+    found = run_named(look.sql, run)
+    return ShownRun(found, found.run_id in Runs(look.sql).archived())
 
 
 def run_json(run: RunRow, now: datetime) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tracker.api.v1.images import change_routes, image_routes
 from tracker.api.v1.logs import log_routes
 from tracker.api.v1.runs import run_routes
 from tracker.api.v1.tasks import task_routes
-from tracker.api.v1.views import image_view_routes, run_view_routes
+from tracker.api.v1.views import image_view_routes, run_view_routes, task_view_routes
 
 PREFIX = "/api/v1"
 STREAMED = frozenset({"/contexts"})
@@ -41,6 +41,7 @@ def build_api(desk: Desk) -> FastAPI:
         check_routes(desk),
         image_view_routes(desk),
         run_view_routes(desk),
+        task_view_routes(desk),
     ):
         api.include_router(router)
     return api

@@ -21,9 +21,10 @@ from tracker.views.dependants import rdeps_view
 from tracker.views.drawing import drawing_view
 from tracker.views.images import images_view
 from tracker.views.plan import plan_view
-from tracker.views.runs import run_view, runs_view
+from tracker.views.runs import run_view, runs_view, shown_run_view
 from tracker.views.stale import stale_view
 from tracker.views.story import story_view
+from tracker.views.tasks import credentials_view, task_view, tasks_view, timers_view
 
 Top = Annotated[int, Query(ge=1, le=1000)]
 
@@ -95,10 +96,38 @@ def run_view_routes(desk: Desk) -> APIRouter:
     ) -> Any:
         return told(runs_view, task=task, status=status, image=image, top=top)
 
+    @router.get("/shown-run")
+    def shown_run(run: Name, caller: Reader) -> Any:
+        return told(shown_run_view, run=run)
+
     @router.get("/run")
     def run(
         caller: Reader, run: Name | None = None, task: Name | None = None, image: Name | None = None
     ) -> Any:
         return told(run_view, run=run, task=task, image=image)
+
+    return router
+
+
+def task_view_routes(desk: Desk) -> APIRouter:
+    """`/views/tasks`, `/views/task` and what belongs to one."""
+    router = APIRouter(prefix="/views", tags=["views"], include_in_schema=False)
+    told = _Told(desk)
+
+    @router.get("/tasks")
+    def tasks(caller: Reader) -> Any:
+        return told(tasks_view)
+
+    @router.get("/task")
+    def task(task: Name, caller: Reader) -> Any:
+        return told(task_view, task=task)
+
+    @router.get("/timers")
+    def timers(task: Name, caller: Reader) -> Any:
+        return told(timers_view, task=task)
+
+    @router.get("/credentials")
+    def credentials(task: Name, caller: Reader) -> Any:
+        return told(credentials_view, task=task)
 
     return router

@@ -1,0 +1,159 @@
+"""Tasks with all that belongs to them, as those who look at them see them. Changes nothing."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from graph.clock import to_text
+from graph.expecting import Expectations
+from rebuild.credentials import RegistryCredentials
+from rebuild.definition import Definition
+from rebuild.stored_task import StoredTasks, described, kinds_of_triggers, no_cipher
+from rebuild.task import Task, Tasks
+from rebuild.task_secrets import TaskSecrets
+from rebuild.timers import Standing, Timers
+from rebuild.triggers import BaseImageTrigger, SourceTrigger
+from tracker.views.look import Look
+from tracker.views.runs import RunRow, newest_runs
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """One task. `plain` is all that may be shown of it, as JSON has it; `triggers` names the kinds that are
+    switched on."""
+
+    plain: dict[str, Any]
+    base_images: BaseImageTrigger
+    source: SourceTrigger | None
+    triggers: str
+    last_run: RunRow | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.plain["name"])
+
+    @property
+    def enabled(self) -> bool:
+        return bool(self.plain["status"] == "Enabled")
+
+    @property
+    def definition(self) -> Definition:
+        return Definition.from_json(json.dumps(self.plain))
+
+
+@dataclass(frozen=True, slots=True)
+class SavedTasks:
+    """By name, without their runs."""
+
+    tasks: list[TaskView]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTimers:
+    """As `timer_json` has them, by name."""
+
+    timers: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCredentials:
+    """By registry: sources, never values."""
+
+    credentials: list[dict[str, Any]]
+
+
+def tasks_view(look: Look) -> SavedTasks:
+    return SavedTasks([_view(look.sql, task) for task in Tasks(look.sql).all()])
+
+
+def task_view(look: Look, task: str) -> TaskView:
+    """With its newest run. Raises `rebuild.task.UnknownTask`."""
+    newest = newest_runs(look.sql, task=task, most=1)
+    return _view(look.sql, Tasks(look.sql).named(task), newest[0] if newest else None)
+
+
+def timers_view(look: Look, task: str) -> TaskTimers:
+    task_id = Tasks(look.sql).named(task).task_id
+    return TaskTimers([timer_json(one) for one in Timers(look.sql).standing(task_id)])
+
+
+def credentials_view(look: Look, task: str) -> TaskCredentials:
+    kept = RegistryCredentials(look.sql, no_cipher).list(Tasks(look.sql).named(task).task_id)
+    return TaskCredentials(
+        [
+            {
+                "registry": one.registry,
+                "username": one.username,
+                "password": one.password,
+                "updated_at": to_text(one.updated_at),
+            }
+            for one in kept
+        ]
+    )
+
+
+def task_json(connection: sqlite3.Connection, task: Task) -> dict[str, Any]:
+    """All that may be shown of a task."""
+    credentials = RegistryCredentials(connection, no_cipher).list(task.task_id)
+    secrets = TaskSecrets(connection, no_cipher).list(task.task_id)
+    created_at, updated_at = Tasks(connection).times(task.task_id)
+    return {
+        **described(
+            StoredTasks.of_reader(connection).whole(task),
+            [(one.use, one.name, one.source) for one in secrets],
+            [
+                {"registry": one.registry, "username": one.username, "password": one.password}
+                for one in credentials
+            ],
+        ),
+        "timers": [timer_json(one) for one in Timers(connection).standing(task.task_id)],
+        "bases": [*_recorded(connection, task.task_id), *_expected(connection, task.task_id)],
+        "created_at": to_text(created_at),
+        "updated_at": to_text(updated_at),
+    }
+
+
+def timer_json(one: Standing) -> dict[str, Any]:
+    """All that may be shown of a timer."""
+    return {
+        "name": one.timer.name,
+        "schedule": str(one.timer.schedule),
+        "enabled": one.timer.enabled,
+        "time_zone": one.timer.time_zone,
+        "next_at": to_text(one.next_at) if one.next_at else None,
+        "fired_at": to_text(one.fired_at) if one.fired_at else None,
+    }
+
+
+def _view(connection: sqlite3.Connection, task: Task, last_run: RunRow | None = None) -> TaskView:
+    whole = StoredTasks.of_reader(connection).whole(task)
+    plain = task_json(connection, task)
+    return TaskView(plain, whole.base_images, whole.source, kinds_of_triggers(whole), last_run)
+
+
+def _recorded(connection: sqlite3.Connection, task_id: int) -> Iterator[dict[str, Any]]:
+    rows = connection.execute(
+        "SELECT b.name, min(e.role = 'buildtime'), e.via, e.line FROM images i"
+        " JOIN edges e ON e.image_id = i.id JOIN images b ON b.id = e.base_id"
+        " WHERE i.task_id = ? GROUP BY b.id ORDER BY b.name",
+        (task_id,),
+    )
+    for name, is_buildtime, via, line in rows:
+        role = "buildtime" if is_buildtime else "runtime"
+        yield {"reference": name, "role": role, "via": via, "step": "", "line": line, "expected": False}
+
+
+def _expected(connection: sqlite3.Connection, task_id: int) -> Iterator[dict[str, Any]]:
+    for base in Expectations(connection).of_task(task_id):
+        yield {
+            "reference": str(base.reference),
+            "role": str(base.role),
+            "via": str(base.via),
+            "step": base.place,
+            "line": base.line,
+            "expected": True,
+        }
