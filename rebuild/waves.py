@@ -17,6 +17,7 @@ from rebuild.runs import Cause, Run, Runs
 from rebuild.source_requests import Request, Requests, at_revision
 from rebuild.task import Tasks
 from rebuild.triggers import Triggers
+from rebuild.update_notice import tell_endpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _add_runs(
     tails_s = {step.task_id: step.tail_s for step in planned.steps}
     waves = _waves_for(runs, chosen, planned, now)
     reasons: dict[tuple[BaseMoved, ...], list[dict[str, Any]]] = {}  # images on one base share theirs
-    added = []
+    added, told = [], []
     for task_id, asking in chosen.items():
         evidence = tuple(moved for decision in asking for moved in decision.evidence)
         if evidence not in reasons:
@@ -108,8 +109,10 @@ def _add_runs(
                 priority=tails_s.get(task_id, 0.0),
             )
         )
+        told.append((added[-1], reasons[evidence]))
         if task_id in requested:
             requests.remove(requested[task_id])
+    tell_endpoints(connection, told, now)
     return added
 
 

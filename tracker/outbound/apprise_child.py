@@ -1,0 +1,44 @@
+"""Sends one message by apprise, in a process of its own: a service that hangs, or answers without end, ends here.
+
+Reads JSON from standard input and writes JSON to standard output: the address is on no command line.
+Imports nothing of tracker.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+
+MEMORY_MOST = 1 << 30
+
+
+def main() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MOST, MEMORY_MOST))
+    asked = json.load(sys.stdin)
+    import apprise
+
+    asset = apprise.AppriseAsset(
+        app_id="tracker",
+        app_desc="tracker",
+        http_redirects=False,
+        storage_mode="memory",
+        service_timeout=asked["timeout_s"],
+    )
+    service = apprise.Apprise.instantiate(asked["address"], asset=asset)
+    if service is None:
+        json.dump({"known": False}, sys.stdout)
+        return
+    notifier = apprise.Apprise(asset=asset)
+    notifier.add(service)
+    with apprise.LogCapture(level=apprise.logging.WARNING, fmt="%(message)s") as said:
+        is_sent = bool(
+            notifier.notify(
+                title=asked["subject"], body=asked["body"], notify_type=asked["mood"], body_format="text"
+            )
+        )
+    json.dump({"known": True, "is_sent": is_sent, "said": said.getvalue()[:4096]}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

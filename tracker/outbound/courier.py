@@ -1,0 +1,162 @@
+"""Works off the outbox: every receiver by itself, each message until it is taken or given up. Writes none of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import sqlite3
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from graph.database import immediate
+from graph.errors import StoreBusy
+from rebuild.outbox import Lane, Message, Outbox
+from tracker.metrics import MessageResult, Metrics
+from tracker.outbound.announce import Announcer
+from tracker.outbound.delivery import Delivered, Delivery, NotDelivered, Persistence
+from tracker.outbound.ended import Unannounced
+from tracker.pulse import unheard
+
+TICK_S = 1.0
+LANES_MOST = 8  # receivers that are sent to at the same time
+_BUSY_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Courier:
+    """Owns what goes out of this process."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        announcer: Announcer,
+        send: Callable[[Message], Awaitable[Delivery]],
+        metrics: Metrics,
+        now: Callable[[], datetime],
+        *,
+        persistence: Persistence | None = None,
+        chance: Callable[[], float] = random.random,
+        beat: Callable[[], None] = unheard,
+        tick_s: float = TICK_S,
+        lanes_most: int = LANES_MOST,
+    ) -> None:
+        self._sql = connection
+        self._outbox = Outbox(connection)
+        self._announcer = announcer
+        self._send = send
+        self._metrics = metrics
+        self._now = now
+        self._persistence = persistence or Persistence()
+        self._chance = chance
+        self._beat = beat
+        self._tick_s = tick_s
+        self._lanes_most = lanes_most
+        self._under_way: dict[Lane, asyncio.Task[None]] = {}
+        self._rests_until: dict[Lane, datetime] = {}
+        self._changed = asyncio.Event()
+
+    async def work(self) -> None:
+        """Announce, send, wait; until cancelled. What is being sent then is sent again by the next service."""
+        try:
+            while True:
+                self._beat()
+                self._changed.clear()
+                try:
+                    self._announce()
+                    self._start_due()
+                except StoreBusy as error:
+                    log.warning("cannot look for messages now", error=error.message)
+                # Not wait_for: until 3.12 it loses a cancellation that comes together with the event.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._tick_s):
+                        await self._changed.wait()
+        finally:
+            under_way = [*self._under_way.values()]
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    def _announce(self) -> None:
+        if Unannounced(self._sql).is_empty():
+            return
+        with immediate(self._sql):
+            self._announcer.announce(self._sql, self._now())
+        self._changed.set()  # there may be more
+
+    def _start_due(self) -> None:
+        at = self._now()
+        for message in self._outbox.next_of_each_lane(at):
+            lane = message.lane
+            if len(self._under_way) >= self._lanes_most:
+                return
+            if lane in self._under_way or self._rests_until.get(lane, at) > at:
+                continue
+            task = asyncio.create_task(self._deliver(message), name=f"message {message.delivery}")
+            self._under_way[lane] = task
+            task.add_done_callback(lambda task, lane=lane: self._ended(lane, task))
+
+    def _ended(self, lane: Lane, task: asyncio.Task[None]) -> None:
+        del self._under_way[lane]
+        self._changed.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # A defect of ours: the message stays, and must not be tried in a circle.
+            self._rests_until[lane] = self._now() + timedelta(seconds=self._persistence.most_s)
+            log.error("message could not be dealt with", channel=lane.receiver, exc_info=error)
+
+    async def _deliver(self, message: Message) -> None:
+        delivery = await self._send(message)
+        while True:
+            try:
+                with immediate(self._sql):
+                    self._settle(message, delivery)
+                return
+            except StoreBusy as error:
+                log.warning("cannot note what came of a message", error=error.message)
+                await asyncio.sleep(_BUSY_S)
+
+    def _settle(self, message: Message, delivery: Delivery) -> None:
+        """Write down what came of it, and tell."""
+        match delivery:
+            case Delivered(answer=answer):
+                self._outbox.remove(message)
+                self._rests_until.pop(message.lane, None)
+                self._tell(message, MessageResult.DELIVERED, answer=answer)
+            case NotDelivered():
+                self._settle_failure(message, delivery)
+
+    def _settle_failure(self, message: Message, failed: NotDelivered) -> None:
+        at = self._now()
+        delay_s = self._persistence.delay_s(message.tries + 1, self._chance(), failed.retry_after_s)
+        due_at = at + timedelta(seconds=delay_s)
+        if failed.is_final or self._persistence.is_over(message, due_at):
+            self._outbox.remove(message)
+            self._tell(message, MessageResult.GIVEN_UP, error=failed.why, hint=failed.hint)
+            return
+        self._outbox.put_off(message, due_at, failed.why)
+        self._rests_until[message.lane] = at + timedelta(seconds=self._persistence.rest_s(failed, delay_s))
+        self._tell(
+            message, MessageResult.FAILED, error=failed.why, hint=failed.hint, next_try_s=round(delay_s, 1)
+        )
+
+    def _tell(self, message: Message, result: MessageResult, **more: object) -> None:
+        kind = message.lane.kind
+        self._metrics.messages.labels(kind, result).inc()
+        tell = {
+            MessageResult.DELIVERED: log.info,
+            MessageResult.FAILED: log.warning,
+            MessageResult.GIVEN_UP: log.error,
+        }[result]
+        told = {name: value for name, value in more.items() if value is not None}
+        tell(
+            f"message {result}",
+            channel=message.lane.receiver,
+            by=str(kind),
+            delivery=message.delivery,
+            about=message.body.get("type", "update"),
+            tries=message.tries + 1,
+            **told,
+        )

@@ -1,0 +1,57 @@
+"""What the endpoint of a base-image trigger is sent: the update, the token of the task, or both. Sends nothing."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass, field
+
+from graph.errors import TrackerError
+from rebuild.kept_source import FindCipher
+from rebuild.outbox import Message
+from rebuild.secret import Secret
+from rebuild.secret_source import Opaque
+from rebuild.task_secrets import SecretUse, TaskSecrets
+from rebuild.triggers import Payload, Triggers
+from tracker.outbound.delivery import NotDelivered
+
+
+@dataclass(frozen=True, slots=True)
+class AskedPost:
+    """One request to one endpoint."""
+
+    endpoint: str
+    body: bytes = field(repr=False)
+    content_type: str
+    hidden: tuple[Secret, ...] = field(default=(), repr=False)
+
+
+class UpdateTriggers:
+    """Reads endpoints and tokens as they are now: neither lies in the queue."""
+
+    def __init__(self, connection: sqlite3.Connection, cipher: FindCipher) -> None:
+        self._triggers = Triggers(connection)
+        self._secrets = TaskSecrets(connection, cipher)
+
+    def asked_by(self, message: Message) -> AskedPost | NotDelivered | None:
+        """None where the task has no endpoint any more, or another server's."""
+        if message.task_id is None:
+            return None
+        trigger = self._triggers.base_image(message.task_id)
+        if trigger.endpoint is None:
+            return None
+        try:
+            token = self._token(message.task_id)
+        except TrackerError as error:
+            return NotDelivered(error.message, error.hint)
+        hidden = (token,) if token else ()
+        if trigger.payload is Payload.TOKEN:
+            body = token.reveal().encode() if token else b""
+            return AskedPost(trigger.endpoint, body, "text/plain; charset=utf-8", hidden)
+        told = {"id": message.delivery, **message.body, "updateTriggerToken": token and token.reveal()}
+        body = json.dumps(told, ensure_ascii=False).encode()
+        return AskedPost(trigger.endpoint, body, "application/json", hidden)
+
+    def _token(self, task_id: int) -> Secret | None:
+        source = self._secrets.sources(task_id, SecretUse.UPDATE).get("")
+        return source.value if isinstance(source, Opaque) else None

@@ -1,0 +1,143 @@
+"""A document in words for people: a subject and a body. Adds nothing that is not in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from tracker.wording import counted, familiar, listed, printable, short_digest
+from tracker.written_settings import duration_text
+
+_LINES_MOST = 25
+_ERROR_MOST = 500
+_SUBJECT_MOST = 150
+
+
+class Mood(StrEnum):
+    """How apprise colours a message; the values are its own."""
+
+    GOOD = "success"
+    BAD = "failure"
+    PLAIN = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    subject: str
+    body: str
+    mood: Mood
+
+
+def words_of(document: Mapping[str, Any]) -> Words:
+    told = document["data"]
+    match document["type"]:
+        case "test":
+            return Words(
+                "tracker: test",
+                f"This is a test of the channel {told['channel']}: messages arrive.",
+                Mood.PLAIN,
+            )
+        case "wave.finished" if len(told["runs"]) > 1:
+            return _of_wave(told)
+        case "wave.finished":
+            return _of_run(told["runs"][0])
+        case _:
+            return _of_run(told["run"])
+
+
+def _of_run(run: Mapping[str, Any]) -> Words:
+    subject = f"tracker: {_name(run)} {_went(run)}"
+    body = "\n".join(line for line in _lines_of_run(run) if line)
+    return Words(_short(subject, _SUBJECT_MOST), body, _mood(run))
+
+
+def _lines_of_run(run: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{_name(run)} {_went(run)} after {_took(run)}."
+    yield f"Why it ran: {why(run)}"
+    yield _error(run)
+    yield f"What to do: {printable(run['hint'])}" if run["hint"] else ""
+    pushed = [
+        f"{familiar(output['reference'])}@{short_digest(output['digest'])}" for output in run["outputs"]
+    ]
+    yield f"Made: {listed(pushed)}" if pushed else ""
+    yield f"Log of run {run['run_id']}: {run['log_url'] or 'tracker logs ' + run['run_id']}"
+
+
+def _of_wave(told: Mapping[str, Any]) -> Words:
+    wave, runs = told["wave"], told["runs"]
+    count = wave["tasks_succeeded"]
+    done = f"{counted(count, 'task')} rebuilt" if count else "nothing rebuilt"
+    failed = f", {wave['tasks_failed']} failed" if wave["tasks_failed"] else ""
+    lines = [f"{done}{failed}, in {_span(wave['duration_s'])}.", *_reasons_of(runs), ""]
+    lines += [_line_of_wave(run) for run in runs[:_LINES_MOST]]
+    more = len(runs) - _LINES_MOST + told["runs_left_out"]
+    lines += [f"… and {more} more"] if more > 0 else []
+    return Words(f"tracker: {done}{failed}", "\n".join(lines), Mood.BAD if failed else Mood.GOOD)
+
+
+def _line_of_wave(run: Mapping[str, Any]) -> str:
+    line = f"- {_name(run)} {_went(run)} after {_took(run)}"
+    if run["outcome"] != "failed":
+        return line
+    return f"{line}. {_error(run)} Log: {run['log_url'] or 'tracker logs ' + run['run_id']}"
+
+
+def _reasons_of(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The bases that moved, each once; not those that the wave itself has made."""
+    made = {output["reference"] for run in runs for output in run["outputs"]}
+    moved = dict.fromkeys(
+        _moved(told) for run in runs for told in run["reason"] if told.get("base") not in {None, *made}
+    )
+    return [f"Because {listed([*moved])}."] if moved else []
+
+
+def why(run: Mapping[str, Any]) -> str:
+    """Why a run exists, for a person."""
+    parts = [part for part in map(_because, run["reason"]) if part]
+    return listed([*dict.fromkeys(parts)]) if parts else f"cause {run['cause']}"
+
+
+def _because(told: Mapping[str, Any]) -> str:
+    if "base" in told:
+        return _moved(told)
+    if "timer" in told:
+        return f"timer {printable(told['timer'])} was due at {told['due_at']}"
+    if "commit" in told:
+        return f"commit {printable(str(told['commit']))[:12]} of {printable(str(told.get('subject', '')))}"
+    return ""
+
+
+def _moved(told: Mapping[str, Any]) -> str:
+    platform = f" ({told['platform']})" if told.get("platform") else ""
+    change = f"{short_digest(told['from'])} → {short_digest(told['to'])}"
+    return f"{familiar(told['base'])}{platform} moved, {change}"
+
+
+def _name(run: Mapping[str, Any]) -> str:
+    return str(run["task"] or f"run {run['run_id']}")
+
+
+def _went(run: Mapping[str, Any]) -> str:
+    return {"recovered": "works again"}.get(run["outcome"], str(run["outcome"]))
+
+
+def _mood(run: Mapping[str, Any]) -> Mood:
+    return Mood.BAD if run["outcome"] == "failed" else Mood.GOOD
+
+
+def _error(run: Mapping[str, Any]) -> str:
+    return f"{run['status']}: {_short(printable(run['error']), _ERROR_MOST)}" if run["error"] else ""
+
+
+def _took(run: Mapping[str, Any]) -> str:
+    return _span(run["duration_s"])
+
+
+def _span(seconds: float | None) -> str:
+    return duration_text(round(seconds) if seconds >= 1 else round(seconds, 1)) if seconds else "0s"
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
