@@ -20,7 +20,7 @@ from rebuild.secret_source import Source
 from rebuild.task import Task, Tasks
 from rebuild.task_secrets import SecretUse, TaskSecrets
 from rebuild.timers import Timer, Timers
-from rebuild.triggers import BaseImageTrigger, SourceTrigger, Triggers
+from rebuild.triggers import BaseImageTrigger, SourceFilters, SourceTrigger, Triggers
 
 Secrets = Mapping[SecretUse, Mapping[str, Source]]  # the uses that are said; each as a whole
 
@@ -128,6 +128,7 @@ def described(
             "commit": source.commits,
             "pull_request": source.pull_requests,
             "branch": source.branch,
+            **_filters_plain(source.filters),
         },
         "timers": [
             {
@@ -141,6 +142,14 @@ def described(
         "secrets": [{"use": str(use), "name": name, "source": told} for use, name, told in sorted(secrets)],
         "credentials": list(credentials),
     }
+
+
+def _filters_plain(filters: SourceFilters) -> dict[str, Any]:
+    """Those that are set."""
+    patterns = (("branches", filters.branches), ("tags", filters.tags), ("paths", filters.paths),
+                ("targets", filters.targets))  # fmt: skip
+    told: dict[str, Any] = {name: list(of_it) for name, of_it in patterns if of_it}
+    return {**told, "forks": True} if filters.forks else told
 
 
 def kinds_of_triggers(task: WholeTask) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from graph.errors import WrongUse
+from rebuild.source_match import check_filters
 from rebuild.task_edit import repository_of
 from rebuild.triggers import (
     BaseImageTrigger,
     Bases,
     Payload,
+    SourceFilters,
     SourceTrigger,
     check_base_image,
     check_trigger_name,
@@ -29,11 +32,21 @@ class BaseImageAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceAsked:
-    """What is said of the source trigger; None: nothing."""
+    """What is said of the source trigger; None: nothing. Of patterns all are said together."""
 
     name: str | None = None
     commits: bool | None = None
     pull_requests: bool | None = None
+    branches: Sequence[str] | None = None
+    tags: Sequence[str] | None = None
+    paths: Sequence[str] | None = None
+    targets: Sequence[str] | None = None
+    forks: bool | None = None
+
+    @property
+    def wants_any(self) -> bool:
+        """Whether something is to be heard by it."""
+        return bool(self.commits or self.pull_requests or self.tags)
 
 
 def base_image_trigger(asked: BaseImageAsked, old: BaseImageTrigger) -> BaseImageTrigger:
@@ -56,7 +69,7 @@ def source_trigger(context: str, asked: SourceAsked, old: SourceTrigger | None) 
     """
     repository = repository_of(context)
     if repository is None:
-        if asked.commits or asked.pull_requests:
+        if asked.wants_any:
             raise WrongUse(
                 f"context {context!r} is no git repository, so it has no commits and no pull requests",
                 hint="leave the source trigger out, or name a repository",
@@ -69,8 +82,26 @@ def source_trigger(context: str, asked: SourceAsked, old: SourceTrigger | None) 
         commits=before.commits if asked.commits is None else asked.commits,
         pull_requests=before.pull_requests if asked.pull_requests is None else asked.pull_requests,
         branch=repository.ref,
+        filters=_filters(asked, before.filters),
     )
-    return new if new.commits or new.pull_requests else None
+    return new if new.commits or new.pull_requests or new.filters.tags else None
+
+
+def _filters(asked: SourceAsked, old: SourceFilters) -> SourceFilters:
+    """An empty pattern clears what was there."""
+
+    def patterns(said: Sequence[str] | None, kept: tuple[str, ...]) -> tuple[str, ...]:
+        return kept if said is None else tuple(dict.fromkeys(filter(None, said)))
+
+    return check_filters(
+        SourceFilters(
+            branches=patterns(asked.branches, old.branches),
+            tags=patterns(asked.tags, old.tags),
+            paths=patterns(asked.paths, old.paths),
+            targets=patterns(asked.targets, old.targets),
+            forks=old.forks if asked.forks is None else asked.forks,
+        )
+    )
 
 
 def changed_source_trigger(
@@ -78,7 +109,7 @@ def changed_source_trigger(
 ) -> SourceTrigger | None:
     """As `source_trigger`, for a task that is there: one whose trigger was taken away gets none by itself."""
     if old is None and repository_of(old_context) is not None:
-        if not asked.commits and not asked.pull_requests:
+        if not asked.wants_any:
             return None
         old = SourceTrigger(commits=False)
     return source_trigger(context, asked, old)

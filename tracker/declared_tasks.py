@@ -47,6 +47,8 @@ _KEYS = (
     "source_trigger", "secret_args", "secret_values", "git_access_token", "context_query",
     "credentials",
 )  # fmt: skip
+_PATTERNS = ("branches", "tags", "paths", "targets")
+_SOURCE_KEYS = ("name", "commit", "pull_request", "forks", *_PATTERNS)
 _Member = TypeVar("_Member", bound=StrEnum)
 _Done = TypeVar("_Done")
 
@@ -238,11 +240,20 @@ class _Reading:
         return base_image_trigger(asked, BaseImageTrigger())
 
     def _source(self) -> SourceAsked:
-        given = self._section("source_trigger", ("name", "commit", "pull_request"))
+        section = self.fields.section("source_trigger")
+        if section is None:
+            return SourceAsked()
+        section.refuse_keys_but(_SOURCE_KEYS)
+        given = {
+            key: section.text(key) for key in ("name", "commit", "pull_request", "forks") if section.has(key)
+        }
+        patterns = {key: section.texts(key) for key in _PATTERNS if section.has(key)}
         return SourceAsked(
             name=given.get("name"),
             commits=_switch(given, "commit"),
             pull_requests=_switch(given, "pull_request"),
+            forks=_switch(given, "forks"),
+            **patterns,
         )
 
     def _section(self, key: str, known: Iterable[str]) -> dict[str, str]:

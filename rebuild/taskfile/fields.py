@@ -142,6 +142,16 @@ class Fields:
             else:
                 self._problems.fault(node.line, f"{what} is {_kind(node)}, not a map of properties")
 
+    def section(self, key: str) -> Fields | None:
+        """A map of properties of its own; None where it is absent."""
+        entry = self._by_key.get(key)
+        if entry is None or _is_null(entry.value):
+            return None
+        if not isinstance(entry.value, Mapping):
+            self.fault(key, f"{key} of {self.what} is {_kind(entry.value)}, not a map")
+            return None
+        return Fields(entry.value, key, self._problems)
+
     def map_of_texts(self, key: str) -> dict[str, Written]:
         """A map whose values are texts; empty where it is absent."""
         entry = self._by_key.get(key)

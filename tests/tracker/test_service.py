@@ -300,6 +300,7 @@ class TestProbes:
         hand.at_s += 3600
         pulse.beat(Part.REBUILDER)
         pulse.beat(Part.RECEIVER)
+        pulse.beat(Part.HOOK_RECEIVER)
         pulse.beat(Part.TIMERS)
 
         def health() -> Mapping[str, Any]:

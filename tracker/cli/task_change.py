@@ -178,4 +178,6 @@ def _source(typed: Mapping[str, Any]) -> SourceAsked:
         name=typed["source_trigger_name"],
         commits=typed["commit_trigger_enabled"],
         pull_requests=typed["pull_request_trigger_enabled"],
+        **{name: typed[name] or None for name in ("branches", "tags", "paths", "targets")},
+        forks=typed["trigger_forks"],
     )

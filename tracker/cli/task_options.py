@@ -89,9 +89,25 @@ _TRIGGERS = (
         "--update-trigger-payload-type", type=click.Choice(["Default", "Token"], case_sensitive=False),
         metavar="Default|Token", help="Kept as well.",
     ),
-    switch("--commit-trigger-enabled", "Kept; no commit is heard of yet."),
-    switch("--pull-request-trigger-enabled", "Kept; none is heard of yet."),
+    switch("--commit-trigger-enabled", "It runs when the branch of a git context moves. Default: true."),
+    switch("--pull-request-trigger-enabled", "It tries pull requests out, and pushes nothing then."),
     click.option("--source-trigger-name", metavar="NAME", help="A name for the commits' trigger."),
+    click.option(
+        "--trigger-branch", "branches", multiple=True, metavar="GLOB",
+        help="Branches that count instead of the context's own: 'release/*'. '' clears; !GLOB leaves out.",
+    ),
+    click.option(
+        "--trigger-tag", "tags", multiple=True, metavar="GLOB", help="Tags that count: 'v*'. Default: none."
+    ),
+    click.option(
+        "--trigger-path", "paths", multiple=True, metavar="GLOB",
+        help="It runs only for changes of these: app/, '**/*.go', '!docs/'.",
+    ),
+    click.option(
+        "--trigger-target", "targets", multiple=True, metavar="GLOB",
+        help="Pull requests count that go into these branches. Default: the branches above.",
+    ),
+    switch("--trigger-forks", "Pull requests from forks count, too: without any credential or secret."),
 )  # fmt: skip
 
 
