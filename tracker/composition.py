@@ -27,6 +27,11 @@ from tracker.hook_receiver import HookReceiver
 from tracker.hooks.sender import HookSender
 from tracker.intake import Intake
 from tracker.metrics import Metrics
+from tracker.outbound.announce import Announcer
+from tracker.outbound.channel import channels_of
+from tracker.outbound.courier import Courier
+from tracker.outbound.dispatch import Dispatch
+from tracker.outbound.update_trigger import UpdateTriggers
 from tracker.poller import Poller
 from tracker.pulse import Part, Pulse
 from tracker.rebuilder import Rebuilder, Rules
@@ -75,6 +80,7 @@ class Composition:
             Part.RECEIVER: self.receiver.work,
             Part.HOOK_RECEIVER: self.hook_receiver.work,
             Part.TIMERS: self.timers.work,
+            Part.COURIER: self.courier.work,
         }
 
     @cached_property
@@ -135,6 +141,19 @@ class Composition:
             now,
             scheduler=self.jobs,
             beat=self._beat(Part.TIMERS),
+        )
+
+    @cached_property
+    def courier(self) -> Courier:
+        channels = channels_of(self._settings.notify)
+        updates = UpdateTriggers(self._sql, self._workshop.cipher)
+        return Courier(
+            self._sql,
+            Announcer(channels, self._settings.serve.public_url),
+            Dispatch(channels, now, updates).send,
+            self._metrics,
+            now,
+            beat=self._beat(Part.COURIER),
         )
 
     @cached_property

@@ -18,6 +18,7 @@ from prometheus_client import (
 
 from graph.store import Source
 from rebuild.due_timers import Effect
+from rebuild.outbox import Kind
 from rebuild.runs import Cause, Status
 from tracker import __version__
 from tracker.registry import RequestSeen
@@ -66,6 +67,25 @@ class CheckResult(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
+class PollResult(StrEnum):
+    """What came of asking a repository for its refs."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    REFUSED = "refused"
+    RATE_LIMITED = "rate-limited"
+    UNAVAILABLE = "unavailable"
+
+
+class StatusResult(StrEnum):
+    """What came of telling a forge the state of a commit."""
+
+    TOLD = "told"
+    PUT_OFF = "put-off"
+    REFUSED = "refused"
+    GIVEN_UP = "given-up"
+
+
 class EventResult(StrEnum):
     """What came of a push event, or of a body that should have held some."""
 
@@ -81,6 +101,14 @@ class EventResult(StrEnum):
     NOT_STORED = "not-stored"  # another process held the database; the sender tries again
 
 
+class MessageResult(StrEnum):
+    """What came of sending a message once."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"  # it is tried again
+    GIVEN_UP = "given-up"
+
+
 @dataclass(frozen=True, slots=True)
 class StateRead:
     """What the database and the registry client knew at one moment; all times in seconds."""
@@ -94,6 +122,8 @@ class StateRead:
     running: int = 0
     letters: int = 0  # events that are stored and not dealt with
     overdue_s: float = 0.0  # how late the reference is that should have been asked about first
+    messages: int = 0  # to others, that wait to go out
+    messages_oldest_s: float = 0.0
     budgets: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)  # pulls left, and of how many
 
 
@@ -118,12 +148,14 @@ class Metrics:
     def __init__(self, registries_most: int = REGISTRIES_MOST) -> None:
         self.registry = CollectorRegistry()
         self._registry_names = Named(registries_most)
+        self._host_names = Named(registries_most)
         # A second series for each counter would say when it began; process_start_time_seconds does.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         ProcessCollector(registry=self.registry)
         self._gauge("tracker_build_info", "Version of tracker.", "version").labels(__version__).set(1)
         self._count_registries()
         self._count_work()
+        self._count_repositories()
         self._show_state()
         self._begin_at_zero()
 
@@ -163,6 +195,29 @@ class Metrics:
         self.timers = self._counter(
             "tracker_timers_due_total", "Timers that were due, by what came of them.", "effect"
         )
+        self.messages = self._counter(
+            "tracker_messages_total",
+            "Tries to send messages to others, by what came of them.",
+            "by",
+            "result",
+        )
+
+    def _count_repositories(self) -> None:
+        self.repository_polls = self._counter(
+            "tracker_repository_polls_total",
+            "Repositories asked for their refs, by outcome.",
+            "host",
+            "result",
+        )
+        self.source_events_missed = self._counter(
+            "tracker_source_events_missed_total",
+            "Changes of repositories that their webhooks should have told and only asking has found.",
+        )
+        self.commit_statuses = self._counter(
+            "tracker_commit_statuses_total", "States of commits that forges were told, by outcome.", "result"
+        )
+        for result in StatusResult:
+            self.commit_statuses.labels(result)
 
     def _show_state(self) -> None:
         gauge = self._gauge
@@ -177,6 +232,10 @@ class Metrics:
         self._queued_oldest = gauge("tracker_queue_oldest_seconds", "How long the oldest of them has waited.")
         self._running = gauge("tracker_runs_running", "Runs that are being carried out.")
         self._letters = gauge("tracker_inbox_events", "Stored bodies of events that wait to be dealt with.")
+        self._messages = gauge("tracker_outbox_messages", "Messages to others that wait to go out.")
+        self._messages_oldest = gauge(
+            "tracker_outbox_oldest_seconds", "How long the oldest of them has waited."
+        )
         self._budget = gauge(
             "tracker_registry_budget_remaining", "Pulls that a registry says are left.", "registry"
         )
@@ -194,6 +253,9 @@ class Metrics:
             self.changes.labels(source)
         for effect in Effect:
             self.timers.labels(effect)
+        for kind in Kind:
+            for message_result in MessageResult:
+                self.messages.labels(kind, message_result)
 
     def expect_events_of(self, source: str) -> None:
         """Begin at zero for this sender too."""
@@ -206,6 +268,12 @@ class Metrics:
         for each in CheckResult:
             self.checks.labels(name, each).inc(each is result)
         self.check_duration.labels(name).observe(duration_s)
+
+    def repository_polled(self, host: str, result: PollResult) -> None:
+        """One repository was asked for its refs."""
+        name = self._host_names(host or "local")
+        for each in PollResult:
+            self.repository_polls.labels(name, each).inc(each is result)
 
     def requested(self, seen: RequestSeen) -> None:
         """One HTTP request was sent, and answered or not."""
@@ -227,6 +295,8 @@ class Metrics:
             (self._queued_oldest, state.queued_oldest_s),
             (self._running, state.running),
             (self._letters, state.letters),
+            (self._messages, state.messages),
+            (self._messages_oldest, state.messages_oldest_s),
         ):
             gauge.set(value)
         for registry, (left, limit) in state.budgets.items():

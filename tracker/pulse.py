@@ -17,6 +17,7 @@ class Part(StrEnum):
     RECEIVER = "receiver"
     HOOK_RECEIVER = "hook receiver"
     TIMERS = "timers"
+    COURIER = "courier"
 
 
 # Rebuilder and timers look around every second. The others may wait for one answer of a registry, which has
@@ -27,6 +28,7 @@ SILENT_MOST_S: Mapping[Part, float] = {
     Part.RECEIVER: 600.0,
     Part.HOOK_RECEIVER: 600.0,
     Part.TIMERS: 60.0,
+    Part.COURIER: 60.0,
 }
 
 

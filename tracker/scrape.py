@@ -11,6 +11,7 @@ from datetime import datetime
 
 from graph.freshness import read_freshness
 from graph.store import GraphStore
+from rebuild.outbox import Outbox
 from rebuild.runs import Runs
 from tracker.inbox import Box, Inbox
 from tracker.metrics import Metrics, StateRead
@@ -25,6 +26,7 @@ def read_state(connection: sqlite3.Connection, now: datetime, budgets: Mapping[s
     freshness = read_freshness(connection, now)
     queue = Runs(connection).queue()
     due_at = GraphStore(connection).next_due()
+    messages = Outbox(connection).waiting()
     return StateRead(
         watched=freshness.watched,
         tracked=freshness.tracked,
@@ -35,6 +37,8 @@ def read_state(connection: sqlite3.Connection, now: datetime, budgets: Mapping[s
         running=queue.claimed,
         letters=sum(Inbox(connection, box).count() for box in Box),
         overdue_s=_age_s(due_at, now),
+        messages=messages.count,
+        messages_oldest_s=_age_s(messages.oldest_at, now),
         budgets={
             registry: (left.pulls_left, left.pulls_limit)
             for registry, left in budgets.items()

@@ -1,4 +1,4 @@
-"""Sends one message by apprise, in a process of its own: a service that hangs, or answers without end, ends here.
+"""Sends one message by apprise, in a process of its own, so that what hangs or has no end, ends with it.
 
 Reads JSON from standard input and writes JSON to standard output: the address is on no command line.
 Imports nothing of tracker.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import resource
 import sys
+from typing import Any
 
 MEMORY_MOST = 1 << 30
 
@@ -31,7 +32,8 @@ def main() -> None:
         return
     notifier = apprise.Apprise(asset=asset)
     notifier.add(service)
-    with apprise.LogCapture(level=apprise.logging.WARNING, fmt="%(message)s") as said:
+    capture: Any = apprise.LogCapture  # its types are its only gap
+    with capture(level=apprise.logging.WARNING, fmt="%(message)s") as said:
         is_sent = bool(
             notifier.notify(
                 title=asked["subject"], body=asked["body"], notify_type=asked["mood"], body_format="text"

@@ -1,4 +1,4 @@
-"""Works off the outbox: every receiver by itself, each message until it is taken or given up. Writes none of them."""
+"""Works off the outbox: every receiver by itself, each message until it is taken or given up. Words none."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import random
 import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -60,7 +61,7 @@ class Courier:
         self._changed = asyncio.Event()
 
     async def work(self) -> None:
-        """Announce, send, wait; until cancelled. What is being sent then is sent again by the next service."""
+        """Announce, send, wait; until cancelled. What is being sent then is sent again at the next start."""
         try:
             while True:
                 self._beat()
@@ -97,7 +98,7 @@ class Courier:
                 continue
             task = asyncio.create_task(self._deliver(message), name=f"message {message.delivery}")
             self._under_way[lane] = task
-            task.add_done_callback(lambda task, lane=lane: self._ended(lane, task))
+            task.add_done_callback(partial(self._ended, lane))
 
     def _ended(self, lane: Lane, task: asyncio.Task[None]) -> None:
         del self._under_way[lane]

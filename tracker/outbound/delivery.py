@@ -17,7 +17,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class NotDelivered:
-    """It was not taken. `is_final`: no later try can be of use. `is_down`: no other message would do better."""
+    """It was not taken. `is_final`: no later try can help. `is_down`: no other message would do better."""
 
     why: str
     hint: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -29,7 +29,7 @@ class Dispatch:
     channels: Mapping[str, Channel]
     now: Callable[[], datetime]
     updates: UpdateTriggers | None = None  # None: for messages of channels alone
-    post: Post = Post()
+    post: Post = field(default_factory=Post)
 
     async def send(self, message: Message) -> Delivery:
         lane = message.lane

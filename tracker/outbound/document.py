@@ -1,4 +1,4 @@
-"""What receivers are told, as JSON with a version: the form that docs/notifications.md describes. No words."""
+"""What receivers are told, as JSON with a version; docs/notifications.md describes it. Has no words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the endpoint of a base-image trigger is sent: the update, the token of the task, or both. Sends nothing."""
+"""What the endpoint of a base-image trigger is sent: update and token, or the token. Sends nothing."""
 
 from __future__ import annotations
 
