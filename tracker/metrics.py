@@ -197,7 +197,7 @@ class Metrics:
         )
         self.messages = self._counter(
             "tracker_messages_total",
-            "Tries to send messages to others, by what came of them.",
+            "Messages sent to others, by what came of it.",
             "by",
             "result",
         )

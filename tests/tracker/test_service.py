@@ -302,6 +302,7 @@ class TestProbes:
         pulse.beat(Part.RECEIVER)
         pulse.beat(Part.HOOK_RECEIVER)
         pulse.beat(Part.TIMERS)
+        pulse.beat(Part.COURIER)
 
         def health() -> Mapping[str, Any]:
             pulse.check()
