@@ -11,6 +11,7 @@ from graph.errors import WrongUse
 from graph.reference import Platform
 from rebuild.context.where import Artifact, Folder, Git, Nothing, Source, Tarball
 from rebuild.definition import Definition, DockerStep, FileStep, InlineStep, Step, full_name
+from rebuild.platform_asked import asked_platform
 
 NO_CONTEXT = "/dev/null"
 TIMEOUT_LEAST_S, TIMEOUT_MOST_S = 1.0, 7 * 86400.0
@@ -38,7 +39,7 @@ class Asked:
     values: Mapping[str, str] | None = None
     values_file: str | None = None  # in the context
     values_text: str | None = None  # YAML, beside an inline task file
-    platform: Platform | None = None
+    platform: str | None = None  # as it was said
     timeout_s: float | None = None
 
 
@@ -64,9 +65,15 @@ def definition_of(asked: Asked, usual: Usual, old: Definition | None = None) -> 
     return Definition(
         context=context,
         step=_step(asked, usual, context, old.step if old else None),
-        platform=asked.platform or (old.platform if old else usual.platform),
+        platform=_platform(asked, usual, old),
         timeout_s=timeout_s,
     )
+
+
+def _platform(asked: Asked, usual: Usual, old: Definition | None) -> Platform:
+    if asked.platform:
+        return asked_platform(asked.platform)
+    return old.platform if old else usual.platform
 
 
 def is_task_file(name: str) -> bool:

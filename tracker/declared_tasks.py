@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from graph.errors import WrongUse
-from graph.reference import Platform
 from rebuild.context.where import Folder, Source
 from rebuild.context_secrets import ContextSecrets
 from rebuild.credentials import registry_of
+from rebuild.platform_asked import asked_platform
 from rebuild.schedule import Schedule
 from rebuild.secret import HIDDEN
 from rebuild.secret_source import Opaque, parse_source
@@ -210,9 +210,9 @@ class _Reading:
         except (ValueError, OverflowError):
             raise WrongUse(f"timeout {text[:40]!r} is no time", hint="write 3600, 30m or 2h") from None
 
-    def _platform(self) -> Platform | None:
+    def _platform(self) -> str | None:
         text = self.fields.optional_text("platform")
-        return Platform.parse(text) if text else None
+        return str(asked_platform(text)) if text else None
 
     def _enabled(self) -> bool:
         return self.fields.text("status", "Enabled").lower() != "disabled"

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import click
 
 from graph.errors import WrongUse
-from graph.reference import Platform
 from rebuild.context.where import Nothing, Source
 from rebuild.context_secrets import ContextSecrets, kept_with_task, typed_with
 from rebuild.secret import Secret
@@ -148,7 +147,7 @@ def asked_of(typed: Mapping[str, Any], environment: Mapping[str, str], *, contex
         values=parse_assignments(typed["assignments"], option="--set") if typed["assignments"] else None,
         values_file=None if beside else values_file,
         values_text=text_here(beside) if beside else None,
-        platform=Platform.parse(typed["platform"]) if typed.get("platform") else None,
+        platform=typed.get("platform"),
         timeout_s=typed.get("timeout_s"),
     )
 
