@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from prometheus_client import (
@@ -16,6 +16,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from graph.record import dataclass
 from graph.store import Source
 from rebuild.due_timers import Effect
 from rebuild.outbox import Kind

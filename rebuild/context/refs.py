@@ -15,7 +15,7 @@ _LINE = re.compile(r"(?P<commit>[0-9a-f]{40}|[0-9a-f]{64})\t(?P<ref>refs/[\x21-\
 _PEELED = "^{}"  # after the name of an annotated tag: the commit that it names
 _HOST_IS_DOWN = re.compile(
     r"Could not resolve host|Couldn't connect|Failed to connect|unable to connect|"
-    r"Connection (?:refused|reset)|timed out|No route to host|Network is unreachable|returned error: (?:429|5\d\d)|"
+    r"Connection (?:refused|reset)|timed out|No route to host|is unreachable|returned error: (?:429|5\d\d)|"
     r"early EOF|hung up|RPC failed|longer than|kex_exchange|closed by remote",
     re.IGNORECASE,
 )
