@@ -284,7 +284,8 @@ def in_words(told: str, name: str) -> Any:
 def plain(value: Any, like: Any) -> Any:
     """A value as the settings keep it: times in seconds."""
     if isinstance(like, tuple):
-        return tuple(duration_s(item) for item in value)
+        are_times = any(isinstance(item, float) for item in like)
+        return tuple(duration_s(item) if are_times else item for item in value)
     return duration_s(value) if isinstance(like, float) else value
 
 
