@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property, partial
 from typing import Any
@@ -23,6 +24,8 @@ from tracker.api.v1.desk import Desk, Usual
 from tracker.default_branch import DefaultBranches
 from tracker.event_senders import hook_senders_of, senders_of
 from tracker.events.sender import Sender
+from tracker.forge_finding import Forges
+from tracker.forges.client import ForgeClient
 from tracker.hook_receiver import HookReceiver
 from tracker.hooks.sender import HookSender
 from tracker.intake import Intake
@@ -37,10 +40,15 @@ from tracker.pulse import Part, Pulse
 from tracker.rebuilder import Rebuilder, Rules
 from tracker.receiver import Receiver
 from tracker.registry import POLLING
+from tracker.repository_access import RepositoryAccess
 from tracker.scrape import Scrape
 from tracker.service import Supervisor
 from tracker.settings import Settings
+from tracker.source_asking import RepositoryAsker
+from tracker.source_poller import SourcePoller
+from tracker.source_polling import PollRules
 from tracker.sources import SourceIntake
+from tracker.status_teller import StatusTeller, TellRules
 from tracker.task_saving import Archive
 from tracker.timers import TimerClock
 from tracker.upkeep import EngineStorage, OldRuns, Report, SentContexts, Upkeep, clock
@@ -80,6 +88,8 @@ class Composition:
             Part.RECEIVER: self.receiver.work,
             Part.HOOK_RECEIVER: self.hook_receiver.work,
             Part.TIMERS: self.timers.work,
+            Part.SOURCE_POLLER: self.source_poller.work,
+            Part.STATUS_TELLER: self.status_teller.work,
             Part.COURIER: self.courier.work,
         }
 
@@ -125,6 +135,26 @@ class Composition:
             now=now,
             beat=self._beat(Part.HOOK_RECEIVER),
         )
+
+    @cached_property
+    def source_poller(self) -> SourcePoller:
+        beat = self._beat(Part.SOURCE_POLLER)
+        return SourcePoller(
+            self._sql,
+            RepositoryAsker(self._access, self._forges, beat=beat),
+            self.source_intake,
+            poll_rules_of(self._settings),
+            self._metrics,
+            now,
+            beat=beat,
+        )
+
+    @cached_property
+    def status_teller(self) -> StatusTeller:
+        section = self._settings.sources
+        rules = TellRules(section.statuses, section.statuses_tried_for, self._settings.serve.public_url)
+        beat = self._beat(Part.STATUS_TELLER)
+        return StatusTeller(self._sql, self._forges, self._access, rules, self._metrics, now, beat=beat)
 
     @cached_property
     def source_intake(self) -> SourceIntake:
@@ -183,6 +213,14 @@ class Composition:
             now=now,
         )
         return build_app(parts, self._desk)
+
+    @cached_property
+    def _forges(self) -> Forges:
+        return forges_of(self._settings)
+
+    @cached_property
+    def _access(self) -> RepositoryAccess:
+        return RepositoryAccess(TaskSecrets(self._sql, self._workshop.cipher), self._workshop.places())
 
     def _beat(self, part: Part) -> Callable[[], None]:
         return partial(self._pulse.beat, part)
@@ -276,3 +314,16 @@ def intervals_of(settings: Settings) -> Intervals:
     return Intervals(
         settings.watch.interval, {"docker.io": max(900.0, settings.watch.interval)} | by_registry_s
     )
+
+
+def poll_rules_of(settings: Settings) -> PollRules:
+    """Whether and how often each repository is asked."""
+    section = settings.sources
+    by_host_s = {host: one.poll_interval for host, one in settings.forges.items() if one.poll_interval}
+    return PollRules(section.poll, section.poll_interval, section.poll_interval_with_webhooks, by_host_s)
+
+
+def forges_of(settings: Settings) -> Forges:
+    """The APIs of forges, by the proxies of the environment."""
+    ca_files = {host: one.ca_file for host, one in settings.forges.items() if one.ca_file}
+    return Forges(ForgeClient(ca_files, urllib.request.getproxies_environment()), settings.forges)

@@ -17,6 +17,8 @@ class Part(StrEnum):
     RECEIVER = "receiver"
     HOOK_RECEIVER = "hook receiver"
     TIMERS = "timers"
+    SOURCE_POLLER = "source poller"
+    STATUS_TELLER = "status teller"
     COURIER = "courier"
 
 
@@ -28,6 +30,8 @@ SILENT_MOST_S: Mapping[Part, float] = {
     Part.RECEIVER: 600.0,
     Part.HOOK_RECEIVER: 600.0,
     Part.TIMERS: 60.0,
+    Part.SOURCE_POLLER: 600.0,
+    Part.STATUS_TELLER: 600.0,
     Part.COURIER: 60.0,
 }
 

@@ -61,8 +61,9 @@ class SourcePoller:
         while True:
             self._beat()
             try:
-                self._sync_at_times()
-                await self.ask_due()
+                if self._rules.enabled:
+                    self._sync_at_times()
+                    await self.ask_due()
             except* StoreBusy as group:  # what was asked is still due
                 log.warning("cannot note what repositories told", error=str(group.exceptions[0]))
             await asyncio.sleep(REST_S)

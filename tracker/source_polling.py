@@ -18,8 +18,9 @@ TOO_OFTEN_S = 300.0  # the shortest pause after a host said that it is asked too
 
 @dataclass(frozen=True, slots=True)
 class PollRules:
-    """How often repositories are asked, and how evenly that is spread."""
+    """Whether and how often repositories are asked, and how evenly that is spread."""
 
+    enabled: bool = True
     usual_s: float = 300.0
     with_webhooks_s: float = 3600.0
     by_host_s: Mapping[str, float] = field(default_factory=dict)

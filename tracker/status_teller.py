@@ -88,13 +88,14 @@ class StatusTeller:
 
     async def work(self) -> None:
         """Look, tell, wait; until cancelled."""
-        while True:
-            self._beat()
-            try:
-                await self.tell_due()
-            except* StoreBusy as group:  # what was told is told again
-                log.warning("cannot note what forges were told", error=str(group.exceptions[0]))
-            await asyncio.sleep(REST_S)
+        async with self._forges.client:
+            while True:
+                self._beat()
+                try:
+                    await self.tell_due()
+                except* StoreBusy as group:  # what was told is told again
+                    log.warning("cannot note what forges were told", error=str(group.exceptions[0]))
+                await asyncio.sleep(REST_S)
 
     async def tell_due(self) -> None:
         """One round: those of one forge one after the other, the forges side by side."""
