@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from graph.below import Edge, Known, read_known
 from graph.database import consistent
 from graph.hearsay import DEPTH_MOST as SAID_DEPTH_MOST
 from graph.hearsay import Hearsay, Word, follow
 from graph.order import bases_first
+from graph.record import dataclass
 from graph.reference import Platform
 from graph.words import Role, Via
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from graph.database import numbers
 from graph.hearsay import Place, read_indexes
 from graph.platforms import pick, split
+from graph.record import dataclass
 from graph.reference import Platform
 
 IMAGES_MOST = 500  # so many different images are looked up; what lies deeper is cut

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from graph.database import consistent, numbers
 from graph.hearsay import anything_said, survey
+from graph.record import dataclass
 from graph.words import Role
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from graph.record import dataclass
 from graph.words import Origin, Role
 
 READABLE_NODES_MOST = 300

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from graph.database import consistent
 from graph.drift import read_moved
+from graph.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

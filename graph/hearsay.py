@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from graph.platforms import pick, split
+from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
 
 DEPTH_MOST = 12  # so many bases above each other are followed; a longer story is none

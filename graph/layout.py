@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
 from graph.order import bases_first, reversed_edges
+from graph.record import dataclass
 
 SWEEPS = 8
 BENT_MEMBERS_MOST = 1_000  # in a larger graph long edges run straight: bends would outnumber the members

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
 from graph.order import bases_first, reversed_edges
+from graph.record import dataclass
 from graph.uncollected import uncollected
 
 

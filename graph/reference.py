@@ -10,9 +10,10 @@ distribution project's `reference` package, which docker, podman and BuildKit fo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from graph.errors import InvalidReference
+from graph.record import dataclass
 
 DEFAULT_REGISTRY = "docker.io"
 DEFAULT_TAG = "latest"

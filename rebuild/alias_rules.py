@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from graph.errors import InvalidReference
+from graph.record import dataclass
 from graph.reference import ImageRef
 
 _NAME = re.compile(r"[a-zA-Z0-9]+")

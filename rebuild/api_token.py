@@ -8,12 +8,12 @@ import re
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from graph.clock import from_text, to_text
 from graph.errors import TrackerError, WrongUse
+from graph.record import dataclass
 from rebuild.secret import Secret
 
 PREFIX = "trk_"  # so that scanners of repositories and logs recognise one

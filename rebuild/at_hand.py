@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from graph.dockerfile import Base
 from graph.model import RecordedBase
+from graph.record import dataclass
 from graph.reference import Digest, ImageRef
 from graph.words import Role
 from rebuild.engine import LocalImage

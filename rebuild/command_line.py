@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from graph.record import dataclass
 
 CHARACTERS_MOST = 1 << 20  # of all words; a program takes no more than 2 MiB of them
 

@@ -7,11 +7,11 @@ say (`rebuild.step_plan`); here they are carried out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
 from graph.errors import TrackerError
+from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 from rebuild.engine import CommandFailed, LocalImage, LogSink
 from rebuild.process import TO_THE_LOG, Streams

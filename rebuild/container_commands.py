@@ -6,10 +6,10 @@ import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 from rebuild.container import ContainerTrouble
 from rebuild.emulation import this_machine

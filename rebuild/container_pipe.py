@@ -11,9 +11,9 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from graph.record import dataclass
 from rebuild.container import Containers
 from rebuild.engine import LogSink
 from rebuild.process import TO_THE_LOG, Streams

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.context.where import TOKEN_USER, Git, Source, Tarball
 from rebuild.login import Login
 from rebuild.secret import Secret

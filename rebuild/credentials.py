@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from graph.clock import from_text, to_text
 from graph.errors import InvalidReference, WrongUse
+from graph.record import dataclass
 from graph.reference import ImageRef
 from rebuild.kept_source import FindCipher, keep, kept, told
 from rebuild.secret import Secret

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import Any
 
 from graph.errors import InvalidReference
+from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 
 

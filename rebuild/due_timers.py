@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
 
 from graph.clock import from_text, to_text
+from graph.record import dataclass
 from rebuild.runs import Cause, Run, Runs
 from rebuild.task import Tasks
 from rebuild.timers import Timers

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from graph.dockerfile import Feature
 from graph.errors import TrackerError
+from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
 from rebuild.secret import Secret
 

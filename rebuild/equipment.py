@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from graph.record import dataclass
 from rebuild.context_secrets import ContextSecrets
 from rebuild.image_build import Tools
 from rebuild.mask import CHARACTERS_LEAST, Masker, is_maskable

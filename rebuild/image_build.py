@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 
 from graph.dockerfile import Base, Scan, pin, scan
 from graph.errors import TrackerError, WrongUse
 from graph.model import BuildRecord, Manifests
+from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
 from rebuild.at_hand import AllAtHand, local_names, lowest_layers, split, through
 from rebuild.build_secrets import advice

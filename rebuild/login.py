@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 
+from graph.record import dataclass
 from rebuild.secret import Secret
 
 

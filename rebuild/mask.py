@@ -12,9 +12,9 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
+from graph.record import dataclass
 from rebuild.secret import HIDDEN, Secret
 
 CHARACTERS_LEAST = 4  # hiding every "on" or "1" would leave no log, and guessing so little takes no log

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.definition import Definition, DockerStep, FileStep, InlineStep, Step
 from rebuild.task_edit import is_task_file
 from rebuild.task_secrets import SecretUse

@@ -10,11 +10,12 @@ import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from graph.dockerfile import Feature
+from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
 from rebuild import podman_command
 from rebuild.build_secrets import copies, remove_copies, secret_flags

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 from rebuild.emulation import this_machine
 from rebuild.engine import BuildRequest, EngineError

@@ -13,9 +13,10 @@ import os
 import resource
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from graph.record import dataclass
 from rebuild.engine import EngineError
 from rebuild.features import Builder
 from rebuild.podman_command import Podman, run_root

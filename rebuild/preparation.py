@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from graph.reference import ImageRef
 from rebuild.context.where import Folder, Source
 from rebuild.context_secrets import ContextSecrets

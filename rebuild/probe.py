@@ -9,10 +9,11 @@ import shutil
 import struct
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from enum import StrEnum
 from pathlib import Path
 
+from graph.record import dataclass
 from rebuild.emulation import this_machine
 from rebuild.features import Builder
 from rebuild.probe_program import SAYS, program

@@ -14,8 +14,9 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from graph.record import dataclass
 
 TAIL_BYTES = 16 * 1024
 CAPTURE_BYTES = 32 * 1024 * 1024

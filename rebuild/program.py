@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from graph.record import dataclass
 from rebuild.engine import CommandFailed, EngineError, LogSink
 from rebuild.process import Captured, Ended, capture, run
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.alias_rules import IMAGE_ALIASES
 from rebuild.aliases import Aliases, AliasSources, parts, read_aliases, replaced
 from rebuild.mask import masked

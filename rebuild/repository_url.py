@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
+
+from graph.record import dataclass
 
 URL_MOST = 4096
 _SCP = re.compile(r"(?:[^@/:\s]+@)?(?P<host>\[[0-9a-fA-F:]+\]|[^:/@\s\[\]]+):(?P<path>(?!//).+)", re.DOTALL)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from graph.dockerfile import Base, Scan
 from graph.errors import WrongUse
 from graph.model import Manifests, RecordedBase
+from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
 from graph.words import Role, Via
 from rebuild.registry import NotFound, Registry, RegistryRefused

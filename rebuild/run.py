@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import assert_never
@@ -16,6 +16,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from graph.database import immediate
 from graph.errors import StoreBusy, TrackerError, WrongUse
 from graph.model import BuildRecord
+from graph.record import dataclass
 from graph.reference import DEFAULT_REGISTRY, Digest, ImageRef
 from graph.store import GraphStore
 from rebuild import intent

@@ -5,10 +5,10 @@ Queued → Started → Running → Succeeded | Failed | Canceled | Error | Timeo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from graph.record import dataclass
 from rebuild.definition import Definition
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from graph.errors import TrackerError
+from graph.record import dataclass
 from rebuild.cipher import Cipher, NotOurs
 from rebuild.credentials import credential_row
 from rebuild.kept_source import SEALED

@@ -6,11 +6,12 @@ import asyncio
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol, assert_never
 
 from graph.errors import TrackerError
+from graph.record import dataclass
 from rebuild.secret import Secret
 from rebuild.secret_source import (
     FromCredential,

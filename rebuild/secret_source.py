@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.secret import Secret
 from rebuild.web_url import WebUrl
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
 
+from graph.record import dataclass
 from rebuild.context.changes import Change
 from rebuild.context.refs import RefKind, pull_number
 from rebuild.source_event import Happening, Provider, PullRequest, SourceEvent

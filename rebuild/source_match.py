@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.context.fault import ContextError
 from rebuild.context.ignore import Rules, Verdict
 from rebuild.context.where import Git

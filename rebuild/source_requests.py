@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from graph.clock import to_text
+from graph.record import dataclass
 from rebuild.context.where import Git, Source
 from rebuild.definition import Definition, DockerStep, Revision
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from graph.clock import to_text
+from graph.record import dataclass
 from rebuild.context.where import Git
 from rebuild.run_record import Cause
 from rebuild.runs import Runs, Status

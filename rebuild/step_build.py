@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 from rebuild.secret import Secret
 from rebuild.step_place import EngineKind, PlanSetting

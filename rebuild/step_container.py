@@ -7,9 +7,10 @@ same workspace, volumes, variables and network, and none of the rights that the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from graph.record import dataclass
 from rebuild.container_pipe import PIPE_IN_CONTAINER, READ_PIPE
 from rebuild.mask import masked
 from rebuild.secret import Secret

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from graph.record import dataclass
 from graph.reference import Platform
 from rebuild.podman_command import Podman
 from rebuild.probe import EngineProbe

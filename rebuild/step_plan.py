@@ -7,10 +7,11 @@ that holds a secret goes by a file, never by the command line.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from graph.reference import ImageRef
 from rebuild.mask import is_maskable, masked
 from rebuild.secret import Secret

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from graph.errors import InvalidReference
+from graph.record import dataclass
 from graph.reference import ImageRef
 
 HELPER = ImageRef.parse("docker.io/library/busybox:stable")

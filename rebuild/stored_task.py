@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, NoReturn
 
 from graph.errors import TrackerError, WrongUse
 from graph.expecting import Expectations
+from graph.record import dataclass
 from graph.store import GraphStore
 from rebuild.cancel import cancel_run
 from rebuild.definition import Definition

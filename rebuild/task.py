@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime
 
 from graph.clock import from_text, to_text
 from graph.errors import TrackerError, WrongUse
+from graph.record import dataclass
 from graph.store import GraphStore
 from rebuild.definition import Definition
 

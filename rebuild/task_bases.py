@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from graph.dockerfile import DockerfileError, Scan, scan
+from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 from graph.words import Role, Via
 from rebuild.step_rules import HELPER

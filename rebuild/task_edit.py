@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from graph.reference import Platform
 from rebuild.context.where import Artifact, Folder, Git, Nothing, Source, Tarball
 from rebuild.definition import Definition, DockerStep, FileStep, InlineStep, Step, full_name

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from random import SystemRandom
 
 from graph.errors import TrackerError
+from graph.record import dataclass
 from rebuild.alias_rules import AliasRules
 from rebuild.cancellation import Cancellation
 from rebuild.context.fetch import fetch

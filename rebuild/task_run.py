@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 
 from graph.errors import TrackerError
 from graph.model import BuildRecord, RecordedBase
+from graph.record import dataclass
 from graph.reference import Digest, Platform
 from rebuild.container import Containers
 from rebuild.emulation import this_machine

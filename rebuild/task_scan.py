@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 from random import Random
 
 from graph.dockerfile import scan
 from graph.expecting import ExpectedBase
+from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 from rebuild.alias_rules import AliasRules
 from rebuild.aliases import SourceUnavailable

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from graph.clock import from_text, to_text
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.kept_source import FindCipher, keep, kept, told
 from rebuild.secret_source import Opaque, Source
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.alias_rules import AliasRules, FetchRules
 from rebuild.aliases import AliasSources, fetch_source
 from rebuild.context.where import Source

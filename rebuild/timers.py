@@ -12,11 +12,12 @@ import re
 import sqlite3
 import zoneinfo
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone, tzinfo
 
 from graph.clock import from_text, to_text
 from graph.errors import TrackerError, WrongUse
+from graph.record import dataclass
 from rebuild.next_fire import next_fire
 from rebuild.schedule import Schedule
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.source_match import check_filters
 from rebuild.task_edit import repository_of
 from rebuild.triggers import (

@@ -6,12 +6,13 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,50}")
 

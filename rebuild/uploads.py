@@ -7,12 +7,12 @@ import os
 import re
 import threading
 from collections.abc import Callable, Container
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from graph.errors import TrackerError
+from graph.record import dataclass
 
 MIB = 1024 * 1024
 PREFIX = "upload:"  # of a context that is one of these

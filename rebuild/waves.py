@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from graph.clock import to_text
 from graph.plan import Plan, plan
+from graph.record import dataclass
 from graph.snapshot import TaskStates, read_snapshot
 from graph.staleness import BaseMoved, Decision, Limits, Snapshot, decide, select
 from rebuild.definition import Definition

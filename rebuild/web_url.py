@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
+
+from graph.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

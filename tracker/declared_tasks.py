@@ -6,12 +6,12 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.context.where import Folder, Source
 from rebuild.context_secrets import ContextSecrets
 from rebuild.credentials import registry_of

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
+from graph.record import dataclass
 from rebuild.context.git_command import GitCommand
 from rebuild.context.limits import Limits, Meter
 from rebuild.context.refs import default_branch

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from graph.record import dataclass
 from rebuild.auth_file import write_auth_file
 from rebuild.context_secrets import USES as CONTEXT_USES
 from rebuild.context_secrets import ContextSecrets, of_the_same_server

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from types import MappingProxyType
 from graph.clock import from_text, to_text
 from graph.database import immediate
 from graph.errors import StoreBusy, StoreError
+from graph.record import dataclass
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 _Arrival = tuple[str, bytes, datetime, Mapping[str, str]]  # source, payload, when, headers

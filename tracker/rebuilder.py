@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
 from graph.database import immediate
 from graph.errors import StoreBusy
+from graph.record import dataclass
 from graph.staleness import Limits
 from rebuild.cancel import carry_out_unless_canceled
 from rebuild.owner import this_process

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import structlog
+
+from graph.record import dataclass
 
 STATUS_LENGTH_MOST = 500  # characters
 SEND_TIMEOUT_S = 1.0  # the event loop waits meanwhile

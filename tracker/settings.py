@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
@@ -15,6 +15,7 @@ from msgspec import Meta, Struct, ValidationError, convert
 from msgspec.structs import FieldInfo, fields
 
 from graph.errors import InvalidReference
+from graph.record import dataclass
 from graph.reference import DEFAULT_REGISTRY, ImageRef
 from graph.staleness import Limits
 from rebuild.alias_rules import AliasImage, AliasName, AliasRules, FetchRules, image_aliases

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from graph.database import SCHEMA, open_for_reading, open_for_writing, steps_applied
 from graph.errors import StoreError, WrongUse
+from graph.record import dataclass
 from tracker.written_settings import read_written
 
 # Of each set of migrations. Loading them only to find nothing to do takes longer than all else here.

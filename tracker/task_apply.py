@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from graph.clock import now
 from graph.database import immediate
+from graph.record import dataclass
 from rebuild.credentials import RegistryCredentials
 from rebuild.secret_source import Opaque, Source
 from rebuild.stored_task import StoredTasks, described

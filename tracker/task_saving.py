@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from graph.clock import now
 from graph.database import immediate
 from graph.expecting import Expectations
+from graph.record import dataclass
 from graph.reference import ImageRef
 from rebuild.alias_rules import AliasRules
 from rebuild.context_secrets import USES as CONTEXT_USES

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.secret import Secret
 from rebuild.web_url import WebUrl
 from tracker.registry.hosts import is_loopback

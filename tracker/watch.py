@@ -6,11 +6,12 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from graph.model import Manifests
 from graph.observing import Watched
+from graph.record import dataclass
 from graph.reference import Digest
 from rebuild.registry import NotFound, RateLimited, RegistryError, RegistryRefused
 from tracker.metrics import CheckResult, Metrics

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 
 if TYPE_CHECKING:
     from graph.staleness import Limits

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from graph.errors import WrongUse
+from graph.record import dataclass
 
 TEXT_SHOWN_MOST = 100
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from graph.dockerfile.budget import Budget, Unreadable
 from graph.dockerfile.error import Place
 from graph.dockerfile.lex import WHITE_SPACE, Style, split_words
 from graph.dockerfile.outline import takes_heredocs
 from graph.dockerfile.record import Span
+from graph.record import dataclass
 
 FILE_BYTES_MOST = 1 << 20
 LINE_BYTES_MOST = (1 << 16) - 1  # BuildKit's own limit for one physical line

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from io import BytesIO
 
 from graph.dockerfile.error import Place
@@ -10,6 +9,7 @@ from graph.dockerfile.fold import Folded, FoldedLine
 from graph.dockerfile.lex import WHITE_SPACE
 from graph.dockerfile.outline import BLANKS, Flag, Keyword, Word, keyword_of, read_flags, words
 from graph.dockerfile.record import Span
+from graph.record import dataclass
 
 # dockerfile-parse joins a line to the next where it ends in the escape character, and the folded lines
 # are joined already: with this at its end no line does.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from graph.dockerfile.budget import Unreadable
 from graph.dockerfile.instruction import Instruction
@@ -11,6 +10,7 @@ from graph.dockerfile.lex import Reading, expand
 from graph.dockerfile.outline import Flag, Keyword
 from graph.dockerfile.record import Span
 from graph.dockerfile.shape import flag_of
+from graph.record import dataclass
 from graph.words import Via
 
 _Characters = list[tuple[str, int]]  # each with its offset in the line

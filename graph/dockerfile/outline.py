@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 
 from graph.dockerfile.lex import WHITE_SPACE
+from graph.record import dataclass
 
 BLANKS = "\t\v\f\r "  # what separates words; other white space is part of them
 _SPACE = re.compile(r"[\t\n\v\f\r ]*")  # flags are read byte by byte: no wider white space

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from graph.dockerfile.budget import Unreadable
@@ -15,6 +14,7 @@ from graph.dockerfile.nodes import Nodes
 from graph.dockerfile.outline import Keyword
 from graph.dockerfile.shape import check
 from graph.dockerfile.stage import WrittenStage
+from graph.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

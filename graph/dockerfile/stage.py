@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from graph.dockerfile.budget import Unreadable
 from graph.dockerfile.instruction import Instruction
@@ -13,6 +12,7 @@ from graph.dockerfile.outline import Keyword, Word
 from graph.dockerfile.record import Span
 from graph.dockerfile.shape import flag_of, named_values
 from graph.errors import InvalidReference
+from graph.record import dataclass
 from graph.reference import Platform
 
 HOW_TO_GIVE_A_VALUE = "--build-arg, or ARG with a default before the first FROM"

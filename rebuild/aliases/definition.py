@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.alias_rules import RUN_ALIASES, is_alias_name
 from rebuild.aliases.fetching import SourceUnavailable
 from rebuild.context.fault import masked

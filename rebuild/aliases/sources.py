@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.aliases.fetching import BYTES_MOST
 from rebuild.context.fault import masked
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from graph.record import dataclass
 from rebuild.context.fault import ContextError
 from rebuild.context.git_command import GitCommand
 

@@ -8,12 +8,12 @@ import os
 import stat
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from isal import igzip
 
+from graph.record import dataclass
 from rebuild.context.fault import ContextError
 from rebuild.context.ignore import Verdict, ignore_file, read_rules
 

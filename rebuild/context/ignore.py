@@ -9,11 +9,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import re2
 
+from graph.record import dataclass
 from rebuild.context.fault import ContextError
 
 FILE_BYTES_MOST = 1024 * 1024

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
+from graph.record import dataclass
 from rebuild.engine import LogSink
 from rebuild.taskfile import Step
 

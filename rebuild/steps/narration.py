@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from graph.model import BuildRecord, RecordedBase
+from graph.record import dataclass
 from graph.reference import Digest, ImageRef
 from graph.words import Role
 from rebuild.engine import LogSink

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from graph.errors import TrackerError, WrongUse
+from graph.record import dataclass
 from rebuild.registry import RegistryRefused
 from rebuild.steps import narration
 from rebuild.steps.attempts import Attempt, Try, persist

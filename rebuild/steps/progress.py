@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum, StrEnum, auto
 from typing import assert_never
 
+from graph.record import dataclass
 from rebuild.taskfile import Circumstances, Step, StepOutcome, StepStatus
 
 

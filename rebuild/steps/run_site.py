@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from graph.model import BuildRecord, RecordedBase
+from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 from rebuild.container import Containers
 from rebuild.image_build import Tools

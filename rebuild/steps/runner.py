@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
+from graph.record import dataclass
 from rebuild.steps.one_step import StepResult
 from rebuild.steps.progress import Progress, Trouble
 from rebuild.taskfile import Step, StepStatus

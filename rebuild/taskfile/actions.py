@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from graph.dockerfile.budget import Budget
 from graph.errors import InvalidReference
+from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 from rebuild.command_line import Construct, NeedsShell, TooLong, Unclosed, Words, first_operator, tokenise
 from rebuild.taskfile.build_line import BuildLineError, parse_build_line

@@ -5,9 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from graph.errors import InvalidReference
+from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 from rebuild.taskfile.build_flags import FLAGS, SHORT_FLAGS, Flag, Use
 from rebuild.taskfile.outputs import references

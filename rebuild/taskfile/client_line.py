@@ -7,8 +7,8 @@ ask for. Carries out nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from graph.record import dataclass
 from graph.reference import ImageRef
 
 _CLIENTS = ("docker", "buildx-bin")

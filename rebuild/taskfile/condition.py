@@ -13,9 +13,11 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, NoReturn
+
+from graph.record import dataclass
 
 LENGTH_MOST = 2000
 DEPTH_MOST = 30

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from graph.dockerfile.budget import Budget
+from graph.record import dataclass
 from rebuild.command_line import Unclosed, Words, unquote
 from rebuild.taskfile.problem import Problems, shown
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 from rebuild.secret import Secret
 from rebuild.taskfile.build_line import BuildLine

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from graph.record import dataclass
 from rebuild.taskfile.problem import Problems, nearest, shown
 
 IMMEDIATELY = "-"

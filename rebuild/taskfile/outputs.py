@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+
+from graph.record import dataclass
 
 OUTPUT_VARIABLE = "TRACKER_OUTPUT"
 OUTPUT_FOLDER = "/acb/output"  # in the container

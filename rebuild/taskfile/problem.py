@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from graph.dockerfile.error import printable
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.mask import masked
 from rebuild.secret import Secret
 

@@ -7,8 +7,8 @@ import binascii
 import re
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from graph.record import dataclass
 from rebuild.secret import Secret
 from rebuild.taskfile.environment import Written
 from rebuild.taskfile.fields import Fields

@@ -5,10 +5,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from graph.dockerfile.budget import Budget
+from graph.record import dataclass
 from rebuild.taskfile.actions import Reading, check_cache, read_action, read_kind
 from rebuild.taskfile.condition import Condition, ConditionError
 from rebuild.taskfile.environment import Environment, read_environment

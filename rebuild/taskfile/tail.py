@@ -13,9 +13,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum, StrEnum, auto
 
+from graph.record import dataclass
 from rebuild.command_line import Unclosed, Words, first_word
 from rebuild.taskfile.problem import shown
 

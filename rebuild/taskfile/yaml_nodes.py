@@ -6,10 +6,11 @@ libyaml reads; types come later, with the field: `on`, `022` and `1.10` are text
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import yaml
 
+from graph.record import dataclass
 from rebuild.taskfile.problem import Problems, shown
 
 TEXT_BYTES_MOST = 1 << 20

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from graph.record import dataclass
 from rebuild.template.error import Fault
 
 # So many cost about as much as evaluating one action: looked at all at once, and one by one.

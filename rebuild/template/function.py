@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from random import Random
 from typing import Any
 
+from graph.record import dataclass
 from rebuild.template.budget import Budget
 from rebuild.template.error import Fault
 from rebuild.template.literal import Constant

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 
+from graph.record import dataclass
 from rebuild.template.error import Fault
 
 LEFT, RIGHT = "{{", "}}"

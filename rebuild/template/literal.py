@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 
+from graph.record import dataclass
 from rebuild.template.error import Fault
 from rebuild.template.value import INT_LEAST, INT_MOST
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from graph.record import dataclass
 from rebuild.template.literal import Constant
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
+from graph.record import dataclass
 from rebuild.template import literal, node
 from rebuild.template.budget import Budget
 from rebuild.template.error import Fault

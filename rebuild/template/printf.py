@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from graph.record import dataclass
 from rebuild.template.budget import Budget
 from rebuild.template.error import Fault
 from rebuild.template.floating import digits, with_point

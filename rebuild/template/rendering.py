@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 
+from graph.record import dataclass
 from rebuild.template.budget import Budget, Limits
 from rebuild.template.error import Fault, refuse
 from rebuild.template.evaluator import Evaluation

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
@@ -19,6 +18,7 @@ from starlette.types import Scope as AsgiScope
 
 from graph.database import immediate
 from graph.errors import StoreBusy, TrackerError
+from graph.record import dataclass
 from rebuild.api_token import ApiTokens, Scope, is_use_noted
 
 UNIX = "unix"  # stands where the address of a caller over TCP does; its port is the user's number

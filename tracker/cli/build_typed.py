@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.context.where import Folder, Source
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 import click
@@ -12,6 +12,7 @@ import click
 from graph.ancestry import Base, Image
 from graph.clock import now
 from graph.errors import WrongUse
+from graph.record import dataclass
 from graph.reference import DEFAULT_REGISTRY, ImageRef
 from tracker.cli.habits import json_option
 from tracker.cli.main import Place

@@ -10,12 +10,13 @@ import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
 
 import click
 
 from graph.errors import TrackerError
+from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 from rebuild.docker import DockerEngine
 from rebuild.podman import PodmanEngine

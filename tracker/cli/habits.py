@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, TypeVar
 
 import click
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _JQ = "jq picks what is wanted: tracker … --json | jq -r …"

@@ -10,7 +10,6 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import click
 from click.exceptions import NoSuchCommand
 
 from graph.errors import TrackerError
+from graph.record import dataclass
 from tracker import __version__
 
 # name → (module:attribute, help). The texts stand here so that --help imports nothing.

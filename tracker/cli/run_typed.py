@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from graph.reference import Platform
 from rebuild.context.where import Folder, Nothing, Source, StandardInput
 from rebuild.context_secrets import Sources as ContextSources

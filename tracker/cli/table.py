@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import click
+
+from graph.record import dataclass
 
 _GAP = "  "
 _NAME_LEAST = 24

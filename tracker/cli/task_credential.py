@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import click
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.credentials import RegistryCredentials, registry_of
 from rebuild.secret_source import Opaque, Source, parse_source
 from tracker.cli.changing import changing

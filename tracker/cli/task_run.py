@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ import click
 from graph.clock import now
 from graph.database import immediate
 from graph.errors import TrackerError
+from graph.record import dataclass
 from rebuild.context.where import Source
 from rebuild.context_secrets import ContextSecrets
 from rebuild.definition import Definition

@@ -7,10 +7,10 @@ question, and one hint of them that is not settled.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from graph.observing import Watched
+from graph.record import dataclass
 from tracker.events.push import Push
 from tracker.inbox import Letter
 from tracker.metrics import EventResult

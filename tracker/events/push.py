@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from graph.errors import InvalidReference, WrongUse
+from graph.record import dataclass
 from graph.reference import DEFAULT_REGISTRY, Digest, ImageRef
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
+from graph.record import dataclass
 from rebuild.secret import Secret
 from tracker.events.kind import Kind, may_use_address, signature_header
 from tracker.events.signature import (

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
 from graph.errors import TrackerError
+from graph.record import dataclass
 from tracker.forges.kind import ForgeKind, kind_of_host
 
 _SCP = re.compile(r"(?:[^@/:\s]+@)?(?P<host>\[[0-9a-fA-F:]+\]|[^:/@\s\[\]]+):(?P<path>(?!//).+)", re.DOTALL)

@@ -11,7 +11,7 @@ import math
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, Self
 
 import httpx
 
+from graph.record import dataclass
 from rebuild.context.where import TOKEN_USER, keeps_secrets
 from rebuild.login import Login, basic_header
 from rebuild.secret import Secret

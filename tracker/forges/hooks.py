@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from graph.record import dataclass
 from rebuild.login import Login
 from rebuild.secret import Secret
 from tracker.forges.address import Address

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
+from graph.record import dataclass
 from tracker.forges.address import Address
 from tracker.forges.client import Request
 from tracker.forges.fault import ForgeRefused

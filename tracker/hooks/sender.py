@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import assert_never
 
+from graph.record import dataclass
 from rebuild.secret import Secret
 from rebuild.source_event import Provider
 from tracker.events.sender import shown_in

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from graph.clock import from_text
+from graph.record import dataclass
 from rebuild.outbox import Outbox
 from tracker.outbound.channel import Channel
 from tracker.outbound.document import Document, of_run, of_wave

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from graph.record import dataclass
 from rebuild.outbox import Kind, Lane, notify_lanes
 from rebuild.secret import Secret
 from tracker.notify_settings import ChannelName, NotifySection

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, assert_never
 
+from graph.record import dataclass
 from rebuild.outbox import Kind, Lane, Message
 from rebuild.secret import Secret
 from tracker.outbound.apprise_process import send_by_apprise

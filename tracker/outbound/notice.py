@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, assert_never
 
+from graph.record import dataclass
 from rebuild.run_record import Cause, Status
 
 if TYPE_CHECKING:  # the settings, which every build reads, take the words from here

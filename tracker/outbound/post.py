@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 
 import httpx
 
 from graph.clock import now
+from graph.record import dataclass
 from rebuild.mask import masked
 from rebuild.secret import Secret
 from tracker import __version__

@@ -7,10 +7,11 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Self
 
+from graph.record import dataclass
 from rebuild.secret import Secret
 
 PREFIX = "whsec_"

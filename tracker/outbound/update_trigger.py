@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from graph.errors import TrackerError
+from graph.record import dataclass
 from rebuild.kept_source import FindCipher
 from rebuild.outbox import Message
 from rebuild.secret import Secret

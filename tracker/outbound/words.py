@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from graph.record import dataclass
 from tracker.wording import counted, familiar, listed, printable, short_digest
 from tracker.written_settings import duration_text
 

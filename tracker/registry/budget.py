@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from graph.record import dataclass
 from rebuild.registry import RateLimited
 from tracker.registry.settings import Clock
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from graph.record import dataclass
 
 # One item of the list: a scheme, or a parameter with a token or a quoted string as its value.
 _ITEM = re.compile(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from graph.record import dataclass
 from rebuild.login import Login as Login
 from rebuild.login import basic_header as basic_header
 from rebuild.registry import RegistryRefused

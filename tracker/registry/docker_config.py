@@ -6,10 +6,11 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from graph.record import dataclass
 from graph.reference import DEFAULT_REGISTRY
 from rebuild.secret import Secret
 from tracker.registry.credential_helper import ask_helper

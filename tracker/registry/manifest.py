@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from graph.errors import InvalidReference
 from graph.model import Manifests, SaidBase
+from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
 from rebuild.registry import RegistryRefused, RegistryUnavailable
 

@@ -6,13 +6,13 @@ import base64
 import binascii
 import json
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 
+from graph.record import dataclass
 from rebuild.registry import RegistryUnavailable
 from rebuild.secret import Secret
 from tracker.registry.budget import read_http_date

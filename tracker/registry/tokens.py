@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
 from urllib.parse import quote
 
+from graph.record import dataclass
 from rebuild.registry import RegistryRefused, RegistryUnavailable
 from rebuild.secret import Secret
 from tracker.registry.credentials import CredentialsError, CredentialsRejected

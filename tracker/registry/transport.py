@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
+from graph.record import dataclass
 from rebuild.registry import RegistryRefused
 from tracker.registry.fault import short
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import httpx
 
+from graph.record import dataclass
 from rebuild.registry import RegistryRefused, RegistryUnavailable
 from tracker import __version__
 from tracker.registry.budget import Budget

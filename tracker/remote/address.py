@@ -7,10 +7,10 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.web_url import WebUrl
 
 _HINT = "write https://HOST, http://HOST:PORT or unix:/PATH"

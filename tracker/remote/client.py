@@ -6,12 +6,12 @@ import contextlib
 import http.client
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from graph.errors import TrackerError, WrongUse
+from graph.record import dataclass
 from rebuild.secret import Secret
 from tracker import __version__
 from tracker.remote.address import Address

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.context.where import Folder, Source
 from tracker.cli.secret_options import input_for
 from tracker.remote.attend import say

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
+
+from graph.record import dataclass
 
 LINE_BYTES_MOST = 8 * 1024 * 1024
 

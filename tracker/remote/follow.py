@@ -7,9 +7,10 @@ import binascii
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from graph.record import dataclass
 from tracker.remote.client import BROKEN, Client, Refused, quoted
 from tracker.remote.events import Event, NoEvents, read_events
 

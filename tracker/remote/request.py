@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from graph.record import dataclass
 from rebuild.definition import FileStep, InlineStep
 from tracker.cli.build_typed import BuildTyped
 from tracker.remote.context import ContextThere

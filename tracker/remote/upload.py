@@ -8,11 +8,11 @@ import http.client
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.context.folder import Packed, pack
 from rebuild.context.input import pass_on
 from tracker.remote.client import BROKEN, Client, Unreachable, check

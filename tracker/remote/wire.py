@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import http.client
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from graph.errors import TrackerError, WrongUse
+from graph.record import dataclass
 from rebuild.secret import Secret
 from tracker.remote.address import Address, UnixAddress, WebAddress, connect
 

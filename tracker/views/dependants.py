@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from graph.dependants import Dependant, dependants_of
+from graph.record import dataclass
 from tracker.views.look import Look
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from graph.listing import Listed, list_images
+from graph.record import dataclass
 from tracker.views.look import Look
 
 

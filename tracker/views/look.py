@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from graph.database import numbers
 from graph.names import UnknownImage, find_image
+from graph.record import dataclass
 from graph.reference import DEFAULT_REGISTRY, ImageRef
 from tracker.state import State
 from tracker.wording import listed

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from graph.plan import Plan
 from graph.plan import plan as plan_wave
+from graph.record import dataclass
 from graph.snapshot import if_moved
 from graph.staleness import Decision, Limits, Reason, Snapshot, decide
 from rebuild.runs import Runs

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from graph.clock import from_text
 from graph.errors import TrackerError
+from graph.record import dataclass
 from rebuild.runs import Runs, Status
 from tracker.views.look import Look
 from tracker.wording import familiar

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from graph.record import dataclass
 from graph.staleness import Decision, Verdict
 from tracker.views.look import Look
 from tracker.views.verdicts import Names, decide_all, read_names

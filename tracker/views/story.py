@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from graph.ancestry import Base, Image, bases_of
 from graph.database import numbers
+from graph.record import dataclass
 from graph.reference import ImageRef
 from graph.staleness import Decision, Reason, Verdict
 from graph.store import is_left_behind

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from graph.clock import to_text
 from graph.expecting import Expectations
+from graph.record import dataclass
 from rebuild.credentials import RegistryCredentials
 from rebuild.definition import Definition
 from rebuild.stored_task import StoredTasks, described, kinds_of_triggers, no_cipher

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from graph.clock import to_text
+from graph.record import dataclass
 from graph.snapshot import read_snapshot
 from graph.staleness import BaseMoved, Decision, Snapshot, decide
 from rebuild.waves import task_states

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from fractions import Fraction
 
+from graph.record import dataclass
 from rebuild.template.error import Fault
 from rebuild.template.function import Scope, functions
 from rebuild.template.functions.gotime import formatted, parsed

@@ -7,8 +7,8 @@ import hashlib
 import re
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from graph.record import dataclass
 from rebuild.template.formatting import plain
 from rebuild.template.function import Scope, functions
 from rebuild.template.value import Value, cooked, raw

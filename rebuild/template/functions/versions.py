@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from graph.record import dataclass
 from rebuild.template.error import Fault
 from rebuild.template.function import functions
 from rebuild.template.value import Object, Value

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi.responses import Response, StreamingResponse
+
+from graph.record import dataclass
 
 PIECE_BYTES = 256 * 1024
 _RANGE = re.compile(r"bytes=(?:(?P<first>\d{1,40})-(?P<last>\d{0,40})|-(?P<tail>\d{1,40}))", re.ASCII)

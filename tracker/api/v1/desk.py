@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from graph.observing import Watched
+from graph.record import dataclass
 from graph.reference import Platform
 from rebuild.image_build import Tools
 from rebuild.kept_source import FindCipher

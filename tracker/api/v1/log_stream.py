@@ -10,9 +10,10 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from graph.record import dataclass
 
 PIECE_BYTES = 64 * 1024
 PAUSE_S = 0.1
