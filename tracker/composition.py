@@ -319,11 +319,12 @@ def intervals_of(settings: Settings) -> Intervals:
 def poll_rules_of(settings: Settings) -> PollRules:
     """Whether and how often each repository is asked."""
     section = settings.sources
-    by_host_s = {host: one.poll_interval for host, one in settings.forges.items() if one.poll_interval}
+    by_host_s = {str(host): one.poll_interval for host, one in settings.forges.items() if one.poll_interval}
     return PollRules(section.poll, section.poll_interval, section.poll_interval_with_webhooks, by_host_s)
 
 
 def forges_of(settings: Settings) -> Forges:
     """The APIs of forges, by the proxies of the environment."""
-    ca_files = {host: one.ca_file for host, one in settings.forges.items() if one.ca_file}
-    return Forges(ForgeClient(ca_files, urllib.request.getproxies_environment()), settings.forges)
+    sections = {str(host): one for host, one in settings.forges.items()}
+    ca_files = {str(host): one.ca_file for host, one in settings.forges.items() if one.ca_file}
+    return Forges(ForgeClient(ca_files, urllib.request.getproxies_environment()), sections)
