@@ -54,7 +54,6 @@ def test_records_are_equal_where_all_that_is_compared_is() -> None:
 
 
 def test_records_of_two_classes_are_never_equal() -> None:
-    assert Point(1) != Other(1)
     assert Point(1).__eq__(Other(1)) is NotImplemented
 
 
