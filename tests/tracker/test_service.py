@@ -298,11 +298,8 @@ class TestProbes:
         hand = Hand()
         pulse = Pulse(hand)
         hand.at_s += 3600
-        pulse.beat(Part.REBUILDER)
-        pulse.beat(Part.RECEIVER)
-        pulse.beat(Part.HOOK_RECEIVER)
-        pulse.beat(Part.TIMERS)
-        pulse.beat(Part.COURIER)
+        for part in set(Part) - {Part.POLLER}:
+            pulse.beat(part)
 
         def health() -> Mapping[str, Any]:
             pulse.check()
