@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from graph.clock import from_text
@@ -20,6 +20,21 @@ _MOVED = """
     WHERE o.moved = 1 AND e.digest_id <> o.digest_id
 """
 
+_OVERTAKEN = """
+    SELECT f.image_id, f.base_id, e.digest_id, f.newer_id, o.digest_id, o.changed_at, f.noted_at, e.platforms
+    FROM followings f INDEXED BY followings_overtaken
+    JOIN edges e ON e.image_id = f.image_id AND e.base_id = f.base_id AND e.followed = 1
+    JOIN observations o ON o.image_id = f.newer_id AND o.digest_id IS NOT NULL
+    WHERE f.newer_id IS NOT NULL
+"""
+_PINNED = """
+    SELECT e.image_id, e.base_id, e.digest_id, p.tag_id, o.digest_id, o.changed_at, e.platforms
+    FROM pinned_tags p
+    CROSS JOIN observations o ON o.image_id = p.tag_id
+    CROSS JOIN edges e INDEXED BY edges_by_base ON e.base_id = p.image_id AND e.followed = 1
+    WHERE e.digest_id <> o.digest_id
+"""
+
 
 def read_moved(connection: sqlite3.Connection) -> dict[int, tuple[BaseMoved, ...]]:
     """Stale images with their evidence. A change that touches no platform of an image leaves it fresh."""
@@ -29,6 +44,47 @@ def read_moved(connection: sqlite3.Connection) -> dict[int, tuple[BaseMoved, ...
         evidence = compare(_Pair(base_id, recorded, observed, changed_at, platforms))
         if evidence:
             found[image_id] += evidence
+    _overtake(connection, compare, found)
+    return dict(found)
+
+
+def _overtake(
+    connection: sqlite3.Connection, compare: _Comparison, found: dict[int, tuple[BaseMoved, ...]]
+) -> None:
+    """Where a newer tag takes the place of a base, what that one holds counts, and nothing else."""
+    for (
+        image_id,
+        base_id,
+        recorded,
+        newer_id,
+        observed,
+        changed_at,
+        noted_at,
+        platforms,
+    ) in connection.execute(_OVERTAKEN):
+        pair = _Pair(newer_id, recorded, observed, max(changed_at, noted_at), platforms)
+        evidence = tuple(_by_newer_tag(moved, base_id, noted_at) for moved in compare(pair))
+        others = tuple(moved for moved in found.pop(image_id, ()) if moved.base_id != base_id)
+        if others or evidence:
+            found[image_id] = (*others, *evidence)
+
+
+def _by_newer_tag(moved: BaseMoved, base_id: int, noted_at: str) -> BaseMoved:
+    noted = from_text(noted_at)
+    moved_at = max(moved.moved_at, noted)
+    return replace(moved, base_id=base_id, seen_at_id=moved.base_id, since=noted, moved_at=moved_at)
+
+
+def read_pinned(connection: sqlite3.Connection) -> dict[int, tuple[BaseMoved, ...]]:
+    """Images on a base that is pinned by digest, beside which a tag stands that points elsewhere by now.
+
+    Nothing follows from it: they are what their files say.
+    """
+    compare = _Comparison(connection)
+    found: dict[int, tuple[BaseMoved, ...]] = defaultdict(tuple)
+    for image_id, base_id, recorded, tag_id, observed, changed_at, platforms in connection.execute(_PINNED):
+        for moved in compare(_Pair(tag_id, recorded, observed, changed_at, platforms)):
+            found[image_id] += (replace(moved, base_id=base_id, seen_at_id=tag_id),)
     return dict(found)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from graph.clock import to_text
 from graph.observing import Observations
 from graph.reference import ImageRef
 from graph.words import Role, Via
@@ -44,11 +43,7 @@ class Expectations:
                 (task_id, base_id, base.role, base.via, base.place, base.line),
             )
             if base.reference.digest is None:  # a name pinned by digest cannot move
-                self._sql.execute(
-                    "INSERT INTO observations(image_id, due_at) VALUES (?, ?)"
-                    " ON CONFLICT(image_id) DO UPDATE SET due_at = coalesce(due_at, excluded.due_at)",
-                    (base_id, to_text(at)),
-                )
+                store.watch(base_id, at)
 
     def forget(self, task_id: int) -> None:
         """The task is gone, or its builds tell from now on."""

@@ -212,6 +212,65 @@ def expected_bases(db: Database) -> None:
     )
 
 
+@graph_tables()
+def newer_tags_and_pins(db: Database) -> None:
+    run_statements(
+        db,
+        """
+        -- Edges whose base is the newest tag by a rule, as of the build that recorded them.
+        CREATE TABLE followings (
+          image_id INTEGER NOT NULL REFERENCES images(id),
+          base_id INTEGER NOT NULL REFERENCES images(id),
+          written TEXT NOT NULL,            -- the reference in the file
+          rule TEXT NOT NULL,
+          repository TEXT NOT NULL,
+          newer_id INTEGER REFERENCES images(id),  -- the tag that the rule leads to by now; NULL: none newer
+          noted_at TEXT,                    -- since when
+          PRIMARY KEY (image_id, base_id)
+        ) WITHOUT ROWID;
+        CREATE INDEX followings_by_repository ON followings(repository);
+        CREATE INDEX followings_overtaken ON followings(newer_id) WHERE newer_id IS NOT NULL;
+        CREATE TABLE tag_lists (
+          repository TEXT PRIMARY KEY,      -- with its registry
+          tags TEXT,                        -- JSON, as the registry listed them; NULL: not asked yet
+          etag TEXT,
+          changed_at TEXT,
+          checked_at TEXT,
+          due_at TEXT NOT NULL,
+          failures INTEGER NOT NULL DEFAULT 0,
+          error TEXT
+        ) WITHOUT ROWID;
+        -- Names that have a tag beside their digest: what the tag points to is told, and never acted upon.
+        CREATE TABLE pinned_tags (
+          image_id INTEGER PRIMARY KEY REFERENCES images(id),
+          tag_id INTEGER NOT NULL REFERENCES images(id)
+        );
+        CREATE INDEX pinned_tags_by_tag ON pinned_tags(tag_id);
+        """,
+    )
+
+
+@graph_tables()
+def tags_of_known_pins(db: Database) -> None:
+    """Watch the tags of bases that were recorded before anybody looked at them."""
+    connection = db.conn
+    now = connection.execute("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')").fetchone()[0]
+    for image_id, name in connection.execute(
+        "SELECT id, name FROM images WHERE name LIKE '%:%@%'"
+    ).fetchall():
+        tag = name.partition("@")[0]
+        if ":" not in tag.rpartition("/")[2]:
+            continue
+        connection.execute("INSERT OR IGNORE INTO images(name, origin) VALUES (?, 'external')", (tag,))
+        tag_id = connection.execute("SELECT id FROM images WHERE name = ?", (tag,)).fetchone()[0]
+        connection.execute("INSERT INTO pinned_tags VALUES (?, ?)", (image_id, tag_id))
+        connection.execute(
+            "INSERT INTO observations(image_id, due_at) VALUES (?, ?) ON CONFLICT(image_id)"
+            " DO UPDATE SET due_at = coalesce(due_at, excluded.due_at)",
+            (tag_id, now),
+        )
+
+
 def run_statements(db: Database, script: str) -> None:
     """Each statement by itself: executescript would commit the transaction that the migration runs in."""
     for statement in script.split(";\n"):

@@ -45,6 +45,14 @@ class Manifests:
 
 
 @dataclass(frozen=True, slots=True)
+class Followed:
+    """Why a base is another tag than the one that was written: the rule, as text, that it follows."""
+
+    rule: str
+    written: ImageRef
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedBase:
     """One base as one build used it: which reference, found where, resolved to what."""
 
@@ -55,6 +63,7 @@ class RecordedBase:
     line: int
     manifests: Manifests
     platforms: tuple[Platform, ...]  # those that the build took from it
+    followed: Followed | None = None  # None: the reference is as it was written
 
 
 @dataclass(frozen=True, slots=True)

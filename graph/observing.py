@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -137,6 +137,9 @@ class Observations(Contents):
             " AND NOT EXISTS (SELECT 1 FROM edges e WHERE e.base_id = observations.image_id"
             " AND e.followed < 2)"  # 2: of an image that its task has left behind
             " AND NOT EXISTS (SELECT 1 FROM expected_bases x WHERE x.base_id = observations.image_id)"
+            " AND NOT EXISTS (SELECT 1 FROM followings f WHERE f.newer_id = observations.image_id)"
+            " AND NOT EXISTS (SELECT 1 FROM pinned_tags p JOIN edges e ON e.base_id = p.image_id"
+            " AND e.followed < 2 WHERE p.tag_id = observations.image_id)"
         )
         return dropped.rowcount
 
@@ -170,13 +173,22 @@ class Observations(Contents):
             for image_id, name, digest, failures, checked_at in rows
         ]
 
+    def watch(self, image_id: int, at: datetime) -> None:
+        """Ask about the reference from now on; for one that is asked about already nothing changes."""
+        self._sql.execute(
+            "INSERT INTO observations(image_id, due_at) VALUES (?, ?)"
+            " ON CONFLICT(image_id) DO UPDATE SET due_at = coalesce(due_at, excluded.due_at)",
+            (image_id, to_text(at)),
+        )
+
     def _watch(self, image_id: int, reference: ImageRef, at: datetime) -> None:
-        """A name pinned by digest cannot move; any other is asked about from now on."""
+        """A name pinned by digest cannot move; the tag beside the digest can, and is asked about instead."""
         if reference.digest is None:
-            self._sql.execute(
-                "UPDATE observations SET due_at = coalesce(due_at, ?) WHERE image_id = ?",
-                (to_text(at), image_id),
-            )
+            self.watch(image_id, at)
+        elif reference.tag is not None:
+            tag_id = self.image_id(replace(reference, digest=None))
+            self._sql.execute("INSERT OR IGNORE INTO pinned_tags VALUES (?, ?)", (image_id, tag_id))
+            self.watch(tag_id, at)
 
     def _move(self, image_id: int, new_id: int, old_id: int | None, at: datetime, source: Source) -> None:
         moment = to_text(at)

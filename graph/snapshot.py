@@ -12,7 +12,7 @@ from graph.drift import read_moved
 from graph.order import bases_of_each
 from graph.staleness import Attempt, BaseMoved, Snapshot
 from graph.uncollected import uncollected
-from graph.words import Role
+from graph.words import Role, Via
 
 __all__ = ["TaskStates", "if_moved", "read_above", "read_bases", "read_moved", "read_snapshot"]
 
@@ -36,6 +36,7 @@ class TaskStates:
     off: Set[int] = frozenset()  # tasks that follow no base
     runtime_only: Set[int] = frozenset()  # tasks that follow runtime bases alone
     requested: Set[int] = frozenset()  # tasks that are to be run once
+    no_syntax: Set[int] = frozenset()  # tasks that do not follow the image of a `# syntax=` line
 
 
 def read_snapshot(connection: sqlite3.Connection, states: TaskStates) -> Snapshot:
@@ -44,17 +45,21 @@ def read_snapshot(connection: sqlite3.Connection, states: TaskStates) -> Snapsho
         moved = read_moved(connection)
         seeds = [*moved, *_made_by(connection, {*states.busy, *states.requested})]
         region = _read_upwards(connection, seeds)
-        bases = bases_of_each(region.above)
+        newer = _newer_tags(connection, moved)
+        bases: Mapping[int, Sequence[int]] = bases_of_each(region.above)
+        if newer:
+            bases = _with_newer_tags(bases, newer)
         return Snapshot(
             moved=moved,
             bases=_with_expected(connection, bases, states.requested) if states.requested else bases,
-            tasks={**_tasks_of_bases(connection, moved), **region.tasks},
+            tasks={**_tasks_of_bases(connection, moved, newer), **region.tasks},
             busy=states.busy,
             paused=states.paused,
             failed=states.failed or {},
             canceled=states.canceled or {},
             ignored=_ignored(connection, region, states),
             requested=states.requested,
+            overtaken=frozenset(newer),
         )
 
 
@@ -141,16 +146,19 @@ def _ignored(
     reluctant = [
         image_id
         for image_id, task_id in region.tasks.items()
-        if task_id in states.off or task_id in states.runtime_only
+        if task_id in states.off or task_id in states.runtime_only or task_id in states.no_syntax
     ]
     rows = connection.execute(
-        "SELECT e.image_id, e.base_id, e.role FROM json_each(?) s"
+        "SELECT e.image_id, e.base_id, e.role, e.via FROM json_each(?) s"
         " CROSS JOIN edges e ON e.image_id = s.value WHERE e.followed = 1",
         (numbers(reluctant),),
     )
     ignored: dict[int, set[int]] = {}
-    for image_id, base_id, role in rows:
-        if region.tasks[image_id] in states.off or role != Role.RUNTIME:
+    for image_id, base_id, role, via in rows:
+        task_id = region.tasks[image_id]
+        buildtime = task_id in states.runtime_only and role != Role.RUNTIME
+        syntax = task_id in states.no_syntax and via == Via.SYNTAX
+        if task_id in states.off or buildtime or syntax:
             ignored.setdefault(image_id, set()).add(base_id)
     return {image_id: frozenset(bases) for image_id, bases in ignored.items()}
 
@@ -178,12 +186,38 @@ def _with_expected(
     return told
 
 
-def _tasks_of_bases(
+def _newer_tags(
     connection: sqlite3.Connection, moved: Mapping[int, Sequence[BaseMoved]]
+) -> dict[int, list[int]]:
+    """Stale image → the newer tags that make it so. Where nobody follows tags, no image is looked at."""
+    if connection.execute("SELECT 1 FROM followings WHERE newer_id IS NOT NULL LIMIT 1").fetchone() is None:
+        return {}
+    newer = {
+        image_id: [one.seen_at_id for one in evidence if one.seen_at_id is not None]
+        for image_id, evidence in moved.items()
+    }
+    return {image_id: names for image_id, names in newer.items() if names}
+
+
+def _with_newer_tags(
+    bases: Mapping[int, Sequence[int]], newer: Mapping[int, Sequence[int]]
+) -> dict[int, Sequence[int]]:
+    """An image waits for a newer tag that is being rebuilt as it does for its bases."""
+    told = dict(bases)
+    for image_id, names in newer.items():
+        waiting = [name for name in dict.fromkeys(names) if name in told and name not in told[image_id]]
+        if waiting:
+            told[image_id] = (*told[image_id], *waiting)
+    return told
+
+
+def _tasks_of_bases(
+    connection: sqlite3.Connection,
+    moved: Mapping[int, Sequence[BaseMoved]],
+    newer: Mapping[int, Sequence[int]],
 ) -> dict[int, int]:
-    return _tasks_of(
-        connection, {evidence.base_id for its_evidence in moved.values() for evidence in its_evidence}
-    )
+    bases = {evidence.base_id for its_evidence in moved.values() for evidence in its_evidence}
+    return _tasks_of(connection, bases.union(*newer.values()))
 
 
 def _tasks_of(connection: sqlite3.Connection, image_ids: Iterable[int]) -> dict[int, int]:

@@ -28,6 +28,7 @@ class Reason(StrEnum):
 
     FRESH = "fresh"
     BASE_MOVED = "base-moved"
+    NEWER_TAG = "newer-tag"  # a base follows tags, and there is a newer one
     REQUESTED = "requested"  # somebody wants it built, whatever its bases are
     BASE_PENDING = "base-pending"  # a base of it is being rebuilt, or will be
     BASE_FAILED = "base-failed"  # a base of it could not be rebuilt
@@ -39,6 +40,7 @@ class Reason(StrEnum):
     UNFOLLOWED = "unfollowed"  # its task does not follow the bases that moved
     CANCELED = "canceled"  # somebody canceled its rebuild, and nothing has moved since
     PLATFORM_GONE = "platform-gone"  # the base no longer has a platform of the image
+    PINNED = "pinned"  # the tag beside a pinned digest has moved: told, and nothing follows from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class BaseMoved:
     observed_id: int | None  # and as observed; None: the index no longer has the platform
     since: datetime  # when it first moved away from what is recorded
     moved_at: datetime  # when it last moved
+    seen_at_id: int | None = None  # the name that was looked at: a newer tag. None: the base's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Snapshot:
     failed: Mapping[int, Attempt] = field(default_factory=dict)  # task → its failed last attempt
     canceled: Mapping[int, datetime] = field(default_factory=dict)  # task → when its last run was canceled
     ignored: Mapping[int, Set[int]] = field(default_factory=dict)  # image → bases that its task leaves alone
+    overtaken: Set[int] = frozenset()  # images of which a base is known by a newer tag
     requested: Set[int] = frozenset()  # tasks that are to be run once, as soon as nothing below them moves
 
     @property
@@ -192,11 +196,16 @@ class _Judge:
         settled_at = max(self._settled_at(moved) for moved in counting)
         if settled_at > self._now:
             return Decision(image_id, Verdict.WAIT, Reason.SETTLING, evidence, until=settled_at)
-        return Decision(image_id, Verdict.REBUILD, Reason.BASE_MOVED, evidence)
+        return Decision(image_id, Verdict.REBUILD, self._why_stale(image_id, counting), evidence)
+
+    def _why_stale(self, image_id: int, counting: Sequence[BaseMoved]) -> Reason:
+        if image_id in self._snapshot.overtaken and any(moved.seen_at_id for moved in counting):
+            return Reason.NEWER_TAG
+        return Reason.BASE_MOVED
 
     def _settled_at(self, moved: BaseMoved) -> datetime:
         """When a move counts. One of our own images moved because we rebuilt it: that counts at once."""
-        if moved.base_id in self._snapshot.tasks:
+        if (moved.seen_at_id or moved.base_id) in self._snapshot.tasks:
             return moved.moved_at
         quiet = moved.moved_at + timedelta(seconds=self._limits.settle_s)
         return min(quiet, moved.since + timedelta(seconds=self._limits.settle_most_s))

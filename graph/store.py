@@ -9,7 +9,8 @@ from dataclasses import replace
 from graph.clock import to_text
 from graph.database import numbers
 from graph.expecting import Expectations
-from graph.model import BuildRecord, RecordedBase
+from graph.following import Followings
+from graph.model import BuildRecord, Followed, RecordedBase
 from graph.observing import Change, Observations, Source, Watched
 from graph.platforms import joined, split
 from graph.reference import Digest, ImageRef
@@ -28,6 +29,7 @@ class GraphStore(Observations):
         """Keep one finished build: its images now stand on exactly these bases."""
         build_id = self._add_build(build)
         base_ids = self._add_bases(build_id, build)
+        followings, followed = Followings(self._sql), self._followed(build)
         if build.task_id is not None:  # what was only expected is known now
             Expectations(self._sql).forget(build.task_id)
         for reference in build.images:
@@ -38,9 +40,14 @@ class GraphStore(Observations):
             )
             self._sql.execute("INSERT INTO build_images VALUES (?, ?)", (image_id, build_id))
             self._replace_edges(image_id, build_id, base_ids)
+            followings.record(image_id, followed, build.resolved_at)
             if build.manifests is not None:
                 self.observe(reference, build.manifests, build.built_at, Source.PUSH)
         return build_id
+
+    def forget_unused(self) -> int:
+        Followings(self._sql).forget_unused()
+        return super().forget_unused()
 
     def claim_images(self, task_id: int, references: Iterable[ImageRef]) -> None:
         """The task makes these images from now on, and no others."""
@@ -127,6 +134,14 @@ class GraphStore(Observations):
             self._sql.execute("INSERT INTO build_bases VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
             base_ids.append(base_id)
         return base_ids
+
+    def _followed(self, build: BuildRecord) -> dict[int, Followed]:
+        """By base: which of them are other tags than those that were written, and why."""
+        return {
+            self.image_id(base.reference): base.followed
+            for base in merged(build.bases)
+            if base.followed is not None
+        }
 
     def _replace_edges(self, image_id: int, build_id: int, base_ids: list[int]) -> None:
         before = dict(

@@ -12,6 +12,7 @@ from tracker.wording import ago, familiar, listed
 _REASONS: Mapping[Reason, str] = {
     Reason.FRESH: "nothing that it stands on has moved",
     Reason.BASE_MOVED: "a base has moved",
+    Reason.NEWER_TAG: "there is a newer tag of a base",
     Reason.REQUESTED: "a commit waits to be built",
     Reason.RUNNING: "its rebuild is queued or under way",
     Reason.NO_TASK: "no task builds it",
@@ -19,6 +20,7 @@ _REASONS: Mapping[Reason, str] = {
     Reason.UNFOLLOWED: "its task does not follow the bases that moved",
     Reason.CANCELED: "somebody canceled its last run, and nothing has moved since",
     Reason.PLATFORM_GONE: "a base no longer has a platform that it is built for",
+    Reason.PINNED: "its base is pinned by digest, and the tag beside it has moved",
 }
 
 
@@ -51,11 +53,14 @@ def way_out(reason: Reason) -> str | None:
             return "start it again: tracker task run TASK"
         case Reason.PLATFORM_GONE:
             return "choose another base, or build without that platform"
+        case Reason.PINNED:
+            return "write the new digest into the file, or take the digest out so that the tag is followed"
         case Reason.RETRY_LATER | Reason.BASE_FAILED:
             return "read the log of the failed run: tracker logs RUN"
         case (
             Reason.FRESH
             | Reason.BASE_MOVED
+            | Reason.NEWER_TAG
             | Reason.REQUESTED
             | Reason.BASE_PENDING
             | Reason.RUNNING

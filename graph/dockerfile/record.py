@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from graph.model import Followed
 from graph.reference import ImageRef, Platform
 from graph.words import Role, Via
 
@@ -80,6 +81,7 @@ class Base:
     platform: Platform
     onbuild: bool  # named by an ONBUILD trigger; reachable only if a stage of this file fires it
     span: Span
+    followed: Followed | None = None  # where another tag takes the place of the one that is written
 
 
 @dataclass(frozen=True, slots=True)

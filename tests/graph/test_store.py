@@ -69,9 +69,15 @@ def test_a_base_is_watched_from_its_first_use_on(world: World) -> None:
 
 
 def test_a_base_pinned_by_digest_is_not_watched(world: World) -> None:
-    world.build("app", f"alpine@{digest_of('x')}", f"alpine:3@{digest_of('x')}")
+    world.build("app", f"alpine@{digest_of('x')}")
 
     assert due(world) == set()
+
+
+def test_of_a_pinned_base_the_tag_beside_the_digest_is_watched(world: World) -> None:
+    world.build("app", f"alpine:3@{digest_of('x')}")
+
+    assert due(world) == {"alpine:3"}
 
 
 def test_an_image_of_our_own_is_watched_once_another_stands_on_it(world: World) -> None:

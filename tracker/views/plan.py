@@ -83,11 +83,14 @@ def _preview(look: Look, snapshot: Snapshot, decisions: Mapping[int, Decision], 
     )
 
 
+_STARTING = (Reason.BASE_MOVED, Reason.NEWER_TAG, Reason.REQUESTED, Reason.SETTLING, Reason.RUNNING)
+
+
 def going_now(decisions: Mapping[int, Decision]) -> dict[int, Decision]:
     """Those at work or to start by themselves, and those that wait for nothing but them; bases first."""
     going: dict[int, Decision] = {}
     for image_id, decision in decisions.items():
-        starts = decision.reason in (Reason.BASE_MOVED, Reason.REQUESTED, Reason.SETTLING, Reason.RUNNING)
+        starts = decision.reason in _STARTING
         follows = decision.reason is Reason.BASE_PENDING and all(map(going.__contains__, decision.waits_for))
         if starts or follows:
             going[image_id] = decision
