@@ -13,7 +13,6 @@ from rebuild.secret import Secret
 from rebuild.web_url import WebUrl
 from tracker.outbound.notice import USUAL, USUAL_CAUSES, Notice
 from tracker.outbound.signature import SigningKey
-from tracker.setting_types import SomeSeconds
 
 _URLS_MOST = 20
 Pattern = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -42,7 +41,7 @@ class NotifySection(Struct, frozen=True):
     on: Annotated[tuple[Notice, ...], Meta(min_length=1)] = USUAL
     tasks: tuple[Pattern, ...] = ()
     causes: Annotated[tuple[Cause, ...], Meta(min_length=1)] = USUAL_CAUSES
-    timeout: Annotated[SomeSeconds, Meta(le=300)] = 15.0
+    timeout: Annotated[float, Meta(gt=0, le=300)] = 15.0
 
     def __post_init__(self) -> None:
         ways = [self.urls is not None, self.urls_file is not None, self.webhook is not None]

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "key": ("tracker.cli.key:key", "The key that encrypts stored passwords: check it, renew it."),
     "login": ("tracker.cli.login:login", "Log in to a registry, and remember it as docker does."),
     "logs": ("tracker.cli.runs:logs", "The log of a run, while it grows and afterwards."),
+    "notify": ("tracker.cli.notify:notify", "Those who are told how runs end: try them, see what waits."),
     "plan": ("tracker.cli.plan:plan", "What would be rebuilt, in which order, how long it takes."),
     "rdeps": ("tracker.cli.rdeps:rdeps", "What stands on an image."),
     "render": ("tracker.cli.render:render", "A task file with its templates and aliases filled in."),
@@ -49,7 +50,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Look at the graph": ("deps", "rdeps", "images", "stale", "why", "plan", "graph", "runs", "logs"),
     "Build": ("build", "run", "task"),
     "Look inside files": ("scan", "render"),
-    "Service and machine": ("serve", "check", "config", "doctor", "key", "login", "token"),
+    "Service and machine": ("serve", "check", "config", "doctor", "key", "login", "notify", "token"),
 }
 
 

@@ -7,14 +7,14 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from rebuild.mask import masked
 from rebuild.process import dies_with_parent
 from rebuild.secret import Secret
+from tracker.outbound.address import hidden_parts, shown
 from tracker.outbound.delivery import Delivered, Delivery, NotDelivered
 from tracker.outbound.words import Words
 from tracker.wording import printable
@@ -44,28 +44,15 @@ async def send_by_apprise(address: Secret, words: Words, *, timeout_s: float) ->
 def _delivery(said: Mapping[str, Any], address: Secret) -> Delivery:
     if not said.get("known"):
         return NotDelivered(
-            f"apprise does not understand this {_scheme(address)} address",
+            f"apprise does not understand this address, {shown(address)}",
             hint="the address has the form that https://appriseit.com describes for its service",
             is_final=True,
         )
     if said.get("is_sent"):
         return Delivered("apprise says that it was sent")
-    told = masked(str(said.get("said", "")), parts_of(address))
+    told = masked(str(said.get("said", "")), hidden_parts(address))
     words = printable(told)[:_WORDS_MOST]
     return NotDelivered(f"apprise could not send it: {words}" if words else "apprise could not send it")
-
-
-def parts_of(address: Secret) -> Iterator[Secret]:
-    """Whatever of an address may be a token: any part of it, as it is written and as it is meant."""
-    text = address.reveal()
-    yield address
-    rest = text.partition("://")[2]
-    pieces = re.split(r"[/?&#=@:,;]", rest)
-    try:
-        pieces += [value for _, value in parse_qsl(urlsplit(text).query)]
-    except ValueError:  # no URL as others have them
-        pieces += []
-    yield from (Secret(piece) for each in pieces for piece in (each, unquote(each)) if len(piece) > 5)
 
 
 async def _asked_of_child(question: bytes, limit_s: float) -> Mapping[str, Any] | None:
@@ -100,7 +87,3 @@ async def _asked_of_child(question: bytes, limit_s: float) -> Mapping[str, Any] 
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:
     """What the child finds: no secret of the service."""
     return {name: value for name, value in ours.items() if name in _PASSED_ON or _PROXIES.fullmatch(name)}
-
-
-def _scheme(address: Secret) -> str:
-    return address.reveal().partition("://")[0][:40] + "://"

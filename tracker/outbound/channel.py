@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from graph.record import dataclass
 from rebuild.outbox import Kind, Lane, notify_lanes
@@ -37,19 +36,6 @@ class Channel:
 def channels_of(sections: Mapping[ChannelName, NotifySection]) -> dict[str, Channel]:
     """Every channel by its name. Raises `ConfigError` for a file that cannot be used."""
     return {str(name): _channel(str(name), section) for name, section in sections.items()}
-
-
-def shown(address: Secret) -> str:
-    """What may be told of an address: its scheme and, of a web address, the host. Elsewhere the host may be a
-    token."""
-    text = address.reveal()
-    try:
-        parts = urlsplit(text)
-        host = parts.hostname if parts.scheme in ("http", "https") else None
-        port = f":{parts.port}" if host and parts.port else ""
-    except ValueError:
-        return "an address"
-    return f"{parts.scheme}://{host}{port}/…" if host else f"{parts.scheme}://…"
 
 
 def _channel(name: str, section: NotifySection) -> Channel:

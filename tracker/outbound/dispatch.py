@@ -65,6 +65,6 @@ class Dispatch:
             return asked
         headers = signed_headers((), message.delivery, asked.body, self.now())
         parcel = Parcel(
-            Secret(asked.endpoint), asked.body, {"content-type": asked.content_type, **headers}, asked.hidden
+            Secret(asked.endpoint), asked.body, {"content-type": asked.content_type, **headers}, asked.secrets
         )
         return await self.post.send(parcel, timeout_s=UPDATE_TIMEOUT_S)

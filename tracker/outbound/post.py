@@ -16,25 +16,31 @@ from graph.record import dataclass
 from rebuild.mask import masked
 from rebuild.secret import Secret
 from tracker import __version__
+from tracker.outbound.address import hidden_parts
 from tracker.outbound.delivery import Delivered, Delivery, NotDelivered
 from tracker.registry.budget import read_http_date, read_retry_after
-from tracker.registry.fault import first_cause, short
+from tracker.registry.fault import first_cause, why_no_answer
 from tracker.wording import printable
 
 ANSWER_BYTES_MOST = 4096
 _WORDS_MOST = 200
+_TLS_HINT = "is its certificate from an authority that this machine trusts? See ca_file"
 _GONE = 410
 _PASSING = frozenset({429, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What is posted. `hidden` is shown to nobody, whoever repeats it."""
+    """What is posted. `secrets` are in it, and shown to nobody, whoever repeats them."""
 
     address: Secret
-    body: bytes
+    body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
-    hidden: tuple[Secret, ...] = field(default=(), repr=False)
+    secrets: tuple[Secret, ...] = ()
+
+    @property
+    def hidden(self) -> tuple[Secret, ...]:
+        return (*self.secrets, *hidden_parts(self.address))
 
 
 class Post:
@@ -45,14 +51,15 @@ class Post:
 
     async def send(self, parcel: Parcel, *, timeout_s: float, ca_file: Path | None = None) -> Delivery:
         """Never longer than `timeout_s`, whatever the receiver does."""
-        hidden = (*parcel.hidden, parcel.address)
         try:
             async with asyncio.timeout(timeout_s):
                 delivery = await self._send(parcel, timeout_s, self._trusting(ca_file))
         except TimeoutError:
             return NotDelivered(f"no answer within {timeout_s:g} s", is_down=True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            return _unreachable(error, hidden)
+            why = why_no_answer(error, connect_timeout_s=timeout_s, read_timeout_s=timeout_s)
+            hint = _TLS_HINT if first_cause(error, ssl.SSLError) else None
+            return NotDelivered(masked(why, parcel.hidden), hint=hint, is_down=True)
         return delivery
 
     async def _send(self, parcel: Parcel, timeout_s: float, trust: ssl.SSLContext) -> Delivery:
@@ -62,7 +69,7 @@ class Post:
             client.stream("POST", parcel.address.reveal(), content=parcel.body, headers=headers) as answer,
         ):
             words = await _words_of(answer)
-            return delivery_of(answer.status_code, answer.headers, masked_words(words, parcel), now())
+            return delivery_of(answer.status_code, answer.headers, masked(words, parcel.hidden), now())
 
     def _trusting(self, ca_file: Path | None) -> ssl.SSLContext:
         """Made once: it takes some milliseconds, which the loop waits for."""
@@ -89,10 +96,6 @@ def delivery_of(status: int, headers: Mapping[str, str], words: str, at: datetim
     )
 
 
-def masked_words(words: str, parcel: Parcel) -> str:
-    return masked(words, (*parcel.hidden, parcel.address))
-
-
 async def _words_of(answer: httpx.Response) -> str:
     """The beginning of a text; the rest is not waited for."""
     if "text" not in answer.headers.get("content-type", "") and "json" not in answer.headers.get(
@@ -105,12 +108,3 @@ async def _words_of(answer: httpx.Response) -> str:
         if len(read) >= ANSWER_BYTES_MOST:
             break
     return printable(read[:ANSWER_BYTES_MOST].decode(errors="replace"))[:_WORDS_MOST]
-
-
-def _unreachable(error: Exception, hidden: tuple[Secret, ...]) -> NotDelivered:
-    if failed := first_cause(error, ssl.SSLError):
-        hint = "is its certificate from an authority that this machine trusts? See ca_file"
-        return NotDelivered(masked(f"TLS failed: {short(failed)}", hidden), hint=hint, is_down=True)
-    system = first_cause(error, OSError)
-    told = short(system) if system else type(error).__name__
-    return NotDelivered(masked(f"no connection: {told}", hidden), is_down=True)

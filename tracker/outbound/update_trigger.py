@@ -24,7 +24,7 @@ class AskedPost:
     endpoint: str
     body: bytes = field(repr=False)
     content_type: str
-    hidden: tuple[Secret, ...] = field(default=(), repr=False)
+    secrets: tuple[Secret, ...] = ()
 
 
 class UpdateTriggers:
@@ -45,13 +45,13 @@ class UpdateTriggers:
             token = self._token(message.task_id)
         except TrackerError as error:
             return NotDelivered(error.message, error.hint)
-        hidden = (token,) if token else ()
+        secrets = (token,) if token else ()
         if trigger.payload is Payload.TOKEN:
             body = token.reveal().encode() if token else b""
-            return AskedPost(trigger.endpoint, body, "text/plain; charset=utf-8", hidden)
+            return AskedPost(trigger.endpoint, body, "text/plain; charset=utf-8", secrets)
         told = {"id": message.delivery, **message.body, "updateTriggerToken": token and token.reveal()}
         body = json.dumps(told, ensure_ascii=False).encode()
-        return AskedPost(trigger.endpoint, body, "application/json", hidden)
+        return AskedPost(trigger.endpoint, body, "application/json", secrets)
 
     def _token(self, task_id: int) -> Secret | None:
         source = self._secrets.sources(task_id, SecretUse.UPDATE).get("")

@@ -23,8 +23,11 @@ def unavailable(
     registry: str, what: str, error: Exception, settings: RegistrySettings
 ) -> RegistryUnavailable:
     """The error to raise in the place of `error`; `what` was asked of the registry."""
+    reason = why_no_answer(
+        error, connect_timeout_s=settings.connect_timeout_s, read_timeout_s=settings.read_timeout_s
+    )
     hint = _tls_hint(registry) if first_cause(error, ssl.SSLError) else None
-    return RegistryUnavailable(f"{registry}: {what}: {_reason(error, settings)}", hint=hint)
+    return RegistryUnavailable(f"{registry}: {what}: {reason}", hint=hint)
 
 
 def short(error: object) -> str:
@@ -33,14 +36,15 @@ def short(error: object) -> str:
     return " ".join(text.split())[:200]
 
 
-def _reason(error: Exception, settings: RegistrySettings) -> str:
+def why_no_answer(error: Exception, *, connect_timeout_s: float, read_timeout_s: float) -> str:
+    """What went wrong before an answer was there, for the end of a sentence."""
     if failed := first_cause(error, ssl.SSLError):
         return f"TLS failed: {short(failed)}"
     match error:
         case httpx.ConnectTimeout():
-            return f"no connection within {settings.connect_timeout_s:g} s"
+            return f"no connection within {connect_timeout_s:g} s"
         case httpx.TimeoutException():
-            return f"no answer within {settings.read_timeout_s:g} s"
+            return f"no answer within {read_timeout_s:g} s"
         case httpx.ProxyError():
             return f"the proxy answered HTTP {short(error).partition(' ')[0]}"
         case httpx.ConnectError():
