@@ -60,6 +60,17 @@ class SourceEvent:
         return not self.commit
 
     @property
+    def full_ref(self) -> str | None:
+        """By what its server knows it; None for a pull request that it keeps no ref of."""
+        match self.happening:
+            case Happening.PUSH:
+                return f"refs/heads/{self.ref}"
+            case Happening.TAG:
+                return f"refs/tags/{self.ref}"
+            case Happening.PULL_REQUEST:
+                return next(iter(self.pull.refs), None) if self.pull else None
+
+    @property
     def subject(self) -> str:
         """What can have one newest commit: `heads/main`, `tags/v1`, `pull/7`."""
         match self.happening:

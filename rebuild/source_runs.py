@@ -68,6 +68,18 @@ def lacks_default_branch(connection: sqlite3.Connection, event: SourceEvent) -> 
     ]
 
 
+def in_doubt(connection: sqlite3.Connection, event: SourceEvent) -> list[tuple[Task, Git]]:
+    """Tasks for which the event does not tell whether it is older than what they know: it does not move the
+    ref from where it stood. Its server can tell."""
+    return [
+        (task, context)
+        for task, trigger in _tasks_of(connection, event)
+        if follows(event, trigger) is None
+        and _Seen(connection, task.task_id, event.subject).is_in_doubt(event)
+        and (context := repository_of(task.definition.context))
+    ]
+
+
 def _tasks_of(connection: sqlite3.Connection, event: SourceEvent) -> Iterator[tuple[Task, SourceTrigger]]:
     tasks = Tasks(connection)
     for task_id, trigger in Triggers(connection).sources():
@@ -156,6 +168,12 @@ class _Seen:
         if self._knows(event.commit) or (event.old_commit and self._knows(event.old_commit)):
             return Effect.LATE
         return None
+
+    def is_in_doubt(self, event: SourceEvent) -> bool:
+        head = self._head()
+        if head is None or head in (event.commit, event.old_commit) or event.deleted:
+            return False
+        return not self._knows(event.commit)
 
     def note(self, event: SourceEvent, at: datetime) -> None:
         if event.old_commit and not self._knows(event.old_commit):

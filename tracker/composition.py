@@ -21,7 +21,6 @@ from rebuild.uploads import MIB, UploadLimits, Uploads
 from tracker.ancestry import Ancestry, trusted_registries
 from tracker.api.app import Parts, Phase, build_app
 from tracker.api.v1.desk import Desk, Usual
-from tracker.default_branch import DefaultBranches
 from tracker.event_senders import hook_senders_of, senders_of
 from tracker.events.sender import Sender
 from tracker.forge_finding import Forges
@@ -41,6 +40,7 @@ from tracker.rebuilder import Rebuilder, Rules
 from tracker.receiver import Receiver
 from tracker.registry import POLLING
 from tracker.repository_access import RepositoryAccess
+from tracker.repository_server import RepositoryServer
 from tracker.scrape import Scrape
 from tracker.service import Supervisor
 from tracker.settings import Settings
@@ -125,13 +125,12 @@ class Composition:
 
     @cached_property
     def hook_receiver(self) -> HookReceiver:
-        secrets = TaskSecrets(self._sql, self._workshop.cipher)
         return HookReceiver(
             self._sql,
             self.source_intake,
             self._metrics,
             senders=self._hook_senders,
-            default_branch=DefaultBranches(secrets, self._workshop.places()).find,
+            server=RepositoryServer(self._access),
             now=now,
             beat=self._beat(Part.HOOK_RECEIVER),
         )

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 
 from graph.errors import StoreBusy, TrackerError
 from rebuild.context.where import Git
 from rebuild.source_event import SourceEvent
-from rebuild.source_runs import Asked, Effect, lacks_default_branch
+from rebuild.source_runs import Asked, Effect, in_doubt, lacks_default_branch
 from rebuild.task import Task
 from tracker.events.push import BadEvent
 from tracker.hooks.reading import read_events
@@ -27,10 +28,9 @@ from tracker.sources import SourceIntake
 IDLE_S = 10.0  # where nothing comes, how often to show that we could
 REST_S = 1.0  # the pause where another process holds the database
 LETTERS_MOST = 20  # one may have 25 MB
-AGAIN_S = 30.0  # the pause where a repository does not tell its default branch
+AGAIN_S = 30.0  # the pause where a repository does not answer
 ASKED_MOST_S = 3600.0  # the age of a letter up to which it is asked again
 
-FindDefaultBranch = Callable[[Task, Git], Awaitable[str | None]]
 _RESULTS = {
     Effect.ASKED: EventResult.ASKED,
     Effect.KNOWN: EventResult.KNOWN,
@@ -40,6 +40,21 @@ _RESULTS = {
 }
 
 log = structlog.get_logger()
+
+
+class Server(Protocol):
+    """Who knows how a repository stands. Every question may raise `TrackerError`."""
+
+    async def default_branch(self, task: Task, context: Git) -> str | None: ...
+
+    async def commit_of(self, task: Task, context: Git, ref: str) -> str: ...
+
+
+def as_it_stands(event: SourceEvent, commit: str) -> SourceEvent:
+    """The event as a poll would have told it: events may come in any order, and what is there now counts."""
+    if commit == event.commit:
+        return replace(event, old_commit=None)
+    return replace(event, commit=commit, old_commit=None, message="", paths=None)
 
 
 class HookReceiver:
@@ -52,7 +67,7 @@ class HookReceiver:
         metrics: Metrics,
         *,
         senders: Mapping[str, HookSender],
-        default_branch: FindDefaultBranch,
+        server: Server,
         now: Callable[[], datetime],
         beat: Callable[[], None] = unheard,
     ) -> None:
@@ -61,7 +76,7 @@ class HookReceiver:
         self._intake = intake
         self._metrics = metrics
         self._senders = senders
-        self._default_branch = default_branch
+        self._server = server
         self._now = now
         self._beat = beat
         self._arrived = asyncio.Event()
@@ -102,21 +117,22 @@ class HookReceiver:
             events = [await self._completed(event) for event in self._read(letter)]
         except TrackerError as error:
             if (self._now() - letter.received_at).total_seconds() < ASKED_MOST_S:
-                log.warning("event waits: the default branch cannot be asked for", error=error.message)
+                log.warning("event waits: its repository cannot be asked", error=error.message)
                 return False
-            log.error("event given up: the default branch cannot be asked for", error=error.message)
+            log.error("event given up: its repository cannot be asked", error=error.message)
             events = []
         asked = self._intake.take(events, lambda: self._inbox.remove([letter]))
         self._count(letter, asked)
         return True
 
     async def _completed(self, event: SourceEvent) -> SourceEvent:
-        """With the default branch, where a task follows that and its forge does not tell it."""
-        lacking = lacks_default_branch(self._sql, event)
-        if not lacking:
-            return event
-        task, context = lacking[0]
-        return replace(event, default_branch=await self._default_branch(task, context))
+        """With what the server of the repository has to tell, where the event alone is not enough."""
+        for task, context in lacks_default_branch(self._sql, event)[:1]:
+            event = replace(event, default_branch=await self._server.default_branch(task, context))
+        for task, context in in_doubt(self._sql, event)[:1]:
+            if event.full_ref is not None:
+                event = as_it_stands(event, await self._server.commit_of(task, context, event.full_ref))
+        return event
 
     def _read(self, letter: Letter) -> tuple[SourceEvent, ...]:
         sender = self._senders.get(letter.source)
