@@ -1,6 +1,6 @@
 """What the endpoint of a base-image trigger is told when a base makes its task run. Sends nothing.
 
-It is put into the outbox without the token, which is added when it is sent.
+It is put into the outbox without the token, which lies encrypted with the task and is added when it is sent.
 """
 
 from __future__ import annotations

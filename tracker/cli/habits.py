@@ -74,7 +74,6 @@ TASKS = (
     Habit(("--cpu",), "the engine shares the processors among runs"),
     Habit(("--assign-identity",), "see 'tracker task credential'", Form.PERHAPS),
     Habit(("--with-secure-properties",), "secrets are never shown", Form.NOTHING),
-    Habit(("--update-trigger-token",), "nobody is told of updates yet"),
 )
 
 

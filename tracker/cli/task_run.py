@@ -32,6 +32,7 @@ from rebuild.secret import Secret
 from rebuild.task import Tasks
 from rebuild.task_edit import NO_CONTEXT, kept_context
 from rebuild.task_secrets import SecretUse
+from rebuild.update_token import remember_token
 from tracker.carrying import carry_out_claimed, to_terminal
 from tracker.cli.changing import changing
 from tracker.cli.looking import looking
@@ -41,6 +42,7 @@ from tracker.cli.secret_options import warn_of_a_shown_login
 from tracker.cli.table import print_json
 from tracker.cli.task_asked import override_of, typed_secrets
 from tracker.cli.task_options import JSON, NAME, OVERRIDES
+from tracker.cli.update_token import typed_token
 from tracker.remote.secret_values import values_of
 from tracker.remote.service import ServerAsked, Wait, server_options, wait_of
 from tracker.serving import is_served
@@ -58,6 +60,11 @@ _LOOK_EVERY_S = 0.5
 @click.option("--no-wait", is_flag=True, help="Return once the run is queued.")
 @click.option("--no-logs", is_flag=True, help="Wait for the end without printing the log.")
 @click.option("--no-format", is_flag=True, help="Taken: logs are printed byte for byte anyway.")
+@click.option(
+    "--update-trigger-token",
+    metavar="SOURCE",
+    help="Handed to the endpoint of the base-image trigger from now on; empty: nothing is.",
+)
 @JSON
 @server_options
 @click.pass_obj
@@ -103,6 +110,7 @@ class _Wanted:
     use: SecretUse
     secrets: Mapping[str, Secret]
     opening: ContextSecrets
+    update_token: Secret | None = None  # None: as it was
 
     def ask_for(self, sql: sqlite3.Connection, cipher: FindCipher, at: datetime) -> Run:
         """Belongs inside `immediate()`."""
@@ -111,6 +119,8 @@ class _Wanted:
         kept = RunSecrets(sql, cipher)
         kept.replace(run.number, self.use, self.secrets)
         kept.open_context(run.number, self.opening)
+        if self.update_token is not None:
+            remember_token(sql, cipher, task_id, self.update_token, at)
         return run
 
 
@@ -131,6 +141,7 @@ def _wanted(place: Place, name: str, typed: Mapping[str, Any]) -> _Wanted:
         use,
         {key: Secret(value) for key, value in secrets.items()},
         opening,
+        typed_token(typed),
     )
 
 

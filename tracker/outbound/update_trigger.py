@@ -11,9 +11,8 @@ from graph.record import dataclass
 from rebuild.kept_source import FindCipher
 from rebuild.outbox import Message
 from rebuild.secret import Secret
-from rebuild.secret_source import Opaque
-from rebuild.task_secrets import SecretUse, TaskSecrets
 from rebuild.triggers import Payload, Triggers
+from rebuild.update_token import kept_token
 from tracker.outbound.delivery import NotDelivered
 
 
@@ -32,7 +31,8 @@ class UpdateTriggers:
 
     def __init__(self, connection: sqlite3.Connection, cipher: FindCipher) -> None:
         self._triggers = Triggers(connection)
-        self._secrets = TaskSecrets(connection, cipher)
+        self._sql = connection
+        self._cipher = cipher
 
     def asked_by(self, message: Message) -> AskedPost | NotDelivered | None:
         """None where the task has no endpoint any more, or another server's."""
@@ -42,7 +42,7 @@ class UpdateTriggers:
         if trigger.endpoint is None:
             return None
         try:
-            token = self._token(message.task_id)
+            token = kept_token(self._sql, self._cipher, message.task_id)
         except TrackerError as error:
             return NotDelivered(error.message, error.hint)
         secrets = (token,) if token else ()
@@ -52,7 +52,3 @@ class UpdateTriggers:
         told = {"id": message.delivery, **message.body, "updateTriggerToken": token and token.reveal()}
         body = json.dumps(told, ensure_ascii=False).encode()
         return AskedPost(trigger.endpoint, body, "application/json", secrets)
-
-    def _token(self, task_id: int) -> Secret | None:
-        source = self._secrets.sources(task_id, SecretUse.UPDATE).get("")
-        return source.value if isinstance(source, Opaque) else None
