@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property, partial
 from typing import Any
@@ -23,8 +22,7 @@ from tracker.api.app import Parts, Phase, build_app
 from tracker.api.v1.desk import Desk, Usual
 from tracker.event_senders import hook_senders_of, senders_of
 from tracker.events.sender import Sender
-from tracker.forge_finding import Forges
-from tracker.forges.client import ForgeClient
+from tracker.forge_finding import Forges, forges_of
 from tracker.hook_receiver import HookReceiver
 from tracker.hooks.sender import HookSender
 from tracker.intake import Intake
@@ -320,10 +318,3 @@ def poll_rules_of(settings: Settings) -> PollRules:
     section = settings.sources
     by_host_s = {str(host): one.poll_interval for host, one in settings.forges.items() if one.poll_interval}
     return PollRules(section.poll, section.poll_interval, section.poll_interval_with_webhooks, by_host_s)
-
-
-def forges_of(settings: Settings) -> Forges:
-    """The APIs of forges, by the proxies of the environment."""
-    sections = {str(host): one for host, one in settings.forges.items()}
-    ca_files = {str(host): one.ca_file for host, one in settings.forges.items() if one.ca_file}
-    return Forges(ForgeClient(ca_files, urllib.request.getproxies_environment()), sections)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from tracker.forges.address import Address, NoForge, Place, address_of
 from tracker.forges.client import ForgeClient
 from tracker.forges.kind import kind_of_host, kind_of_provider
 from tracker.forges.pulls import pull_request
+from tracker.settings import Settings
 from tracker.source_settings import ForgeSection
 
 
@@ -37,3 +39,9 @@ class Forges:
     async def find(self, url: str, login: Login | None, number: int, ref: str) -> PullRequest | None:
         """None where it is not open. Raises `TrackerError`."""
         return await pull_request(self.client, self.address(Git(url)), login, number, ref)
+
+def forges_of(settings: Settings) -> Forges:
+    """The APIs of forges, by the proxies of the environment."""
+    sections = {str(host): one for host, one in settings.forges.items()}
+    ca_files = {str(host): one.ca_file for host, one in settings.forges.items() if one.ca_file}
+    return Forges(ForgeClient(ca_files, urllib.request.getproxies_environment()), sections)

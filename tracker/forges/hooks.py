@@ -26,12 +26,11 @@ _NEEDS = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the forge is to call, and what it is to sign with."""
+    """What the forge is to call, and what it is to sign with. It tells of pushes, tags and pull requests,
+    whatever the one task wants: the next one of the repository may want something else."""
 
     url: str
     secret: Secret
-    tags: bool = False
-    pull_requests: bool = False
 
 
 def can_register(kind: ForgeKind) -> bool:
@@ -100,17 +99,15 @@ def _body(kind: ForgeKind, wanted: Wanted) -> Mapping[str, Any]:
             "url": wanted.url,
             "token": wanted.secret.reveal(),
             "push_events": True,
-            "tag_push_events": wanted.tags,
-            "merge_requests_events": wanted.pull_requests,
+            "tag_push_events": True,
+            "merge_requests_events": True,
             "enable_ssl_verification": True,
         }
     config = {"url": wanted.url, "content_type": "json", "secret": wanted.secret.reveal()}
     events = _GITEA_EVENTS if kind is ForgeKind.GITEA else _GITHUB_EVENTS
-    unwanted = set() if wanted.pull_requests else {"pull_request"}
-    heard = [event for event in events if event not in unwanted]
     named = {"type": "gitea"} if kind is ForgeKind.GITEA else {"name": "web"}
     tls = {} if kind is ForgeKind.GITEA else {"insecure_ssl": "0"}
-    return {**named, "active": True, "events": heard, "config": {**config, **tls}}
+    return {**named, "active": True, "events": list(events), "config": {**config, **tls}}
 
 
 def _needs(at: Address) -> str:

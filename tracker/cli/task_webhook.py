@@ -1,0 +1,73 @@
+"""`--register-webhook` and `--unregister-webhook`: has the forge call this service. Saves no task."""
+
+from __future__ import annotations
+
+import click
+
+from graph.clock import now
+from graph.errors import TrackerError
+from rebuild.task import Task
+from rebuild.task_secrets import TaskSecrets
+from rebuild.task_webhooks import TaskWebhooks
+from tracker.forge_finding import forges_of
+from tracker.repository_access import RepositoryAccess
+from tracker.settings import Settings
+from tracker.webhooks import HookChoice, Webhooks, choose_hook
+from tracker.workshop import Workshop
+
+_ANY = ""
+
+REGISTER = click.option(
+    "--register-webhook", "hook_name", is_flag=False, flag_value=_ANY, metavar="[NAME]",
+    help="Have the forge call /hooks/NAME of this service, by the git token. NAME: of the settings' hooks.",
+)  # fmt: skip
+UNREGISTER = click.option("--unregister-webhook", "unregisters", is_flag=True, help="Have it stop doing so.")
+
+
+def chosen_hook(context: str, settings: Settings, typed: str | None) -> HookChoice | None:
+    """What is to be registered, None where nobody asked for it. Raises `WrongUse`."""
+    if typed is None:
+        return None
+    return choose_hook(context, settings, forges_of(settings), name=typed or None)
+
+
+async def register_hook(workshop: Workshop, task: Task, chosen: HookChoice) -> None:
+    """Raises `TrackerError`, which says that the task is saved all the same."""
+    webhooks = _webhooks(workshop)
+    async with webhooks.forges.client:
+        try:
+            is_new = await webhooks.register(task, chosen)
+        except TrackerError as error:
+            raise TrackerError(
+                f"task {task.name} is saved; its webhook is not registered: {error.message}", hint=error.hint
+            ) from None
+    done = "is registered" if is_new else "was there already, and is up to date"
+    click.echo(f"the webhook of {chosen.at.web} {done}: it calls {chosen.url}", err=True)
+
+
+async def unregister_hook(workshop: Workshop, task: Task) -> None:
+    """Raises `TrackerError`."""
+    webhooks = _webhooks(workshop)
+    async with webhooks.forges.client:
+        known = await webhooks.unregister(task)
+    if known is None:
+        click.echo(f"no webhook was registered for task {task.name}", err=True)
+    else:
+        click.echo(f"the webhook of {known.repository} does not call for task {task.name} any more", err=True)
+
+
+async def unregister_of_deleted(workshop: Workshop, task: Task) -> None:
+    """Before the task goes, and its token with it. What cannot be removed is told, and stays."""
+    if TaskWebhooks(workshop.connection).of_task(task.task_id) is None:
+        return
+    try:
+        await unregister_hook(workshop, task)
+    except TrackerError as error:
+        click.echo(f"warning: the webhook of task {task.name} stays: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"hint: {error.hint}", err=True)
+
+
+def _webhooks(workshop: Workshop) -> Webhooks:
+    access = RepositoryAccess(TaskSecrets(workshop.connection, workshop.cipher), workshop.places())
+    return Webhooks(workshop.connection, forges_of(workshop.settings), access, now)
