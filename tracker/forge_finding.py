@@ -40,6 +40,7 @@ class Forges:
         """None where it is not open. Raises `TrackerError`."""
         return await pull_request(self.client, self.address(Git(url)), login, number, ref)
 
+
 def forges_of(settings: Settings) -> Forges:
     """The APIs of forges, by the proxies of the environment."""
     sections = {str(host): one for host, one in settings.forges.items()}

@@ -39,6 +39,7 @@ from tracker.cli.task_options import (
 from tracker.settings import Settings, load
 from tracker.state import find_config, find_state
 from tracker.task_saving import Archive
+from tracker.webhooks import HookChoice
 from tracker.views.tasks import task_json
 from tracker.workshop import Workshop, host_platform
 
@@ -52,6 +53,7 @@ _REMOVABLE = ["base-image-trigger", "source-trigger", "timers"]
     "--schedule", "schedules", multiple=True, metavar="[NAME:]CRON",
     help="A timer: minute hour day month weekday, in UTC; repeat for more.",
 )  # fmt: skip
+@REGISTER
 @JSON
 @click.option("--is-system-task", is_flag=True, hidden=True, callback=refuse_system_task, expose_value=False)
 @click.pass_obj
@@ -71,7 +73,8 @@ def create(place: Place, /, name: str, as_json: bool, schedules: tuple[str, ...]
         source=source_trigger(definition.context, _source(typed), None),
         timers=timers_of(schedules),
     )
-    _save(place, settings, wanted, secrets_of(typed, os.environ), new=True, as_json=as_json)
+    hook = chosen_hook(definition.context, settings, typed["hook_name"])
+    _save(place, settings, wanted, secrets_of(typed, os.environ), new=True, as_json=as_json, hook=hook)
 
 
 @click.command("update")
@@ -80,6 +83,8 @@ def create(place: Place, /, name: str, as_json: bool, schedules: tuple[str, ...]
 @click.option(
     "--remove", "removed", multiple=True, type=click.Choice(_REMOVABLE), help="Take it from the task."
 )
+@REGISTER
+@UNREGISTER
 @JSON
 @click.pass_obj
 def update(place: Place, /, name: str, as_json: bool, removed: tuple[str, ...], **typed: Any) -> None:
@@ -102,7 +107,10 @@ def update(place: Place, /, name: str, as_json: bool, removed: tuple[str, ...], 
     )
     if "base-image-trigger" in removed:
         wanted = replace(wanted, base_images=BaseImageTrigger(enabled=False))
-    _save(place, settings, wanted, secrets_of(typed, os.environ), new=False, as_json=as_json)
+    hook = chosen_hook(definition.context, settings, typed["hook_name"])
+    if typed["unregisters"]:
+        unregister_hook(place, name)
+    _save(place, settings, wanted, secrets_of(typed, os.environ), new=False, as_json=as_json, hook=hook)
 
 
 @click.command("delete")
@@ -115,6 +123,7 @@ def delete(place: Place, name: str, yes: bool) -> None:
         Tasks(look.sql).named(name)
     if not yes:
         click.confirm(f"Remove task {name}?", abort=True, err=True)
+    unregister_before_deletion(place, name)
     with changing(place) as change:
         StoredTasks(change.sql, change.cipher).delete(name, change.at)
     click.echo(f"task {name} is removed", err=True)
@@ -133,7 +142,14 @@ def tell_unknown(name: str, scanned: Scanned) -> None:
 
 
 def _save(
-    place: Place, settings: Settings, wanted: WholeTask, secrets: Secrets, *, new: bool, as_json: bool
+    place: Place,
+    settings: Settings,
+    wanted: WholeTask,
+    secrets: Secrets,
+    *,
+    new: bool,
+    as_json: bool,
+    hook: HookChoice | None,
 ) -> None:
     workshop = Workshop(settings, find_state(place.state, find_config(place.config)))
 
@@ -142,6 +158,8 @@ def _save(
             task, scanned = await Archive.of(workshop).save(wanted, secrets, new=new)
             tell_unknown(wanted.name, scanned)
             _tell(workshop, task, scanned, as_json=as_json)
+            if hook is not None:
+                await register_hook(workshop, task, hook)
 
     asyncio.run(work())
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import click
 
 from graph.clock import now
 from graph.errors import TrackerError
-from rebuild.task import Task
+from rebuild.task import Task, Tasks
 from rebuild.task_secrets import TaskSecrets
-from rebuild.task_webhooks import TaskWebhooks
+from rebuild.task_webhooks import Registered, TaskWebhooks
+from tracker.cli.looking import looking
+from tracker.cli.main import Place
 from tracker.forge_finding import forges_of
 from tracker.repository_access import RepositoryAccess
-from tracker.settings import Settings
+from tracker.settings import Settings, load
+from tracker.state import find_config, find_state
 from tracker.webhooks import HookChoice, Webhooks, choose_hook
 from tracker.workshop import Workshop
 
@@ -45,27 +50,34 @@ async def register_hook(workshop: Workshop, task: Task, chosen: HookChoice) -> N
     click.echo(f"the webhook of {chosen.at.web} {done}: it calls {chosen.url}", err=True)
 
 
-async def unregister_hook(workshop: Workshop, task: Task) -> None:
+def unregister_hook(place: Place, name: str) -> None:
     """Raises `TrackerError`."""
-    webhooks = _webhooks(workshop)
-    async with webhooks.forges.client:
-        known = await webhooks.unregister(task)
+    known = asyncio.run(_unregister(place, name))
     if known is None:
-        click.echo(f"no webhook was registered for task {task.name}", err=True)
+        click.echo(f"no webhook was registered for task {name}", err=True)
     else:
-        click.echo(f"the webhook of {known.repository} does not call for task {task.name} any more", err=True)
+        click.echo(f"the webhook of {known.repository} does not call for task {name} any more", err=True)
 
 
-async def unregister_of_deleted(workshop: Workshop, task: Task) -> None:
-    """Before the task goes, and its token with it. What cannot be removed is told, and stays."""
-    if TaskWebhooks(workshop.connection).of_task(task.task_id) is None:
-        return
+def unregister_before_deletion(place: Place, name: str) -> None:
+    """While the task has its token. What cannot be removed is told, and stays."""
+    with looking(place) as look:
+        if TaskWebhooks(look.sql).of_task(Tasks(look.sql).named(name).task_id) is None:
+            return
     try:
-        await unregister_hook(workshop, task)
+        unregister_hook(place, name)
     except TrackerError as error:
-        click.echo(f"warning: the webhook of task {task.name} stays: {error.message}", err=True)
+        click.echo(f"warning: the webhook of task {name} stays: {error.message}", err=True)
         if error.hint:
             click.echo(f"hint: {error.hint}", err=True)
+
+
+async def _unregister(place: Place, name: str) -> Registered | None:
+    config = find_config(place.config)
+    async with Workshop(load(config), find_state(place.state, config)) as workshop:
+        webhooks = _webhooks(workshop)
+        async with webhooks.forges.client:
+            return await webhooks.unregister(Tasks(workshop.connection).named(name))
 
 
 def _webhooks(workshop: Workshop) -> Webhooks:
