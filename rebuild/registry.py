@@ -10,6 +10,7 @@ RegistryError             exit code 1
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from graph.errors import TrackerError
@@ -41,6 +42,14 @@ class RateLimited(RegistryUnavailable):
     """Too many requests."""
 
 
+@dataclass(frozen=True, slots=True)
+class TagList:
+    """The tags of a repository in the order of the registry; `etag` where one answer held them all."""
+
+    tags: tuple[str, ...]
+    etag: str | None = None
+
+
 class Registry(Protocol):
     """Asks registries about images. Each call is retried within its own limits before it raises."""
 
@@ -52,6 +61,9 @@ class Registry(Protocol):
 
     async def image_config(self, reference: ImageRef, manifest: Digest) -> Mapping[str, Any]:
         """The OCI image config (a JSON object) of one platform's manifest; verified by its digest."""
+
+    async def list_tags(self, reference: ImageRef, *, known: TagList | None = None) -> TagList:
+        """All tags of the reference's repository; `known` itself where the registry says that it is so."""
 
     async def annotations(self, reference: ImageRef, digest: Digest) -> Mapping[str, str]:
         """The annotations of a manifest or index, empty where it has none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import hashlib
 from collections import OrderedDict
@@ -13,7 +14,7 @@ from typing import Any, Self, TypeVar
 from graph.errors import InvalidReference
 from graph.model import Manifests
 from graph.reference import Digest, ImageRef
-from rebuild.registry import RegistryRefused, RegistryUnavailable
+from rebuild.registry import RegistryRefused, RegistryUnavailable, TagList
 from tracker.registry.budget import BudgetLeft
 from tracker.registry.credentials import Credentials, FixedCredentials
 from tracker.registry.host import Host
@@ -38,6 +39,7 @@ from tracker.registry.settings import (
     RegistrySettings,
     RequestSeen,
 )
+from tracker.registry.tag_pages import TagPages
 from tracker.registry.transport import Transport, few_questions
 from tracker.registry.wire import Answer, Asked
 
@@ -151,6 +153,21 @@ class RegistryClient:
         return read_object(
             f"{reference.registry}: {subject}", await self._verified(reference, asked, blob.digest)
         )
+
+    async def list_tags(self, reference: ImageRef, *, known: TagList | None = None) -> TagList:
+        """All tags of the reference's repository, page by page; `known` itself where nothing has changed.
+
+        Raises `RegistryRefused` for a list that is too long, goes in a circle or leads elsewhere.
+        """
+        host, limits = self._host(reference.registry), self._limits.lists
+        pages = TagPages(host, reference.repository, limits, known)
+        try:
+            async with asyncio.timeout(limits.total_s):
+                while pages.query is not None:
+                    await self._patiently(pages.turn)
+        except TimeoutError:
+            raise RegistryUnavailable(f"{pages.what}: no whole list within {limits.total_s:g} s") from None
+        return pages.found
 
     async def annotations(self, reference: ImageRef, digest: Digest) -> Mapping[str, str]:
         """The annotations of a manifest or index, empty where it has none."""

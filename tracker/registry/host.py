@@ -58,6 +58,11 @@ class Host:
         self._answered = False
         self._first = asyncio.Lock()
 
+    @property
+    def address(self) -> str:
+        """The beginning of every URL of the registry."""
+        return self._base
+
     def prepare(self, repositories: Iterable[str]) -> None:
         self._identity.prepare(repositories)
 

@@ -28,12 +28,23 @@ class RegistrySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ListLimits:
+    """How much of a list of tags is read. What is longer is refused, not cut: the newest may come last."""
+
+    pages: int = 1000
+    tags: int = 100_000
+    page_bytes: int = 4 * MIB
+    total_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """The largest answers that are read, in bytes."""
 
     manifest: int = 4 * MIB
     config: int = 8 * MIB
     token: int = 1 * MIB
+    lists: ListLimits = field(default_factory=ListLimits)
 
 
 @dataclass(frozen=True, slots=True)
