@@ -36,11 +36,19 @@ from tracker.cli.task_options import (
     asked_of,
     secrets_of,
 )
+from tracker.cli.task_webhook import (
+    REGISTER,
+    UNREGISTER,
+    chosen_hook,
+    register_hook,
+    unregister_before_deletion,
+    unregister_hook,
+)
 from tracker.settings import Settings, load
 from tracker.state import find_config, find_state
 from tracker.task_saving import Archive
-from tracker.webhooks import HookChoice
 from tracker.views.tasks import task_json
+from tracker.webhooks import HookChoice
 from tracker.workshop import Workshop, host_platform
 
 _REMOVABLE = ["base-image-trigger", "source-trigger", "timers"]
