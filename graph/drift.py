@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from graph.clock import from_text
 from graph.platforms import pick, split
+from graph.record import dataclass
 from graph.reference import Platform
 from graph.staleness import BaseMoved
 

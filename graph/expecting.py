@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from graph.observing import Observations
+from graph.record import dataclass
 from graph.reference import ImageRef
 from graph.words import Role, Via
 

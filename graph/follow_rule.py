@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
 from graph.errors import InvalidReference, WrongUse
+from graph.record import dataclass
 from graph.reference import DEFAULT_REGISTRY, DEFAULT_TAG, ImageRef
 from graph.version import Version, names_pre_release
 from graph.version_range import VersionRange

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from graph.clock import to_text
 from graph.model import Followed
 from graph.observing import Observations
+from graph.record import dataclass
 from graph.reference import ImageRef
 from graph.tag_lists import TagLists
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
+from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
 from graph.words import Role, Via
 

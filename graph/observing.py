@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from graph.clock import from_text, to_text
 from graph.contents import Contents
 from graph.database import numbers
 from graph.model import Manifests, SaidBase
+from graph.record import dataclass
 from graph.reference import Digest, ImageRef
 from graph.words import Origin
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
 from datetime import datetime
 
 from graph.database import consistent, numbers
 from graph.drift import read_moved
 from graph.order import bases_of_each
+from graph.record import dataclass
 from graph.staleness import Attempt, BaseMoved, Snapshot
 from graph.uncollected import uncollected
 from graph.words import Role, Via

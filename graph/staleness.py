@@ -6,11 +6,12 @@ Images, bases, digests and tasks are numbers here; who prints a decision looks t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from graph.order import bases_first
+from graph.record import dataclass
 from graph.uncollected import uncollected
 
 

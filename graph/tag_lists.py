@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from graph.clock import from_text, to_text
+from graph.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

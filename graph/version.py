@@ -7,7 +7,8 @@ Libraries for semantic versions do not take what tags are: `22.04`, `3.20`, `202
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from graph.record import dataclass
 
 # From the least finished to the most.
 _STAGES = (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from graph.record import dataclass
 from graph.version import PRE, Order, Stage, Version, order_of, read_stage
 
 PARTS_MOST = 20

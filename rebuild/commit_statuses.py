@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from graph.clock import from_text, to_text
+from graph.record import dataclass
 from rebuild.run_record import Status, run_id_of
 
 REPLACED = "Replaced"  # the run builds something else now

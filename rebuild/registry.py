@@ -10,11 +10,11 @@ RegistryError             exit code 1
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from graph.errors import TrackerError
 from graph.model import Manifests
+from graph.record import dataclass
 from graph.reference import Digest, ImageRef
 
 

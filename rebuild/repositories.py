@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from graph.clock import from_text, to_text
+from graph.record import dataclass
 from rebuild.context.refs import RefKind
 from rebuild.context.where import Git, Source
 from rebuild.repository_url import Repository, repository

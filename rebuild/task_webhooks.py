@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime
 
 from graph.clock import from_text, to_text
+from graph.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from graph.record import dataclass
 from rebuild.context.where import Git
 from rebuild.login import Login
 from rebuild.source_event import PullRequest

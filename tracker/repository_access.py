@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from graph.record import dataclass
 from rebuild.context.git_command import GitCommand
 from rebuild.context.limits import MIB, Limits, Meter
 from rebuild.context.where import Git, keeps_secrets

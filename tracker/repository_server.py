@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from graph.record import dataclass
 from rebuild.context.refs import default_branch
 from rebuild.context.where import Git
 from rebuild.task import Task

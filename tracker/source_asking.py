@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
 from graph.errors import TrackerError
+from graph.record import dataclass
 from rebuild.context.changes import Change, look_at_change
 from rebuild.context.fault import ContextError
 from rebuild.context.git_command import GitCommand

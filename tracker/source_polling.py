@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
+from graph.record import dataclass
 from rebuild.repositories import Watched
 from rebuild.source_runs import Asked, Effect
 

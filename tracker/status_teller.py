@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -13,6 +12,7 @@ import structlog
 
 from graph.database import immediate
 from graph.errors import StoreBusy, TrackerError
+from graph.record import dataclass
 from rebuild.commit_statuses import CommitStatuses, Pending
 from rebuild.context.where import Git
 from rebuild.refusals import Refusals, Refused

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from graph.database import immediate
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.context.where import Git
 from rebuild.login import Login
 from rebuild.repository_url import is_same_repository

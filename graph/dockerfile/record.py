@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from graph.model import Followed
+from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 from graph.words import Role, Via
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from graph.clock import now, to_text
 from graph.errors import WrongUse
+from graph.record import dataclass
 from tracker.cli.habits import json_option
 from tracker.cli.looking import looking
 from tracker.cli.main import Place, report
