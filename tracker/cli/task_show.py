@@ -9,6 +9,7 @@ import click
 
 from graph.clock import now
 from rebuild.definition import DockerStep, FileStep, InlineStep
+from rebuild.triggers import SourceTrigger
 from tracker.cli.main import Place
 from tracker.cli.seen import seen
 from tracker.cli.table import Row, paragraph, print_json, print_rows, terminal_width, visible
@@ -115,11 +116,25 @@ def _trigger_lines(task: TaskView) -> Iterator[tuple[str, str]]:
     if base.endpoint:
         yield "", f"endpoint {base.endpoint}: {_NOT_YET}"
     if source is not None:
-        kinds = [
-            *(["commits"] if source.commits else []),
-            *(["pull requests"] if source.pull_requests else []),
-        ]
-        yield "source", f"{' and '.join(kinds)} on {source.branch or 'the default branch'} ({_NOT_YET})"
+        yield from _source_lines(source)
+
+
+def _source_lines(source: SourceTrigger) -> Iterator[tuple[str, str]]:
+    filters = source.filters
+    branches = ", ".join(filters.branches) or source.branch or "the default branch"
+    label = "source"
+    if source.commits:
+        yield label, f"commits on {printable(branches)}"
+        label = ""
+    if filters.tags:
+        yield label, f"tags {printable(', '.join(filters.tags))}"
+        label = ""
+    if source.pull_requests:
+        forks = "from forks, too" if filters.forks else "not from forks"
+        into = ", ".join(filters.targets) or branches
+        yield label, f"pull requests into {printable(into)}, {forks}: tried out, not pushed"
+    if filters.paths:
+        yield "", f"only for changes of {printable(', '.join(filters.paths))}"
 
 
 def _print_table(tasks: Sequence[TaskView]) -> None:
