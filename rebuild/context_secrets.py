@@ -10,11 +10,13 @@ from graph.record import dataclass
 from rebuild.context.where import TOKEN_USER, Git, Source, Tarball
 from rebuild.login import Login
 from rebuild.secret import Secret
-from rebuild.secret_source import Opaque
+from rebuild.secret_source import Opaque, parse_source
 from rebuild.secret_source import Source as SecretSource
 from rebuild.task_secrets import SecretUse
 
-USES = (SecretUse.GIT, SecretUse.QUERY)
+USES = (SecretUse.GIT, SecretUse.SSH, SecretUse.QUERY)
+OF_SERVER = (SecretUse.GIT, SecretUse.SSH)  # they are for one server, whatever is asked of it
+GIT_TOKEN_OPTION, SSH_KEY_OPTION = "--git-access-token", "--git-ssh-key"
 _TELLING_CHARACTERS = 12  # a shorter part of a query is a date or a version, and a word of many logs
 
 Sources = Mapping[SecretUse, SecretSource]  # where they come from, of those that there are
@@ -22,10 +24,11 @@ Sources = Mapping[SecretUse, SecretSource]  # where they come from, of those tha
 
 @dataclass(frozen=True, slots=True)
 class ContextSecrets:
-    """Of one context. `token` is a git host's token, or USER:PASSWORD."""
+    """Of one context. `token` is a git host's token, or USER:PASSWORD; `ssh_key` a private key."""
 
     token: Secret | None = None
     query: Secret | None = None
+    ssh_key: Secret | None = None
 
     @classmethod
     def of(cls, source: Source) -> ContextSecrets:
@@ -40,12 +43,16 @@ class ContextSecrets:
 
     @classmethod
     def by_use(cls, secrets: Mapping[SecretUse, Secret]) -> ContextSecrets:
-        return cls(secrets.get(SecretUse.GIT), secrets.get(SecretUse.QUERY))
+        return cls(secrets.get(SecretUse.GIT), secrets.get(SecretUse.QUERY), secrets.get(SecretUse.SSH))
 
     @property
     def uses(self) -> dict[SecretUse, Secret]:
         """Those that there are."""
-        pairs = ((SecretUse.GIT, self.token), (SecretUse.QUERY, self.query))
+        pairs = (
+            (SecretUse.GIT, self.token),
+            (SecretUse.SSH, self.ssh_key),
+            (SecretUse.QUERY, self.query),
+        )
         return {use: secret for use, secret in pairs if secret}
 
     @property
@@ -85,16 +92,26 @@ def of_the_same_server(before: str, now: str) -> bool:
     return Source.parse(before).server == Source.parse(now).server
 
 
-def typed_with(source: Source, token: SecretSource | None, option: str) -> dict[SecretUse, SecretSource]:
-    """What was typed with a context: in its URL, or the token by an option. Raises `WrongUse` for both."""
+def typed_with(source: Source, by_option: Sources) -> dict[SecretUse, SecretSource]:
+    """What was typed with a context: in its URL, or by options. Raises `WrongUse` for both a login in the URL
+    and a token."""
     found = ContextSecrets.of(source).sources
-    if token is None:
-        return found
-    if SecretUse.GIT in found:
+    if SecretUse.GIT in found and SecretUse.GIT in by_option:
         raise WrongUse(
-            f"the URL of the context has a login, and {option} is another", hint="give one of them"
+            f"the URL of the context has a login, and {GIT_TOKEN_OPTION} is another", hint="give one of them"
         )
-    return {**found, SecretUse.GIT: token}
+    return {**found, **by_option}
+
+
+def ssh_key_source(text: str) -> SecretSource:
+    """The source of a key. Raises `WrongUse` for a value: a key has lines, and is not typed."""
+    source = parse_source(text)
+    if isinstance(source, Opaque):
+        raise WrongUse(
+            f"{SSH_KEY_OPTION} takes no value: a command line is no place for a key",
+            hint="write file:/PATH, env:NAME, credential:NAME or vault:PATH#KEY",
+        )
+    return source
 
 
 def _token(login: Login | None) -> Secret | None:

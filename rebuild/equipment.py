@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from graph.record import dataclass
+from rebuild.context.reach import Reach
 from rebuild.context_secrets import ContextSecrets
 from rebuild.image_build import Tools
 from rebuild.mask import CHARACTERS_LEAST, Masker, is_maskable
@@ -35,6 +36,7 @@ class Equipment:
     hidden: tuple[Secret, ...] = ()  # besides those
     values: Mapping[str, Secret] = field(default_factory=dict)  # `.Values.NAME` of templates
     context_secrets: ContextSecrets = field(default_factory=ContextSecrets)  # they fetch the context
+    reach: Reach = field(default_factory=Reach)  # for everything that is fetched, steps' own contexts, too
     stdin: BinaryIO | None = None  # of the command that asked; what the context `-` is read from, unbuffered
     containers: Containers | None = None  # what steps run in; None where a run has none
     read_keyvaults: ReadKeyvaults = _no_vault  # values of a task file's `secrets:`, by id

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from graph.errors import WrongUse
 from graph.record import dataclass
 from graph.reference import ImageRef
+from rebuild.context.reach import Reach
 from rebuild.context.where import Folder, Source
 from rebuild.context_secrets import ContextSecrets
 from rebuild.definition import Definition, DockerStep
@@ -32,11 +33,13 @@ async def prepare(
     uploads: Path | None = None,
     *,
     secrets: ContextSecrets | None = None,
+    reach: Reach | None = None,
     stdin: BinaryIO | None = None,
     in_place: bool = True,
 ) -> Prepared:
     """Bring the context here. A folder of this machine is used where it is unless `in_place` is off;
-    `uploads` holds those that callers sent, `secrets` what its text does not say."""
+    `uploads` holds those that callers sent, `secrets` what its text does not say, `reach` what opens others'
+    servers to everything that is fetched for the run."""
     source = Source.parse(definition.context)
     if isinstance(source.place, Folder) and in_place:
         if not source.place.path.is_dir():
@@ -49,7 +52,7 @@ async def prepare(
     from rebuild.context.fetch import Access, fetch
 
     opened = secrets or ContextSecrets()
-    access = Access(login=opened.login, query=opened.query, uploads=uploads)
+    access = Access(opened.login, opened.query, opened.ssh_key, reach or Reach(), uploads)
     into = scratch / "context"
     fetched = await fetch(source, into, log=log, access=access, stdin=stdin, in_place=in_place)
     return Prepared(fetched.folder, fetched.commit, fetched.branch)

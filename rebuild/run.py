@@ -204,6 +204,7 @@ async def _build(
         hear,
         place.uploads,
         secrets=equipment.context_secrets,
+        reach=equipment.reach,
         stdin=equipment.stdin,
     )
     variables = variables_of(run, context, registry=place.registry, task_name=_task_name(run, place))

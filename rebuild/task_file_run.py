@@ -11,7 +11,8 @@ from graph.errors import TrackerError
 from graph.record import dataclass
 from rebuild.alias_rules import AliasRules
 from rebuild.cancellation import Cancellation
-from rebuild.context.fetch import fetch
+from rebuild.context.fetch import Access, fetch
+from rebuild.context.reach import Reach
 from rebuild.context.where import Source
 from rebuild.definition import FileStep, InlineStep
 from rebuild.equipment import Discretion, Equipment
@@ -56,6 +57,7 @@ async def run_task_file(
         hear,
         place.uploads,
         secrets=equipment.context_secrets,
+        reach=equipment.reach,
         stdin=equipment.stdin,
         in_place=False,
     )
@@ -71,7 +73,7 @@ async def run_task_file(
     means = TaskMeans(
         tools=equipment.tools,
         containers=equipment.containers,
-        fetch=_fetch_with(hear),
+        fetch=_fetch_with(hear, equipment.reach),
         sink=log.feed,
         rules=place.rules,
         pace=Pace(timeout_s=run.definition.timeout_s),
@@ -103,9 +105,12 @@ async def _work(
     return finish_work(prepared, written, secrets, strict=step.strict)
 
 
-def _fetch_with(hear: Discretion) -> FetchContext:
+def _fetch_with(hear: Discretion, reach: Reach) -> FetchContext:
+    """Not with the secrets of the task's own context: who writes a task file may name any server."""
+
     async def fetch_context(text: str, into: Path) -> Path:
         with hear.stream() as log:
-            return (await fetch(Source.parse(text), into, log=log, in_place=False)).folder
+            source, access = Source.parse(text), Access(reach=reach)
+            return (await fetch(source, into, log=log, access=access, in_place=False)).folder
 
     return fetch_context

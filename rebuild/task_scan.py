@@ -16,6 +16,7 @@ from graph.reference import ImageRef, Platform
 from rebuild.alias_rules import AliasRules
 from rebuild.aliases import SourceUnavailable
 from rebuild.context.fault import ContextError
+from rebuild.context.reach import Reach
 from rebuild.context_secrets import ContextSecrets
 from rebuild.definition import Definition, DockerStep, FileStep, InlineStep
 from rebuild.image_build import find_dockerfile, read_dockerfile
@@ -51,6 +52,7 @@ class Scanning:
     now: datetime
     log: Callable[[bytes], None] = lambda piece: None
     context_secrets: ContextSecrets = field(default_factory=ContextSecrets)
+    reach: Reach = field(default_factory=Reach)
     secret_values: frozenset[str] = frozenset()
     aliases: AliasRules = field(default_factory=AliasRules)
     helper: ImageRef = HELPER  # what is read for an operator in `cmd`
@@ -65,7 +67,9 @@ async def scan_task(task_name: str, definition: Definition, scanning: Scanning) 
         as_if_run(definition.step, registry=scanning.registry, at=scanning.now)
     try:
         secrets = scanning.context_secrets
-        context = await prepare(definition, scanning.scratch, scanning.log, secrets=secrets)
+        context = await prepare(
+            definition, scanning.scratch, scanning.log, secrets=secrets, reach=scanning.reach
+        )
     except ContextError as error:
         reason = masked(error.message, secrets.hidden)
         return Scanned(unknown=(f"the context cannot be had now: {reason}",))

@@ -23,6 +23,7 @@ class SecretUse(StrEnum):
     BUILD = "build"  # its name is the id of `RUN --mount=type=secret`
     VALUE = "value"  # `.Values.NAME` of a template
     GIT = "git"  # the token or USER:PASSWORD that fetches the context; one a task
+    SSH = "ssh"  # the private key that does so over ssh; one a task
     QUERY = "query"  # of the URL of the context, which may be a signature; one a task
     UPDATE = "update-trigger"  # handed to the endpoint of the base-image trigger; one a task
     HOOK = "hook"  # what a sender of events proves itself with; one a task
@@ -98,7 +99,7 @@ class TaskSecrets:
 def check_secret_name(use: SecretUse, name: str) -> str:
     """Names become file names and parts of options of the engine. Raises `WrongUse`."""
     match use:
-        case SecretUse.GIT | SecretUse.QUERY | SecretUse.UPDATE | SecretUse.HOOK:
+        case SecretUse.GIT | SecretUse.SSH | SecretUse.QUERY | SecretUse.UPDATE | SecretUse.HOOK:
             fits = name == ""
         case SecretUse.BUILD | SecretUse.VALUE:
             fits = _NAME.fullmatch(name) is not None

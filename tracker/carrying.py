@@ -10,7 +10,7 @@ from graph.clock import now
 from graph.database import immediate
 from graph.errors import TrackerError
 from rebuild.cancel import carry_out_unless_canceled
-from rebuild.context_secrets import kept_with_task, of_the_same_server
+from rebuild.context_secrets import OF_SERVER, kept_with_task, of_the_same_server
 from rebuild.definition import Definition
 from rebuild.image_build import Tools
 from rebuild.owner import this_process
@@ -91,7 +91,7 @@ def _opening(
     found = kept_with_task(definition.context, workshop.typed_context)
     if before is None or of_the_same_server(before.context, definition.context):
         return found
-    return {SecretUse.GIT: {}, **found}
+    return {**dict.fromkeys(OF_SERVER, {}), **found}
 
 
 def to_terminal(piece: bytes) -> None:

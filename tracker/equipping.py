@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from graph.record import dataclass
 from rebuild.auth_file import write_auth_file
+from rebuild.context_secrets import OF_SERVER, ContextSecrets, of_the_same_server
 from rebuild.context_secrets import USES as CONTEXT_USES
-from rebuild.context_secrets import ContextSecrets, of_the_same_server
 from rebuild.context_secrets import Sources as ContextSources
 from rebuild.credentials import RegistryCredentials, RegistryLogin, read_logins
 from rebuild.definition import DockerStep
@@ -27,6 +27,7 @@ from rebuild.secret_source import Source, parse_keyvault
 from rebuild.task import Task, Tasks
 from rebuild.task_secrets import SecretUse, TaskSecrets
 from rebuild.trial import TrialEngine
+from tracker.reaching import Reaching
 from tracker.registry import BUILDING, Credential, Credentials, IdentityToken, Login, RegistryClient
 
 if TYPE_CHECKING:  # loaded only where a run has need of them
@@ -91,6 +92,7 @@ class Outfitter:
     users: Credentials
     user_file: Path | None
     new_client: NewClient
+    reaching: Reaching
     typed: Mapping[str, Source]
     new_containers: Callable[[Engine], Containers]
     typed_values: Mapping[str, Secret] = field(default_factory=dict)
@@ -111,6 +113,7 @@ class Outfitter:
             hidden=(*(login.password for login in logins), *opening.hidden),
             values=await self._values(run),
             context_secrets=opening,
+            reach=self.reaching.as_whom(TaskCredentials.of(logins, self.users)),
             stdin=self.stdin,
             containers=self.new_containers(self.tools.engine) if has_steps else None,
             read_keyvaults=self._read_keyvaults,
@@ -137,7 +140,9 @@ class Outfitter:
         async with self.new_client(TaskCredentials({}, NoCredentials())) as client:
             registry = client.with_patience(BUILDING)
             engine = tools.engine.with_auth(auth_file)
-            yield Equipment(replace(tools, registry=registry, engine=engine), containers=containers)
+            reach = self.reaching.as_nobody(NoCredentials())
+            tools = replace(tools, registry=registry, engine=engine)
+            yield Equipment(tools, reach=reach, containers=containers)
 
     async def _read_keyvaults(self, wanted: Mapping[str, str]) -> Mapping[str, Secret]:
         return await read_secrets({name: parse_keyvault(url) for name, url in wanted.items()}, self.places)
@@ -205,7 +210,7 @@ async def git_token(secrets: TaskSecrets, task_id: int, places: Places) -> Secre
 def context_sources(secrets: TaskSecrets, task: Task, context: str) -> dict[SecretUse, Source]:
     """Of what is kept with the task, what this context may have. Raises `rebuild.cipher.NotOurs`."""
     own = task.definition.context
-    uses = [SecretUse.GIT] if of_the_same_server(own, context) else []
+    uses = [*OF_SERVER] if of_the_same_server(own, context) else []
     uses += [SecretUse.QUERY] if context == own else []
     found = {use: secrets.sources(task.task_id, use).get("") for use in uses}
     return {use: source for use, source in found.items() if source is not None}

@@ -44,3 +44,14 @@ class ForgeHost(str):
         if not fits or any(c.isspace() for c in text):
             raise ValueError(f"{text!r} is not a git server: write host or host:port, without https://")
         return super().__new__(cls, text.lower())
+
+
+class SshHost(str):
+    """A host of ssh by its name or address, without port: its keys are the same on all of them."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> SshHost:
+        if not text or any(c in "/@[]" or c.isspace() for c in text) or text.count(":") == 1:
+            raise ValueError(f"{text!r} is not a host: write its name or address, without user and port")
+        return super().__new__(cls, text.lower())

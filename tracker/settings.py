@@ -26,8 +26,8 @@ from tracker.events.kind import Kind, says_registry
 from tracker.events.sender import PER_MINUTE, RepositoryIn
 from tracker.hook_settings import HookSource, check_secrets
 from tracker.notify_settings import ChannelName, NotifySection
-from tracker.setting_types import BaseUrl, ForgeHost, Interval, Seconds, SomeSeconds
-from tracker.source_settings import ForgeSection, SourceSettings
+from tracker.setting_types import BaseUrl, ForgeHost, Interval, Seconds, SomeSeconds, SshHost
+from tracker.source_settings import ForgeSection, SourceSettings, SshSection
 from tracker.written_settings import DEFAULT_WORKERS, ConfigError, Written, duration_s, read_written
 
 __all__ = ["ConfigError", "Settings", "duration_s", "load"]
@@ -199,6 +199,8 @@ class Settings(Struct, frozen=True):
     timers: TimerSettings = TimerSettings()
     sources: SourceSettings = SourceSettings()
     forges: dict[ForgeHost, ForgeSection] = {}
+    ssh: SshSection = SshSection()
+    ssh_hosts: dict[SshHost, SshSection] = {}
     uploads: UploadSettings = UploadSettings()
     secrets: Secrets = Secrets()
     task_files: TaskFileSettings = TaskFileSettings()

@@ -1,4 +1,4 @@
-"""The settings about git repositories: polling, statuses of commits, the forges that they lie on."""
+"""The settings about git repositories: polling, statuses, the forges that they lie on, keys for ssh."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from rebuild.context.reach import SshFiles
 from tracker.forges.kind import ForgeKind
 from tracker.setting_types import BaseUrl, Interval, Seconds
 
@@ -18,6 +19,23 @@ class SourceSettings(Struct, frozen=True):
     poll_interval_with_webhooks: Interval = 3600.0
     statuses: bool = True
     statuses_tried_for: Seconds = 86400.0
+
+
+class SshSection(Struct, frozen=True):
+    """A key for git over ssh, and the keys that its hosts are known by."""
+
+    key_file: Path | None = None
+    known_hosts_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("key_file", "known_hosts_file"):
+            path = getattr(self, name)
+            if path is not None and not path.is_absolute():
+                raise ValueError(f"{name} must be a whole path, such as /etc/tracker/{name}")
+
+    @property
+    def files(self) -> SshFiles:
+        return SshFiles(self.key_file, self.known_hosts_file)
 
 
 class ForgeSection(Struct, frozen=True):

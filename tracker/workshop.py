@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 from graph.clock import now
 from graph.reference import Platform
 from graph.store import GraphStore
+from rebuild.context.reach import SshHosts
 from rebuild.context_secrets import Sources as ContextSources
 from rebuild.credentials import RegistryCredentials
 from rebuild.engine import Engine
@@ -32,6 +33,7 @@ from rebuild.surroundings import Surroundings
 from rebuild.task import Tasks
 from rebuild.task_secrets import TaskSecrets
 from tracker.equipping import Outfitter, VaultOfEnvironment, cipher_of
+from tracker.reaching import Reaching
 from tracker.registry import (
     BUILDING,
     Credentials,
@@ -144,6 +146,7 @@ class Workshop:
             users=user_credentials(),
             user_file=user_auth_file(),
             new_client=lambda credentials: self.new_client(credentials=credentials),
+            reaching=reaching(self.settings),
             typed=self.typed,
             new_containers=partial(containers_of, surroundings(self.settings, self.state)),
             typed_values=self._typed_values,
@@ -164,17 +167,24 @@ def registry_client(
     credentials: Credentials | None = None,
 ) -> RegistryClient:
     """One client, so one ledger for each registry, with these credentials or those of the user."""
-    sections: dict[str, RegistrySettings] = {
-        host: registry_settings(section) for host, section in settings.registries.items()
-    }
     proxies = urllib.request.getproxies_environment()
     return RegistryClient(
-        settings=sections,
+        settings=_by_registry(settings),
         credentials=credentials or user_credentials(),
         proxies=proxies,
         transport=transport,
         on_request=on_request,
     )
+
+
+def reaching(settings: Settings) -> Reaching:
+    """How contexts are reached, whoever asks for them."""
+    hosts = {host: section.files for host, section in settings.ssh_hosts.items()}
+    return Reaching(_by_registry(settings), SshHosts(settings.ssh.files, hosts))
+
+
+def _by_registry(settings: Settings) -> dict[str, RegistrySettings]:
+    return {host: registry_settings(section) for host, section in settings.registries.items()}
 
 
 def user_credentials() -> DockerCredentials:

@@ -17,10 +17,11 @@ from rebuild.context.archive import HEAD_BYTES, kind_of, what_came
 from rebuild.context.fault import ContextError, Unsafe, masked
 from rebuild.context.folder import pack
 from rebuild.context.git import Checkout
-from rebuild.context.git_command import SshKey
 from rebuild.context.input import read_dockerfile, read_whole
 from rebuild.context.limits import Limits, Meter
-from rebuild.context.oci import RegistryAccess, pull
+from rebuild.context.oci import pull
+from rebuild.context.reach import Reach, SshFiles
+from rebuild.context.ssh import SshAddress, write_key
 from rebuild.context.tarball import download
 from rebuild.context.unpack import Links, unpack
 from rebuild.context.where import (
@@ -49,8 +50,8 @@ class Access:
 
     login: Login | None = None  # for the source's host alone, and for submodules on it
     query: Secret | None = None  # of a tarball's URL
-    ssh: SshKey | None = None
-    registry: RegistryAccess = field(default_factory=RegistryAccess)
+    ssh_key: Secret | None = None  # goes before those that the reach has
+    reach: Reach = field(default_factory=Reach)
     uploads: Path | None = None  # the folder of contexts that were sent here; None: there are none
 
 
@@ -141,10 +142,22 @@ class _Errand:
         if not source.login and source.scheme == "http":
             self._check_login(source.url)
         with tempfile.TemporaryDirectory(dir=self.into.parent) as scratch:
-            checkout = Checkout(self.access.login, self.access.ssh, self.meter, Path(scratch), self.log)
+            home = Path(scratch) / "home"
+            home.mkdir()
+            ssh = self._ssh(source, Path(scratch))
+            checkout = Checkout(self.access.login, ssh, self.meter, home, self.log)
             done = await checkout.fetch(source, self.into, keep_git=keep_git)
         folder = inside(self.into, source.folder)
         return Fetched(folder, done.commit, done.branch, done.commit_time)
+
+    def _ssh(self, source: Git, scratch: Path) -> SshFiles | None:
+        """The key of this context, else that of its host; who the hosts are is not the context's to say."""
+        address = SshAddress.of(source.url)
+        if address is None:
+            return None
+        files = self.access.reach.ssh.of(address.host)
+        key = self.access.ssh_key
+        return replace(files, key_file=write_key(key, scratch)) if key else files
 
     async def _tarball(self, source: Tarball) -> Fetched:
         whole = self._opened(source)
@@ -184,7 +197,8 @@ class _Errand:
         unpack(file, self.into, self.meter, links=Links.INSIDE, head=head)
 
     async def _artifact(self, artifact: Artifact) -> Fetched:
-        reference, registry = artifact.reference, self.access.registry
+        reference = artifact.reference
+        registry = await self.access.reach.find_registry(reference.registry)
         digest = await self._in_thread(lambda: pull(reference, self.into, registry, self.meter))
         self._say(f"oci://{reference}: {digest}")
         return Fetched(self.into, digest=digest)

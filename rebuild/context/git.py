@@ -12,13 +12,15 @@ import re
 import shutil
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from rebuild.context.fault import ContextError, TooLarge, Unsafe, masked
-from rebuild.context.git_command import GitCommand, SshKey
+from rebuild.context.git_command import GitCommand
 from rebuild.context.limits import Meter
+from rebuild.context.reach import SshFiles
 from rebuild.context.where import Git, parse_repository
 from rebuild.login import Login
 
@@ -66,7 +68,7 @@ class Checkout:
     """One fetch: the logins that may be used, and what it has cost so far."""
 
     login: Login | None
-    ssh: SshKey | None
+    ssh: SshFiles | None
     meter: Meter
     scratch: Path
     log: Callable[[bytes], None]

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from graph.record import dataclass
 from rebuild import process
 from rebuild.context.fault import ContextError, TooLarge, masked
 from rebuild.context.limits import Meter
+from rebuild.context.reach import SshFiles
+from rebuild.context.ssh import is_unknown_host, ssh_command, unknown_host
 from rebuild.context.where import Git
 from rebuild.login import Login
 
@@ -45,20 +47,12 @@ _SETTINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class SshKey:
-    """A key for ssh, and who the hosts are; no other key of this machine's is tried."""
-
-    key_file: Path
-    known_hosts: Path | None = None  # None: those of the user and of the system
-
-
-@dataclass(frozen=True, slots=True)
 class GitCommand:
     """git for one repository: where it comes from, who we are there."""
 
     source: Git
     login: Login | None
-    ssh: SshKey | None
+    ssh: SshFiles | None  # None: no key, and the hosts that user and system know
     meter: Meter
     scratch: Path  # HOME: an empty folder
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -69,7 +63,7 @@ class GitCommand:
         """What git prints; raises `ContextError` with its complaint where it fails."""
         answer = await self.capture(*arguments, folder=folder, limit_bytes=limit_bytes)
         if answer.exit_code != 0:
-            raise self.failure(answer.stderr)
+            raise await self._told(answer.stderr)
         return answer.stdout
 
     async def capture(
@@ -96,6 +90,13 @@ class GitCommand:
             raise self.meter.too_slow()
         if ended.exit_code != 0:
             raise self.failure(ended.tail)
+
+    async def _told(self, complaint: bytes) -> ContextError:
+        """As `failure`; of a host that ssh does not know also its key."""
+        text = complaint.decode(errors="replace")
+        if self.source.scheme != "ssh" or not is_unknown_host(text):
+            return self.failure(complaint)
+        return await unknown_host(self.source.url, text, self.ssh or SshFiles(), self._variables())
 
     @property
     def path(self) -> str:
@@ -131,7 +132,7 @@ class GitCommand:
             "GIT_ATTR_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_ALLOW_PROTOCOL": ":".join(protocols),
-            "GIT_SSH_COMMAND": self._ssh_command(),
+            "GIT_SSH_COMMAND": ssh_command(self.ssh or SshFiles()),
             "GIT_SSH_VARIANT": "ssh",
             "GIT_NO_LAZY_FETCH": "1",
         }
@@ -154,20 +155,6 @@ class GitCommand:
         if self.login is None:
             return {}
         return {"LOGIN_USER": self.login.username, "LOGIN_WORD": self.login.password.reveal()}
-
-    def _ssh_command(self) -> str:
-        options = ["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
-                   "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "ForwardAgent=no",
-                   "-o", "PermitLocalCommand=no", "-o", "ConnectTimeout=30"]  # fmt: skip
-        options += ["-i", str(self.ssh.key_file) if self.ssh else "/dev/null"]
-        if self.ssh and self.ssh.known_hosts:
-            options += [
-                "-o",
-                f"UserKnownHostsFile={self.ssh.known_hosts}",
-                "-o",
-                "GlobalKnownHostsFile=/dev/null",
-            ]
-        return shlex.join(["ssh", *options])
 
 
 _TELLING = re.compile(r"(?!.*Could not read from remote repository)(?:fatal|error|remote: error|prlimit): ")
@@ -193,8 +180,11 @@ _HINTS = (
      "the repository is private, or the login is not its: give one with --git-access-token, or check it"),
     (r"not found|does not exist|does not appear to be a git repository",
      "check the name; hosts also answer so to hide a private repository"),
-    (r"Host key verification failed", "give the known_hosts file that has the host's key"),
-    (r"Permission denied \(publickey", "give a key file that the host knows"),
+    (r"UNPROTECTED PRIVATE KEY FILE", "let nobody else read the key file: chmod 600"),
+    (r"incorrect passphrase|error in libcrypto|invalid format",
+     "ssh cannot use the key: it must be whole, and without a passphrase, for nobody is there to type it"),
+    (r"Permission denied \([^)]*publickey",
+     "give a key that the host knows, without a passphrase: --git-ssh-key, or the setting ssh.key_file"),
     (r"transport '\w+' not allowed", "only https, http, ssh and git are fetched"),
     (r"failed to execute git\b", "install git"),
     (r"dubious ownership", "run as the owner of the repository, or make the one who runs this its owner"),

@@ -40,6 +40,7 @@ class Meter:
     files: int = 0
     _ends_s: float = field(init=False)
     _stopped: bool = field(default=False, init=False)
+    _cuts: list[Callable[[], None]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self._ends_s = self.clock() + self.limits.timeout_s
@@ -49,8 +50,16 @@ class Meter:
         return max(0.0, self._ends_s - self.clock())
 
     def stop(self) -> None:
-        """Ends the work of a thread at its next step: a thread cannot be cancelled."""
+        """Ends the work of a thread at its next step, and what it waits for: a thread cannot be cancelled."""
         self._stopped = True
+        for cut in self._cuts:
+            cut()
+
+    def on_stop(self, cut: Callable[[], None]) -> None:
+        """What ends the waiting of a thread; it is called from another one."""
+        self._cuts.append(cut)
+        if self._stopped:
+            cut()
 
     def check_time(self) -> None:
         if self._stopped:

@@ -28,11 +28,13 @@ from oras.provider import Registry
 
 from graph.errors import InvalidReference
 from graph.reference import DEFAULT_REGISTRY, Digest, ImageRef
+from rebuild.context.cutting import CuttableAdapter
 from rebuild.context.fault import ContextError, Unsafe, masked
 from rebuild.context.limits import Meter
+from rebuild.context.reach import RegistryAccess
 from rebuild.context.tree import Tree, parts_of
 from rebuild.context.unpack import Links, unpack
-from rebuild.login import Login
+from rebuild.context.where import is_loopback
 
 MANIFEST_BYTES_MOST = 4 * 1024 * 1024
 LONG_AGO = 315_619_200  # 2 January 1980, for files without a time: zip archives know none before 1980
@@ -44,15 +46,7 @@ _INDEX_TYPES = ("application/vnd.oci.image.index.v1+json",
                 "application/vnd.docker.distribution.manifest.list.v2+json")  # fmt: skip
 _PIECE_BYTES = 256 * 1024
 _HUB_ADDRESS = "registry-1.docker.io"
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryAccess:
-    """How one registry is reached, and as whom."""
-
-    login: Login | None = None
-    plain_http: bool = False
-    ca_file: Path | None = None  # PEM, trusted instead of the system's
+_CLIENT_ID = "base-image-tracker"
 
 
 class _Passing(ContextError):
@@ -113,7 +107,8 @@ class _Artifact:
     def __init__(self, reference: ImageRef, access: RegistryAccess, meter: Meter) -> None:
         self._reference = reference
         self._meter = meter
-        self._client = _Client(access, meter.limits.idle_s)
+        self._client = _Client(access, reference.registry, meter.limits.idle_s)
+        meter.on_stop(self._client.cut)
         self._container = _container(reference)
 
     def close(self) -> None:
@@ -158,6 +153,7 @@ class _Artifact:
                     raise self._refusal(answer)
                 yield answer
         except (requests.RequestException, ValueError) as error:  # ValueError: how oras says no
+            self._meter.check_time()
             reason = (
                 masked(str(error)).rpartition(": ")[2].strip("'\")")[:300]
             )  # requests tells the cause last
@@ -192,12 +188,17 @@ class _Client(OrasClient):  # type: ignore[misc]  # oras has no types
 
     do_request = Registry.do_request.__wrapped__  # without the retries, which sleep for 131 s
 
-    def __init__(self, access: RegistryAccess, idle_s: float) -> None:
+    def __init__(self, access: RegistryAccess, registry: str, idle_s: float) -> None:
         verify: bool | str = str(access.ca_file) if access.ca_file else True
         super().__init__(insecure=access.plain_http, tls_verify=verify)
+        adapter = CuttableAdapter()
+        self.cut = adapter.cut
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, adapter)
+        self.session.auth = _as_it_is
         self.session.request = functools.partial(self.session.request, timeout=(min(idle_s, 10.0), idle_s))
         self.session.max_redirects = 5
-        self.auth = _Auth(access, self.session, verify)
+        self.auth = _Auth(access, registry, self.session, verify)
 
     def ask(self, url: str, headers: dict[str, str]) -> requests.Response:
         answer: requests.Response = self.do_request(url, headers=dict(headers), stream=True)
@@ -208,15 +209,26 @@ class _Client(OrasClient):  # type: ignore[misc]  # oras has no types
         return answer
 
 
-class _Auth(TokenAuth):  # type: ignore[misc]  # oras has no types
-    """Answers a registry's challenge with the given login, or without one."""
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """requests would look for logins in ~/.netrc, which nobody gave."""
+    return request
 
-    def __init__(self, access: RegistryAccess, session: requests.Session, verify: bool | str) -> None:
+
+class _Auth(TokenAuth):  # type: ignore[misc]  # oras has no types
+    """Answers a registry's challenge with the given login or token, or without one."""
+
+    def __init__(
+        self, access: RegistryAccess, registry: str, session: requests.Session, verify: bool | str
+    ) -> None:
         super().__init__()
         self.session = session
         self.prefix = "http" if access.plain_http else "https"
+        self._registry = registry
         self._tls_verify = verify
         self._login = access.login
+        self._identity_token = access.identity_token
+        if access.identity_token:
+            self._basic_auth = ""  # oras then asks for a token at once
         if access.login:
             self.set_basic_auth(access.login.username, access.login.password.reveal())
 
@@ -238,18 +250,46 @@ class _Auth(TokenAuth):  # type: ignore[misc]  # oras has no types
             raise self._refusal
         return with_token, True
 
+    def request_token(self, header: oras.auth.utils.authHeader) -> str | None:
+        if self._identity_token is None:
+            token: str | None = super().request_token(header)
+            return token
+        form = {
+            "grant_type": "refresh_token",
+            "service": header.service or "",
+            "scope": header.scope or "",
+            "client_id": _CLIENT_ID,
+            "refresh_token": self._identity_token.reveal(),
+        }
+        answer = self.session.post(
+            header.realm or "", data=form, verify=self._tls_verify, allow_redirects=False
+        )
+        granted = answer.json() if answer.status_code == 200 else {}
+        return granted.get("access_token") or granted.get("token")
+
     @property
     def _refusal(self) -> ContextError:
         """Final: a password that was refused is not sent again."""
-        message = "the registry of the context "
-        message += "wants a login, and none was given" if self._login is None else "refuses the login"
-        return ContextError(message, hint="log in to it again")
+        is_named = self._login is not None or self._identity_token is not None
+        return ContextError(
+            f"registry {self._registry} of the context "
+            + ("refuses the login" if is_named else "wants a login, and none was given"),
+            hint=f"'tracker login {self._registry}' logs the user in that tracker runs as;"
+            " 'tracker task credential add' gives a task a login of its own",
+        )
 
     def _check_realm(self, realm: str) -> None:
-        """The registry names its token server: where it speaks TLS, so must that."""
-        scheme = urlsplit(realm).scheme
-        if scheme != "https" and not (scheme == "http" and self.prefix == "http"):
+        """The registry names its token server: where it speaks TLS, so must that. One of this machine may
+        not send anybody elsewhere without TLS either."""
+        parts = urlsplit(realm)
+        is_near = is_loopback(parts.hostname or "")
+        may_be_plain = self.prefix == "http" and (is_near or not is_loopback(_host_of(self._registry)))
+        if parts.scheme != "https" and not (parts.scheme == "http" and may_be_plain):
             raise ValueError(f"its token server {realm[:200]!r} does not speak TLS")
+
+
+def _host_of(registry: str) -> str:
+    return urlsplit(f"//{registry}").hostname or ""
 
 
 def _container(reference: ImageRef) -> Container:

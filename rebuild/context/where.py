@@ -120,6 +120,8 @@ class Source:
     def server(self) -> str | None:
         """Scheme, host and port of whom a login for it is sent to; None where nobody is."""
         match self.place:
+            case Git(url=url) if found := _SCP.fullmatch(url):
+                return f"ssh://{found['user']}@{found['host']}".lower()
             case Git(url=url) | Tarball(url=url) if _SCHEME.match(url):
                 parts = urlsplit(url)
                 return f"{parts.scheme}://{parts.netloc}".lower() if parts.netloc else None
@@ -313,10 +315,11 @@ def _login(url: SplitResult) -> Login | None:
 def keeps_secrets(url: str) -> bool:
     """Whether what is sent to a URL is read by its server alone: by TLS, or without leaving this machine."""
     parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether traffic to a host, by name or address, stays on this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -61,7 +61,7 @@ def test_a_token_by_an_option_and_one_in_the_url_exclude_each_other() -> None:
     source = Source.parse("https://t0ken@example.com/r.git")
 
     with pytest.raises(WrongUse, match="--git-access-token is another"):
-        typed_with(source, FromEnvironment("T"), "--git-access-token")
+        typed_with(source, {SecretUse.GIT: FromEnvironment("T")})
 
 
 def test_a_task_that_gets_another_url_loses_the_query_of_the_old_one() -> None:

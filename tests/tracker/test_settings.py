@@ -343,7 +343,7 @@ def test_alias_sources_are_fetched_from_public_addresses_unless_told_otherwise(t
 
 def starred(name: str) -> str:
     section, *rest = name.split("\0")
-    if section in ("registries", "events", "forges", "hooks", "image_aliases", "notify"):
+    if section in ("registries", "events", "forges", "hooks", "image_aliases", "notify", "ssh_hosts"):
         rest[0] = "*"
     return ".".join([section, *rest])
 

@@ -13,7 +13,7 @@ from tracker.cli.build_typed import BuildTyped, build_arg, image_name
 from tracker.cli.habits import PLACES, RUNS, json_option, takes
 from tracker.cli.main import Place
 from tracker.cli.option_types import PLATFORM, SECONDS
-from tracker.cli.secret_options import GIT_TOKEN, context_secrets, typed_secrets
+from tracker.cli.secret_options import GIT_TOKEN, SSH_KEY, context_secrets, typed_secrets
 from tracker.remote.service import ServerAsked, Wait, refuse_to_detach, server_options, wait_options
 
 
@@ -43,6 +43,7 @@ from tracker.remote.service import ServerAsked, Wait, refuse_to_detach, server_o
     help="The same, out of the environment or a source. It is never an ARG: see docs/credentials.md.",
 )
 @GIT_TOKEN
+@SSH_KEY
 @click.option("--target", metavar="STAGE", help="The stage to build. Default: the last.")
 @click.option("--platform", type=PLATFORM, metavar="OS/ARCH", help="Default: that of this machine.")
 @click.option("--no-push", is_flag=True, help="Leave the image in the engine's storage.")
@@ -71,6 +72,7 @@ def build(
     build_args: tuple[str, ...],
     no_push: bool,
     git_token: str | None,
+    ssh_key: str | None,
     **plain: Any,
 ) -> int:
     """Build CONTEXT, pin every base to the digest it has now, push, and record what it was built from.
@@ -90,7 +92,7 @@ def build(
     if not typed.names:
         click.echo("warning: no -t NAME: the image is built and not pushed", err=True)
     sources = typed_secrets(secrets, secret_args, os.environ, Path.cwd())
-    opening = context_secrets(typed.context, git_token)
+    opening = context_secrets(typed.context, git_token, ssh_key)
     service = server.for_work(place)
     if service is not None:
         from tracker.remote.build import build_there

@@ -12,7 +12,7 @@ from tracker.cli.habits import PLACES, RUNS, json_option, takes
 from tracker.cli.main import Place
 from tracker.cli.option_types import PLATFORM, SECONDS
 from tracker.cli.run_typed import DEFAULT_FILE, NO_CONTEXT, Asked, definition_of, secret_values, step_of
-from tracker.cli.secret_options import GIT_TOKEN, context_secrets
+from tracker.cli.secret_options import GIT_TOKEN, SSH_KEY, context_secrets
 from tracker.remote.request import RunTyped
 from tracker.remote.service import ServerAsked, Wait, refuse_to_detach, server_options, wait_options
 from tracker.settings import load
@@ -37,6 +37,7 @@ from tracker.state import find_config, find_state
     help="A secret value. Without =VALUE: from the environment.",
 )  # fmt: skip
 @GIT_TOKEN
+@SSH_KEY
 @click.option("--platform", type=PLATFORM, metavar="OS/ARCH", help="Default: that of this machine.")
 @click.option("--timeout", "timeout_s", type=SECONDS, metavar="TIME", help="Limit of the run: 3600, 30m, 2h.")
 @wait_options
@@ -61,6 +62,7 @@ def run(
     timeout_s: float | None,
     strict: bool,
     git_token: str | None,
+    ssh_key: str | None,
 ) -> int:
     """Carry out a task file, or one command, once. The exit status is that of the run.
 
@@ -77,7 +79,7 @@ def run(
         platform=platform,
         timeout_s=timeout_s,
         strict=strict,
-        opening=context_secrets(context, git_token),
+        opening=context_secrets(context, git_token, ssh_key),
     )
     service = None if dry_run else server.for_work(place)
     if service is not None:

@@ -34,7 +34,7 @@ from tracker.cli.table import print_json
 from tracker.equipping import read_context_secrets
 from tracker.settings import Settings
 from tracker.state import State
-from tracker.workshop import Workshop, unheard
+from tracker.workshop import Workshop, reaching, unheard, user_credentials
 
 DRY_RUN_ID = "dryrun"
 
@@ -64,7 +64,10 @@ async def _work(asked: Asked, definition: Definition, settings: Settings, state:
     with tempfile.TemporaryDirectory(prefix="tracker-") as scratch:
         opening = await _opened(asked, settings, state)
         stdin = input_for(asked.context)
-        fetched = await prepare(definition, Path(scratch), to_terminal, secrets=opening, stdin=stdin)
+        reach = reaching(settings).as_whom(user_credentials())
+        fetched = await prepare(
+            definition, Path(scratch), to_terminal, secrets=opening, reach=reach, stdin=stdin
+        )
         context = fetched.folder
         written = read_written(step, context, asked.secret_values)
         here = definition.platform

@@ -12,7 +12,7 @@ import click
 from graph.errors import WrongUse
 from rebuild.context.where import Source as ContextSource
 from rebuild.context.where import StandardInput
-from rebuild.context_secrets import ContextSecrets, typed_with
+from rebuild.context_secrets import GIT_TOKEN_OPTION, ContextSecrets, ssh_key_source, typed_with
 from rebuild.context_secrets import Sources as ContextSources
 from rebuild.secret import Secret
 from rebuild.secret_source import FromEnvironment, FromFile, Opaque, Source, parse_source
@@ -22,6 +22,10 @@ _FORM = "write --secret id=NAME,src=FILE, or env=VARIABLE or from=SOURCE in the 
 GIT_TOKEN = click.option(
     "--git-access-token", "git_token", metavar="SOURCE",
     help="Fetches CONTEXT: env:NAME, file:PATH or vault:PATH#KEY, of a token or USER:PASSWORD.",
+)  # fmt: skip
+SSH_KEY = click.option(
+    "--git-ssh-key", "ssh_key", metavar="SOURCE",
+    help="Fetches CONTEXT over ssh: env:NAME, file:PATH or vault:PATH#KEY, of a private key.",
 )  # fmt: skip
 _KEYS = {"id", "type", "src", "source", "env", "from"}
 
@@ -42,13 +46,17 @@ def typed_secrets(
     return found
 
 
-def context_secrets(context: str, git_token: str | None) -> ContextSources:
-    """What opens the context: of its URL, or the token. A value on the command line earns a warning."""
-    source, option = ContextSource.parse(context), "--git-access-token"
-    token = parse_source(git_token) if git_token else None
+def context_secrets(context: str, git_token: str | None = None, ssh_key: str | None = None) -> ContextSources:
+    """What opens the context: of its URL, or of the options. A value on the command line earns a warning."""
+    source, by_option = ContextSource.parse(context), dict[SecretUse, Source]()
+    if git_token:
+        by_option[SecretUse.GIT] = parse_source(git_token)
+    if ssh_key:
+        by_option[SecretUse.SSH] = ssh_key_source(ssh_key)
+    token = by_option.get(SecretUse.GIT)
     if ContextSecrets.of(source).token or isinstance(token, Opaque):
-        warn_of_a_shown_login(option if token else "the context")
-    return typed_with(source, token, option)
+        warn_of_a_shown_login(GIT_TOKEN_OPTION if token else "the context")
+    return typed_with(source, by_option)
 
 
 def input_for(context: str) -> BinaryIO | None:

@@ -30,7 +30,7 @@ def override_of(typed: Mapping[str, Any], *, saved_context: str) -> Override:
 
 def typed_secrets(name: str, typed: Mapping[str, Any], use: SecretUse) -> Mapping[str, Source]:
     """The secrets for a task whose secrets are of that use. Raises `WrongUse` for those of another use."""
-    found = secrets_of({**typed, "git_token": None, "context": None}, os.environ)
+    found = secrets_of({**typed, "git_token": None, "ssh_key": None, "context": None}, os.environ)
     for other, option in _OPTIONS.items():
         if other is not use and found.get(other):
             what = "a Dockerfile" if use is SecretUse.BUILD else "a task file"

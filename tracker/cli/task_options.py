@@ -10,7 +10,13 @@ import click
 
 from graph.errors import WrongUse
 from rebuild.context.where import Nothing, Source
-from rebuild.context_secrets import ContextSecrets, kept_with_task, typed_with
+from rebuild.context_secrets import (
+    GIT_TOKEN_OPTION,
+    ContextSecrets,
+    kept_with_task,
+    ssh_key_source,
+    typed_with,
+)
 from rebuild.secret import Secret
 from rebuild.secret_source import Opaque, parse_source
 from rebuild.secret_source import Source as SecretSource
@@ -68,6 +74,10 @@ _DEFINITION = (
     click.option(
         "--git-access-token", "git_token", metavar="SOURCE",
         help="Fetches the context: env:V, file:PATH, vault:PATH#KEY, or '-' for standard input.",
+    ),
+    click.option(
+        "--git-ssh-key", "ssh_key", metavar="SOURCE",
+        help="A private key that fetches the context over ssh: env:V, file:PATH, vault:PATH#KEY.",
     ),
     click.option(
         "--status", type=click.Choice(["Enabled", "Disabled"], case_sensitive=False),
@@ -161,21 +171,25 @@ def secrets_of(typed: Mapping[str, Any], environment: Mapping[str, str]) -> Secr
     ):
         if typed[key]:
             found[use] = dict(_secret(text, option, use, environment) for text in typed[key])
-    token = typed["git_token"]
-    source = source_of(token, "--git-access-token") if token else None
-    opening = _of_context(typed["context"], source)
-    cleared: Secrets = {SecretUse.GIT: {}} if token == "" else {}
+    token, key = typed["git_token"], typed["ssh_key"]
+    by_option: dict[SecretUse, SecretSource] = {}
+    if token:
+        by_option[SecretUse.GIT] = source_of(token, GIT_TOKEN_OPTION)
+    if key:
+        by_option[SecretUse.SSH] = ssh_key_source(key)
+    opening = _of_context(typed["context"], by_option)
+    cleared: Secrets = {use: {} for use, text in ((SecretUse.GIT, token), (SecretUse.SSH, key)) if text == ""}
     return {**found, **cleared, **opening}
 
 
-def _of_context(context: str | None, token: SecretSource | None) -> Secrets:
+def _of_context(context: str | None, by_option: Mapping[SecretUse, SecretSource]) -> Secrets:
     """What opens the context; that of its URL becomes the task's, as if it had been given by itself."""
     if context is None:
-        return {SecretUse.GIT: {"": token}} if token else {}
+        return {use: {"": source} for use, source in by_option.items()}
     place = Source.parse(context)
     if ContextSecrets.of(place).token:
         warn_of_a_shown_login("--context")
-    return kept_with_task(str(place), typed_with(place, token, "--git-access-token"))
+    return kept_with_task(str(place), typed_with(place, by_option))
 
 
 def source_of(text: str, option: str) -> SecretSource:

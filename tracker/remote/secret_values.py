@@ -10,7 +10,11 @@ from rebuild.context_secrets import Sources as ContextSources
 from rebuild.secret_source import FromVault, Opaque, Source
 from rebuild.task_secrets import SecretUse
 
-_FIELDS = {SecretUse.GIT: "git_access_token", SecretUse.QUERY: "context_query"}
+_FIELDS = {
+    SecretUse.GIT: "git_access_token",
+    SecretUse.SSH: "git_ssh_key",
+    SecretUse.QUERY: "context_query",
+}
 
 
 def values_of(sources: Mapping[str, Source]) -> dict[str, str]:

@@ -40,7 +40,7 @@ def _asked(client: Client, name: str, typed: Mapping[str, Any]) -> dict[str, Any
         "target": override.target,
         "secrets": values_of(typed_secrets(name, typed, use)),
         **_place(client, override, use),
-        **opening_json(context_secrets(override.context, None) if override.context else {}),
+        **opening_json(context_secrets(override.context) if override.context else {}),
     }
 
 

@@ -249,6 +249,12 @@ class SshServer:
     key_file: Path
     known_hosts: Path
 
+    def fingerprint(self) -> str:
+        """As ssh-keygen tells it."""
+        argv = ["ssh-keygen", "-l", "-f", str(self.key_file.with_name("host.pub"))]
+        done = subprocess.run(argv, check=True, timeout=30, capture_output=True, text=True)
+        return done.stdout.split()[1]
+
 
 @contextlib.contextmanager
 def ssh_server(folder: Path) -> Iterator[SshServer]:

@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ import pytest
 
 from rebuild.context.fault import ContextError, TooLarge, Unsafe
 from rebuild.context.fetch import Access, Fetched, fetch
-from rebuild.context.git_command import SshKey
 from rebuild.context.limits import Limits
+from rebuild.context.reach import Reach, SshFiles, SshHosts
 from rebuild.context.where import TOKEN_USER, Source
 from rebuild.login import Login
 from rebuild.secret import Secret
@@ -247,21 +248,92 @@ def test_a_login_does_not_follow_a_redirect_to_another_server(repository: Reposi
     assert set(other.authorizations) == {None}
 
 
+def by_ssh(key_file: Path, known_hosts: Path) -> Access:
+    return Access(reach=Reach(ssh=SshHosts(SshFiles(key_file, known_hosts))))
+
+
 def test_ssh_opens_with_the_key_that_was_given_and_no_other(
     repository: Repository, into: Path, tmp_path: Path
 ) -> None:
     with ssh_server(tmp_path / "ssh") as server:
         url = f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}{repository.folder}"
-        found = fetched(url, into, access=Access(ssh=SshKey(server.key_file, server.known_hosts)))
-        stranger = SshKey(server.key_file.with_name("stranger"), server.known_hosts)
+        found = fetched(url, into, access=by_ssh(server.key_file, server.known_hosts))
+        stranger = by_ssh(server.key_file.with_name("stranger"), server.known_hosts)
         with pytest.raises(ContextError, match="denied") as denied:
-            fetched(url, tmp_path / "other", access=Access(ssh=stranger))
-        unknown = SshKey(server.key_file, tmp_path / "no-hosts")
-        with pytest.raises(ContextError, match="host key is known"):
-            fetched(url, tmp_path / "other", access=Access(ssh=unknown))
+            fetched(url, tmp_path / "other", access=stranger)
 
     assert content(found.folder) == FILES
-    assert denied.value.hint and "key file" in denied.value.hint
+    assert denied.value.hint and "--git-ssh-key" in denied.value.hint
+
+
+def test_a_key_that_came_with_the_context_goes_before_that_of_the_host_and_stays_nowhere(
+    repository: Repository, tmp_path: Path
+) -> None:
+    with ssh_server(tmp_path / "ssh") as server:
+        url = f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}{repository.folder}"
+        usual = by_ssh(server.key_file.with_name("stranger"), server.known_hosts)
+        text = server.key_file.read_text().strip().replace("\n", "\r\n")
+        into = tmp_path / "run/into"
+        into.parent.mkdir()
+        found = fetched(url, into, access=replace(usual, ssh_key=Secret(text)))
+
+    assert content(found.folder) == FILES
+    left = [path for path in into.parent.rglob("*") if path.is_file()]
+    assert not [path for path in left if b"PRIVATE" in path.read_bytes()]
+
+
+def test_a_host_of_ssh_may_have_a_key_of_its_own(repository: Repository, into: Path, tmp_path: Path) -> None:
+    with ssh_server(tmp_path / "ssh") as server:
+        url = f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}{repository.folder}"
+        own = {"127.0.0.1": SshFiles(server.key_file)}
+        hosts = SshHosts(SshFiles(server.key_file.with_name("stranger"), server.known_hosts), own)
+        found = fetched(url, into, access=Access(reach=Reach(ssh=hosts)))
+
+    assert content(found.folder) == FILES
+
+
+def test_a_host_that_nobody_knows_is_refused_with_its_fingerprint(
+    repository: Repository, into: Path, tmp_path: Path
+) -> None:
+    with ssh_server(tmp_path / "ssh") as server:
+        url = f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}{repository.folder}"
+        fingerprint = server.fingerprint()
+        with pytest.raises(ContextError) as unknown:
+            fetched(url, into, access=by_ssh(server.key_file, tmp_path / "no-hosts"))
+        stranger = server.key_file.with_name("stranger.pub").read_text()
+        (tmp_path / "others").write_text(f"[127.0.0.1]:{server.port} {stranger}")
+        with pytest.raises(ContextError) as changed:
+            fetched(url, into, access=by_ssh(server.key_file, tmp_path / "others"))
+
+    assert f"does not know the host [127.0.0.1]:{server.port}" in unknown.value.message
+    assert f"its ssh-ed25519 key is {fingerprint}" in unknown.value.message
+    assert unknown.value.hint is not None
+    assert f"ssh-keyscan -p {server.port} 127.0.0.1 >> {tmp_path}/no-hosts" in unknown.value.hint
+    assert "has another key than" in changed.value.message and fingerprint in changed.value.message
+    assert changed.value.hint is not None and "somebody may be in between" in changed.value.hint
+    assert not (tmp_path / "no-hosts").exists()
+
+
+@pytest.mark.parametrize("text", ["no key at all", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 me@here"])
+def test_what_is_no_private_key_is_said_to_be_none(
+    text: str, repository: Repository, into: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ContextError, match="is no private key"):
+        fetched("ssh://git@127.0.0.1:1/app.git", into, access=Access(ssh_key=Secret(text)))
+
+
+def test_a_key_with_a_passphrase_is_said_to_be_of_no_use(
+    repository: Repository, into: Path, tmp_path: Path
+) -> None:
+    with ssh_server(tmp_path / "ssh") as server:
+        url = f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}{repository.folder}"
+        subprocess.run(
+            ["ssh-keygen", "-q", "-p", "-N", "word", "-f", str(server.key_file)], check=True, timeout=30
+        )
+        with pytest.raises(ContextError) as raised:
+            fetched(url, into, access=by_ssh(server.key_file, server.known_hosts))
+
+    assert raised.value.hint and "without a passphrase" in raised.value.hint
 
 
 def test_hooks_filters_and_settings_of_a_repository_do_not_act(

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ import pytest
 from rebuild.context.fault import ContextError, TooLarge, Unsafe
 from rebuild.context.fetch import Access, Fetched, fetch
 from rebuild.context.limits import Limits
-from rebuild.context.oci import LONG_AGO, RegistryAccess
+from rebuild.context.oci import LONG_AGO
+from rebuild.context.reach import Reach, RegistryAccess
 from rebuild.context.where import Source
 from rebuild.login import Login
 from rebuild.secret import Secret
 from tests.real_registry import RealRegistry
 from tests.rebuild.context.archives import Member, folder, link, tar_of
+from tests.rebuild.context.web import Answer, dripping_body, dripping_head, serving
 from tests.tracker.registry.content import Document, Pusher
 from tests.tracker.registry.servers import PASSWORD, USER, registry_with_basic, registry_with_tokens
 
@@ -34,7 +37,11 @@ def into(tmp_path: Path) -> Path:
 
 
 def fetched(reference: str, into: Path, *, limits: Limits = QUICK, **access: Any) -> Fetched:
-    given = Access(registry=RegistryAccess(plain_http=True, **access))
+    async def find(registry: str) -> RegistryAccess:
+        assert registry == reference.partition("/")[0]
+        return RegistryAccess(plain_http=True, **access)
+
+    given = Access(reach=Reach(find))
     return asyncio.run(
         fetch(Source.parse(f"oci://{reference}"), into, log=lambda piece: None, limits=limits, access=given)
     )
@@ -181,6 +188,51 @@ def test_a_login_is_used_where_the_registry_wants_a_token(tmp_path: Path, into: 
             fetched(f"{guarded.registry.host}/app:1", into, login=Login(USER, Secret("wrong")))
         with pytest.raises(ContextError, match="holds no files"):
             fetched(f"{guarded.registry.host}/app:1", into, login=Login(USER, Secret(PASSWORD)))
+
+
+def test_an_identity_token_is_exchanged_and_never_sent_to_the_registry(tmp_path: Path, into: Path) -> None:
+    with registry_with_tokens(tmp_path / "guarded", "app") as guarded:
+        guarded.tokens.users[USER] = PASSWORD
+        guarded.tokens.refresh_tokens.add("r3fresh")
+        with pytest.raises(ContextError, match="refuses the login"):
+            fetched(f"{guarded.registry.host}/app:1", into, identity_token=Secret("wrong"))
+        with pytest.raises(ContextError, match="holds no files"):
+            fetched(f"{guarded.registry.host}/app:1", into, identity_token=Secret("r3fresh"))
+
+    assert [asked.method for asked in guarded.tokens.requests] == ["POST", "POST"]
+
+
+def test_logins_of_netrc_are_not_taken_either(
+    tmp_path: Path, into: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text(f"machine localhost login {USER} password {PASSWORD}\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with (
+        registry_with_basic(tmp_path / "registry", "app") as registry,
+        pytest.raises(ContextError, match="none was given"),
+    ):
+        fetched(f"{registry.host}/app:1", into)
+
+
+def test_a_login_does_not_leave_the_machine_without_tls_for_a_token(tmp_path: Path, into: Path) -> None:
+    with registry_with_tokens(tmp_path / "guarded", "app") as guarded:
+        settings = {**guarded.tokens.registry_settings(), "realm": "http://192.0.2.1/token"}
+        guarded.registry.stop()
+        guarded.registry.extra = {"auth": {"token": settings}}
+        guarded.registry.start()
+        with pytest.raises(ContextError, match=r"'http://192\.0\.2\.1/token' does not speak TLS"):
+            fetched(f"{guarded.registry.host}/app:1", into, login=Login(USER, Secret(PASSWORD)))
+
+
+@pytest.mark.parametrize("answer", [dripping_head, dripping_body])
+def test_a_registry_that_drips_is_bounded_by_time(answer: Answer, into: Path) -> None:
+    with serving() as server:
+        server.gives("/v2/app/manifests/1", answer)
+        with pytest.raises(TooLarge, match=r"longer than 0\.5 s"):
+            fetched(f"{server.url.removeprefix('http://')}/app:1", into, limits=replace(QUICK, timeout_s=0.5))
+
+    assert not into.exists()
+    assert len(server.asked) == 1
 
 
 def test_credentials_that_were_not_given_are_not_looked_for(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import select
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -89,6 +90,24 @@ def stuck(handler: Handler) -> None:
     handler.end_headers()
     handler.wfile.write(TARBALL[:20])
     handler.connection.recv(1)  # until the client has gone
+
+
+def dripping_head(handler: Handler) -> None:
+    """Never the end of the head, and never a pause either, until the client has gone."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+    _drip(handler)
+
+
+def dripping_body(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000000")
+    handler.end_headers()
+    _drip(handler)
+
+
+def _drip(handler: Handler) -> None:
+    while not select.select([handler.connection], [], [], 0.02)[0]:
+        handler.wfile.write(b".")
 
 
 def in_turn(*answers: Answer) -> Answer:
