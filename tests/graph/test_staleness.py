@@ -254,3 +254,46 @@ def play(snapshot: Snapshot, choice: st.DataObject) -> list[int]:
             if done - 100 in its_bases:
                 stale[upper] = stale.get(upper, ()) + moved(done - 100)
     raise AssertionError(f"never comes to rest: {rebuilt}")
+
+
+REQUESTED = (Verdict.REBUILD, Reason.REQUESTED)
+
+
+def test_what_is_requested_is_rebuilt_though_nothing_has_moved() -> None:
+    assert verdicts(graph({1: [], 2: [1]}, {}, requested={102})) == {1: KEEP, 2: REQUESTED}
+
+
+def test_what_is_requested_waits_for_a_base_that_is_requested_too() -> None:
+    snapshot = graph({1: [], 2: [1], 3: [2]}, {}, requested={101, 102})
+
+    assert verdicts(snapshot) == {1: REQUESTED, 2: PENDING, 3: PENDING}
+
+
+def test_what_is_requested_waits_for_a_base_under_way_though_its_task_does_not_follow_it() -> None:
+    snapshot = graph({1: [], 2: [1]}, {}, busy={101}, requested={102}, ignored={2: {1}})
+
+    assert verdicts(snapshot)[2] == PENDING
+
+
+def test_what_is_requested_does_not_wait_for_a_base_that_settles_or_is_tried_again_later() -> None:
+    failed = {101: Attempt("a1", at(50), at(59), 1)}
+    tried_again = graph({1: [], 2: [1], 3: [2]}, {1: moved()}, failed=failed, requested={102, 103})
+    settling = graph({1: [], 2: [1]}, {1: moved(minute=59)}, requested={102})
+
+    assert verdicts(tried_again, limits=Limits(retry_delays_s=(600.0,))) == {
+        1: (Verdict.WAIT, Reason.RETRY_LATER),
+        2: REQUESTED,
+        3: PENDING,
+    }
+    assert verdicts(settling, limits=Limits(settle_s=600.0))[2] == REQUESTED
+
+
+def test_what_is_requested_is_built_at_once_though_its_last_run_was_canceled_or_failed() -> None:
+    failed = {101: Attempt("a1", at(50), at(59), 9)}
+
+    assert verdicts(graph({1: []}, {1: moved()}, failed=failed, requested={101})) == {1: REQUESTED}
+    assert verdicts(graph({1: []}, {1: moved()}, canceled={101: at(5)}, requested={101})) == {1: REQUESTED}
+
+
+def test_what_is_requested_of_a_disabled_task_is_left_alone() -> None:
+    assert verdicts(graph({1: []}, {}, paused={101}, requested={101})) == {1: KEEP}

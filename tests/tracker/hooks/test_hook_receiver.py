@@ -1,0 +1,205 @@
+"""From a stored event to wishes for runs: what it leaves open is asked for, then the letter goes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graph.database import immediate
+from graph.reference import Platform
+from rebuild.context.fault import ContextError
+from rebuild.context.where import Git
+from rebuild.definition import Definition, DockerStep
+from rebuild.secret import Secret
+from rebuild.task import Task, Tasks
+from rebuild.triggers import SourceTrigger, Triggers
+from tests.graph_samples import Sample
+from tests.tracker.hooks.forge_payloads import ZERO, A, B, C
+from tracker.hook_receiver import ASKED_MOST_S, HookReceiver
+from tracker.hooks.sender import HookSender, Provider
+from tracker.inbox import Box, Inbox
+from tracker.metrics import Metrics
+from tracker.sources import SourceIntake
+
+URL = "https://git.example.com/example/web.git"
+
+
+class Watcher:
+    """In the place of the part that makes runs."""
+
+    looks = 0
+
+    def look_within(self) -> None:
+        self.looks += 1
+
+    def start(self) -> None:
+        pass
+
+
+@dataclass
+class KnownServer:
+    """How the repository stands; `fault` is what comes of asking."""
+
+    commits: dict[str, str] = field(default_factory=dict)
+    fault: ContextError | None = None
+    asked: list[str] = field(default_factory=list)
+
+    async def default_branch(self, task: Task, context: Git) -> str | None:
+        return self._answer("HEAD", "main")
+
+    async def commit_of(self, task: Task, context: Git, ref: str) -> str:
+        return self._answer(ref, self.commits.get(ref, ""))
+
+    def _answer(self, asked: str, answer: str) -> str:
+        self.asked.append(asked)
+        if self.fault is not None:
+            raise self.fault
+        return answer
+
+
+@dataclass
+class Office:
+    """A receiver, its box, and what it asks."""
+
+    sample: Sample
+    server: KnownServer = field(default_factory=KnownServer)
+    watcher: Watcher = field(default_factory=Watcher)
+    metrics: Metrics = field(default_factory=Metrics)
+    later_s: float = 0.0
+
+    def store(self, before: str, after: str, **more: Any) -> None:
+        body = {"repository": URL, "ref": "refs/heads/main", "before": before, "after": after, **more}
+        with immediate(self.sample.sql):
+            Inbox(self.sample.sql, Box.HOOKS).put("generic", json.dumps(body).encode(), self.sample.at)
+
+    @property
+    def letters(self) -> int:
+        return Inbox(self.sample.sql, Box.HOOKS).count()
+
+    @property
+    def wanted(self) -> list[str]:
+        rows = self.sample.sql.execute("SELECT json_extract(revision, '$.commit') FROM source_requests")
+        return [row[0] for row in rows]
+
+    async def work(self) -> None:
+        """Until every letter has been looked at once."""
+        done = asyncio.Event()
+        receiver = HookReceiver(
+            self.sample.sql,
+            SourceIntake(self.sample.sql, self.watcher, lambda: self.sample.at),
+            self.metrics,
+            senders={"generic": HookSender("generic", Provider.GENERIC, (Secret("s"),))},
+            server=self.server,
+            now=lambda: self.sample.at + timedelta(seconds=self.later_s),
+            beat=lambda: done.set() if not self.letters or self.server.fault else None,
+        )
+        work = asyncio.create_task(receiver.work())
+        await asyncio.sleep(0)
+        await done.wait()
+        await asyncio.sleep(0)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    sample = Sample.make(tmp_path)
+    definition = Definition(URL, DockerStep(images=("r.io/web:1",)), Platform.parse("linux/amd64"))
+    with immediate(sample.sql):
+        task = Tasks(sample.sql).save("web", definition, sample.at)
+        Triggers(sample.sql).set_source(task.task_id, SourceTrigger(branch=None))
+    yield Office(sample)
+    sample.sql.close()
+
+
+@pytest.mark.anyio
+async def test_an_event_becomes_a_wish_and_goes(office: Office) -> None:
+    office.store(A, B, default_branch="main")
+
+    await office.work()
+
+    assert (office.wanted, office.letters, office.watcher.looks) == ([B], 0, 1)
+    assert office.server.asked == []
+    assert b'tracker_events_total{result="asked",source="hooks/generic"} 1.0' in office.metrics.render()
+
+
+@pytest.mark.anyio
+async def test_the_default_branch_is_asked_for_where_nobody_tells_it(office: Office) -> None:
+    office.store(A, B)
+
+    await office.work()
+
+    assert office.server.asked == ["HEAD"]
+    assert office.wanted == [B]
+
+
+@pytest.mark.anyio
+async def test_of_events_that_do_not_fit_together_the_repository_tells_what_is_newer(office: Office) -> None:
+    office.server.commits["refs/heads/main"] = C
+    office.store(ZERO, C, default_branch="main")
+    office.store(A, B, default_branch="main")
+
+    await office.work()
+
+    assert office.server.asked == ["refs/heads/main"]
+    assert office.wanted == [C]
+
+
+@pytest.mark.anyio
+async def test_after_events_that_were_lost_the_repository_tells_that_a_move_is_news(office: Office) -> None:
+    office.server.commits["refs/heads/main"] = B
+    office.store(ZERO, C, default_branch="main")
+    office.store(A, B, default_branch="main")
+
+    await office.work()
+
+    assert office.wanted == [B]
+
+
+@pytest.mark.anyio
+async def test_an_event_waits_while_its_repository_does_not_answer(office: Office) -> None:
+    office.server.fault = ContextError("no answer")
+    office.store(A, B)
+
+    await office.work()
+
+    assert (office.wanted, office.letters) == ([], 1)
+
+
+@pytest.mark.anyio
+async def test_an_event_is_given_up_when_its_repository_has_not_answered_for_long(office: Office) -> None:
+    office.server.fault = ContextError("no answer")
+    office.later_s = ASKED_MOST_S + 1
+    office.store(A, B)
+
+    await office.work()
+
+    assert (office.wanted, office.letters) == ([], 0)
+
+
+@pytest.mark.anyio
+async def test_an_event_of_a_sender_that_is_gone_goes_too(office: Office) -> None:
+    with immediate(office.sample.sql):
+        Inbox(office.sample.sql, Box.HOOKS).put("gone", b"{}", office.sample.at)
+
+    await office.work()
+
+    assert office.letters == 0
+
+
+@pytest.mark.anyio
+async def test_letters_of_registries_and_of_forges_lie_apart(office: Office) -> None:
+    with immediate(office.sample.sql):
+        Inbox(office.sample.sql).put("generic", b"{}", office.sample.at)
+    office.store(A, B, default_branch="main")
+
+    await office.work()
+
+    assert Inbox(office.sample.sql).count() == 1
