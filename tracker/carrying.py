@@ -91,7 +91,7 @@ def _opening(
     found = kept_with_task(definition.context, workshop.typed_context)
     if before is None or of_the_same_server(before.context, definition.context):
         return found
-    return {**dict.fromkeys(OF_SERVER, {}), **found}
+    return {**{use: {} for use in OF_SERVER}, **found}
 
 
 def to_terminal(piece: bytes) -> None:
