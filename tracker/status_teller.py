@@ -19,7 +19,7 @@ from rebuild.refusals import Refusals, Refused
 from rebuild.task import Task, Tasks, UnknownTask
 from rebuild.task_edit import repository_of
 from tracker.forge_finding import Forges
-from tracker.forges.address import Address, NoForge
+from tracker.forges.address import Address, NoForge, Place
 from tracker.forges.fault import ForgeRefused, ForgeUnavailable
 from tracker.forges.kind import ForgeKind
 from tracker.forges.statuses import status_request
@@ -51,7 +51,7 @@ class _Skipped(Enum):
 
     SWITCHED_OFF = "switched off"
     NO_NEWS = "no news"
-    GONE = "gone"  # the task, or its repository
+    NOWHERE = "nowhere"  # the task is gone, or its repository is a folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,9 @@ class StatusTeller:
         try:
             task = Tasks(self._sql).get(one.task_id)
             context = repository_of(task.definition.context)
-            found = self._place(one, task, context) if context else _Skipped.GONE
+            found = self._place(one, task, context) if context and Place.of(context.url) else _Skipped.NOWHERE
         except UnknownTask:
-            found = _Skipped.GONE
+            found = _Skipped.NOWHERE
         except NoForge as error:
             self._refused(one, task, error)
             return None
