@@ -184,3 +184,25 @@ def test_one_commit_to_a_base_and_to_what_stands_on_it_is_one_wave_in_order(
         "plan-base",
         "plan-app",
     ]
+
+
+def test_a_task_file_of_a_pull_request_pushes_nothing_whatever_its_steps_say(
+    shared_yard: Yard, service: RealService, app: Forge
+) -> None:
+    image = shared_yard.shelf.name("steps/app:latest")
+    (app.work.folder / "acb.yaml").write_text(f"steps:\n  - build: -t {image} .\n  - push: [{image}]\n")
+    app.commit()
+    app.push()
+    words = ("task", "create", "-n", "steps", "-c", app.url, "-f", "acb.yaml")
+    service.tracker(*words, "--commit-trigger-enabled", "false", "--pull-request-trigger-enabled", "true")
+    service.start()
+    app.tell(service)
+
+    app.commit(f="proposed")
+    app.push("refs/pull/9/head")
+
+    (run,) = settled(service, 1)
+    assert (run.cause, run.status) == ("pull-request", "Succeeded")
+    assert f"Not pushed: {image}" in service.tracker("logs", run.run_id).stdout
+    assert service.query("SELECT count(*) FROM builds") == [(0,)]
+    assert shared_yard.shelf.digest(image) is None
