@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Set
 
 from graph.record import dataclass
 from rebuild.context.changes import Change
-from rebuild.context.refs import RefKind, pull_number
+from rebuild.context.refs import RefKind
 from rebuild.source_event import Happening, Provider, PullRequest, SourceEvent
 from rebuild.triggers import SourceTrigger
 
@@ -74,11 +74,3 @@ def event_of(
         default_branch=default_branch,
         pull=pull,
     )
-
-
-def foreseen(move: Moved) -> PullRequest | None:
-    """What the ref alone tells of a pull request: its number."""
-    number = pull_number(move.ref)
-    if number is None:
-        return None
-    return PullRequest(number=number, action="", head="", base="", from_fork=True, refs=(move.ref,))
