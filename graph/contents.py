@@ -16,6 +16,11 @@ class Contents:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """That of the graph, for who reads other tables of it."""
+        return self._sql
+
     def digest_id(self, digest: Digest) -> int:
         """The number of a digest, giving it one if it is new."""
         row = self._sql.execute("SELECT id FROM digests WHERE value = ?", (str(digest),)).fetchone()

@@ -74,6 +74,7 @@ class Definition:
     platform: Platform
     timeout_s: float = 3600.0
     revision: Revision | None = None  # None: as the context is when the run begins
+    follow: tuple[str, ...] = ()  # rules of `graph.follow_rule`: bases that are the newest tag of theirs
 
     @property
     def is_trial(self) -> bool:
@@ -112,6 +113,8 @@ class Definition:
         }
         if self.revision is not None:
             plain["revision"] = self.revision.to_plain()
+        if self.follow:
+            plain["follow"] = list(self.follow)
         return json.dumps(plain, sort_keys=True)
 
     @classmethod
@@ -123,7 +126,8 @@ class Definition:
             step["images"] = tuple(step["images"])
         revision = Revision(**plain["revision"]) if "revision" in plain else None
         platform = Platform.parse(plain["platform"])
-        return cls(plain["context"], form(**step), platform, plain["timeout_s"], revision)
+        follow = tuple(plain.get("follow", ()))
+        return cls(plain["context"], form(**step), platform, plain["timeout_s"], revision, follow)
 
 
 def _plain(value: object) -> object:

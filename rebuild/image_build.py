@@ -53,6 +53,8 @@ class ImageBuild:
     timeout_s: float = 3600.0
     at_hand: AllAtHand = field(default_factory=dict)  # bases that are taken from the engine's storage
     flags: tuple[str, ...] = ()  # more of the engine's own, each one word
+    follow: tuple[str, ...] = ()  # rules by which bases are the newest tag, as `FollowRule` reads them
+    makes: tuple[ImageRef, ...] = ()  # all that the run makes besides: what is no base to be followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ async def build_image(
     started_s = time.monotonic()
     resolved_at = tools.now()
     dockerfile, content, found = examine(wanted, tools)
+    if wanted.follow:
+        found = await _followed(wanted, dockerfile, found, tools, log)
     bases = taken(found, reads_syntax_line=tools.engine.reads_syntax_line)
     asked, here = split(bases, wanted.at_hand)
     resolved = await resolve(str(dockerfile), asked, tools.registry, tools.memory)
@@ -125,6 +129,22 @@ async def build_image(
     before_push(record)
     published = await publish(record, built.image, tools, log)
     return published if isinstance(published, CommandFailed) else Finished(published, layers, built.image)
+
+
+async def _followed(wanted: ImageBuild, dockerfile: Path, found: Scan, tools: Tools, log: LogSink) -> Scan:
+    from graph.follow_rule import parse_rules  # most builds follow none
+    from rebuild.followed_tags import follow_tags, not_into
+
+    return await follow_tags(
+        str(dockerfile),
+        found,
+        not_into(parse_rules(wanted.follow), (*wanted.images, *wanted.makes), log),
+        images=wanted.images,
+        at_hand=wanted.at_hand,
+        registry=tools.registry,
+        memory=tools.memory,
+        log=log,
+    )
 
 
 def examine(wanted: ImageBuild, tools: Tools) -> tuple[Path, bytes, Scan]:

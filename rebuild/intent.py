@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from graph.clock import from_text, to_text
-from graph.model import BuildRecord, Manifests, RecordedBase
+from graph.model import BuildRecord, Followed, Manifests, RecordedBase
 from graph.reference import Digest, ImageRef, Platform
 from graph.words import Role, Via
 
@@ -50,6 +50,7 @@ def _base_to_plain(base: RecordedBase) -> dict[str, Any]:
         "digest": str(base.manifests.digest),
         "manifests": {str(platform): str(digest) for platform, digest in base.manifests.platforms.items()},
         "platforms": [str(platform) for platform in base.platforms],
+        "followed": base.followed and [base.followed.rule, str(base.followed.written)],
     }
 
 
@@ -63,7 +64,12 @@ def _base_from_plain(plain: dict[str, Any]) -> RecordedBase:
         plain["line"],
         Manifests(Digest.parse(plain["digest"]), held),
         _platforms(plain["platforms"]),
+        _followed(plain.get("followed")),
     )
+
+
+def _followed(plain: list[str] | None) -> Followed | None:
+    return Followed(plain[0], ImageRef.parse(plain[1])) if plain else None
 
 
 def _platforms(texts: list[str]) -> tuple[Platform, ...]:

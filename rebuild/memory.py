@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from graph.following import Followings
 from graph.model import Manifests
 from graph.reference import Digest, ImageRef
 from graph.store import GraphStore
@@ -19,6 +22,9 @@ class GraphMemory:
 
     def layers_of(self, digest: Digest) -> tuple[Digest, ...] | None:
         return self._store.layers_of(digest)
+
+    def used(self, images: Sequence[ImageRef], written: ImageRef) -> Sequence[str]:
+        return Followings(self._store.connection).used(images, written)
 
     def newest_build(self, reference: ImageRef) -> LastBuild | None:
         newest = self._store.newest_build(reference)

@@ -71,6 +71,7 @@ def image_build(definition: Definition, step: DockerStep, context: Prepared) -> 
         no_cache=step.no_cache,
         reproducible=step.reproducible,
         timeout_s=definition.timeout_s,
+        follow=definition.follow,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from graph.dockerfile import Base, Scan
@@ -36,6 +36,9 @@ class Memory(Protocol):
 
     def newest_build(self, reference: ImageRef) -> LastBuild | None: ...
 
+    def used(self, images: Sequence[ImageRef], written: ImageRef) -> Sequence[str]:
+        """The tags that the newest builds of the images took in the place of what is written."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
@@ -66,6 +69,7 @@ class Resolved:
                 base.line,
                 self.manifests[base.reference],
                 (base.platform,),
+                base.followed,
             )
             for base in self.bases
         )
@@ -96,7 +100,7 @@ async def resolve(path: str, bases: Iterable[Base], registry: Registry, memory: 
 
 
 async def _resolve_one(path: str, base: Base, registry: Registry, memory: Memory) -> Manifests:
-    place = f"{path}:{base.line}: base {base.as_written!r}"
+    place = f"{path}:{base.line}: base {base.as_written!r}{_followed(base)}"
     try:
         digest = base.reference.digest or await registry.digest(base.reference)
         return memory.known_manifests(digest) or await registry.manifests(base.reference, digest)
@@ -106,10 +110,15 @@ async def _resolve_one(path: str, base: Base, registry: Registry, memory: Memory
         raise UnusableBase(f"{place} cannot be asked for: {error.message}", hint=error.hint) from error
 
 
+def _followed(base: Base) -> str:
+    return f", followed to {base.reference} by the rule {base.followed.rule}," if base.followed else ""
+
+
 def _check_platform(path: str, base: Base, manifests: Manifests) -> None:
     if manifests.for_platform(base.platform) is None:
         has = ", ".join(str(platform) for platform in sorted(manifests.platforms))
         raise UnusableBase(
-            f"{path}:{base.line}: base {base.as_written!r} has no image for {base.platform}; it has {has}",
+            f"{path}:{base.line}: base {base.as_written!r}{_followed(base)} has no image for {base.platform};"
+            f" it has {has}",
             hint="name another base, or build for one of those with --platform",
         )

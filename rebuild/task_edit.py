@@ -42,6 +42,7 @@ class Asked:
     values_text: str | None = None  # YAML, beside an inline task file
     platform: str | None = None  # as it was said
     timeout_s: float | None = None
+    follow: Sequence[str] | None = None  # tags that bases follow, REPOSITORY:PATTERN
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,17 @@ def definition_of(asked: Asked, usual: Usual, old: Definition | None = None) -> 
         step=_step(asked, usual, context, old.step if old else None),
         platform=_platform(asked, usual, old),
         timeout_s=timeout_s,
+        follow=_follow(asked.follow) if asked.follow is not None else old.follow if old else (),
     )
+
+
+def _follow(texts: Sequence[str]) -> tuple[str, ...]:
+    """With the registry in each. A name without one is Docker Hub's, as in the Dockerfiles it speaks of."""
+    if not texts:
+        return ()
+    from graph.follow_rule import parse_rules  # few tasks have any
+
+    return tuple(str(rule) for rule in parse_rules(texts))
 
 
 def _platform(asked: Asked, usual: Usual, old: Definition | None) -> Platform:

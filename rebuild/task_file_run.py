@@ -68,7 +68,13 @@ async def run_task_file(
     context.folder.rename(place.folder / "workspace")
     log = StepLog(hear)
     request = TaskRequest(
-        work.taskfile, run.run_id, place.folder, work.secrets, run.definition.platform, context.commit
+        work.taskfile,
+        run.run_id,
+        place.folder,
+        work.secrets,
+        run.definition.platform,
+        context.commit,
+        run.definition.follow,
     )
     means = TaskMeans(
         tools=equipment.tools,

@@ -49,6 +49,7 @@ class TaskRequest:
     secrets: tuple[Secret, ...] = field(default=(), repr=False)
     platform: Platform = field(default_factory=this_machine)
     commit: str | None = None  # of the context, for the log
+    follow: tuple[str, ...] = ()  # rules by which bases of builds are the newest tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ def _site(request: TaskRequest, means: TaskMeans) -> Site:
         before_push=means.before_push,
         pushes=means.pushes,
         images=RunImages(means.tools, means.containers, request.platform),
+        follow=request.follow,
     )
 
 

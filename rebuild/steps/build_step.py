@@ -58,6 +58,8 @@ def _wanted(step: Step, site: Site, build: PlannedBuild, place: RunPlace) -> Ima
         no_cache=build.no_cache,
         timeout_s=step.timeout_s,
         flags=_flags(build),
+        follow=site.follow,
+        makes=tuple(site.taskfile.built_images()),
     )
     found = find_dockerfile(wanted)
     own_ignore = found.with_name(f"{found.name}.dockerignore")

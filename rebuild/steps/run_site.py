@@ -45,6 +45,7 @@ class Site:
     fetch: FetchContext
     before_push: Callable[[BuildRecord], None]
     images: RunImages
+    follow: tuple[str, ...] = ()  # rules by which bases of builds are the newest tag
     pushes: bool = True  # off: what is to be pushed is only said
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     built: dict[str, BuiltImage] = field(default_factory=dict)  # by build step

@@ -25,7 +25,7 @@ from rebuild.definition import Definition, DockerStep
 from rebuild.engine import BuildRequest, Built, CommandFailed, LocalImage, LogSink, Pruned
 from rebuild.image_build import ImageBuild, NotWhatWasPushed, Tools, build_image
 from rebuild.memory import GraphMemory
-from rebuild.registry import NotFound
+from rebuild.registry import NotFound, TagList
 from rebuild.run import Outcome, Workplace, carry_out
 from rebuild.runs import Cause, Run, Runs, Status
 from tests.graph_samples import Sample, digest_of
@@ -65,6 +65,9 @@ class FakeRegistry:
 
     async def image_config(self, reference: ImageRef, manifest: Digest) -> Mapping[str, Any]:
         return self.configs[manifest]
+
+    async def list_tags(self, reference: ImageRef, *, known: TagList | None = None) -> TagList:
+        return TagList(tuple(one.tag for one in self.tags if one.name == reference.name and one.tag))
 
     async def annotations(self, reference: ImageRef, digest: Digest) -> Mapping[str, str]:
         return {}
