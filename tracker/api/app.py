@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
 
 from graph.errors import StoreError, TrackerError
 from graph.record import dataclass
@@ -18,6 +19,7 @@ from tracker import __version__
 from tracker.api.description import describe_with
 from tracker.api.events import EventDoor
 from tracker.api.hooks import HookDoor
+from tracker.api.straight import StraightTo
 from tracker.api.v1.app import PREFIX, build_api
 from tracker.api.v1.desk import Desk
 from tracker.events.sender import Sender
@@ -59,8 +61,7 @@ def build_app(parts: Parts, desk: Desk | None = None) -> FastAPI:
         app.mount(PREFIX, api)
         describe_with(app, api, PREFIX)
 
-    _add_events(app, parts)
-    _add_hooks(app, parts)
+    _add_letters(app, parts)
 
     @app.get("/metrics", summary="Prometheus metrics")
     async def metrics() -> Response:
@@ -86,19 +87,25 @@ def build_app(parts: Parts, desk: Desk | None = None) -> FastAPI:
     return app
 
 
-def _add_events(app: FastAPI, parts: Parts) -> None:
-    """Plain routes: FastAPI's own take half of the time that an event may cost."""
+def _add_letters(app: FastAPI, parts: Parts) -> None:
+    """Plain routes, and straight to them: on FastAPI's own way an event would cost half as much again."""
+    routes = [*_event_routes(parts), *_hook_routes(parts)]
+    app.router.routes.extend(routes)
+    app.add_middleware(StraightTo, routes=routes)
+
+
+def _event_routes(parts: Parts) -> Iterator[Route]:
     slot = Slot(parts.connection, parts.arrived)
     door = EventDoor(parts.senders, slot, parts.metrics, now=parts.now)
     for path in ("/events/{name}", "/events/{name}/{token}"):
-        app.add_route(path, door.post, methods=["POST"], include_in_schema=False)
-        app.add_route(path, door.options, methods=["OPTIONS"], include_in_schema=False)
+        yield Route(path, door.post, methods=["POST"], include_in_schema=False)
+        yield Route(path, door.options, methods=["OPTIONS"], include_in_schema=False)
 
 
-def _add_hooks(app: FastAPI, parts: Parts) -> None:
+def _hook_routes(parts: Parts) -> Iterator[Route]:
     slot = Slot(parts.connection, parts.hook_arrived, Box.HOOKS)
     door = HookDoor(parts.hook_senders, slot, parts.metrics, now=parts.now)
-    app.add_route("/hooks/{name}", door.post, methods=["POST"], include_in_schema=False)
+    yield Route("/hooks/{name}", door.post, methods=["POST"], include_in_schema=False)
 
 
 def _health(parts: Parts, status: str = "ok") -> Response:
