@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from graph.record import dataclass
@@ -33,6 +34,7 @@ class Repository:
         return (self.host, self.path) == (other.host, other.path) and ports_fit
 
 
+@lru_cache(maxsize=16_384)  # every event is held against the contexts of all tasks
 def repository(url: str) -> Repository | None:
     """The repository of a URL that can be cloned; None for what is no such URL.
 

@@ -10,7 +10,6 @@ from graph.errors import WrongUse
 from graph.record import dataclass
 from rebuild.context.fault import ContextError
 from rebuild.context.ignore import Rules, Verdict
-from rebuild.context.where import Git
 from rebuild.definition import Revision
 from rebuild.repository_url import is_same_repository
 from rebuild.run_record import Cause
@@ -27,9 +26,9 @@ class Unwanted:
     reason: str
 
 
-def is_of(event: SourceEvent, context: Git) -> bool:
+def is_of(event: SourceEvent, context: str) -> bool:
     """Whether the event is of the repository of the context."""
-    return any(is_same_repository(url, context.url) for url in event.urls)
+    return any(is_same_repository(url, context) for url in event.urls)
 
 
 def follows(event: SourceEvent, trigger: SourceTrigger) -> Unwanted | None:

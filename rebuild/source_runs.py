@@ -81,12 +81,16 @@ def in_doubt(connection: sqlite3.Connection, event: SourceEvent) -> list[tuple[T
 
 
 def _tasks_of(connection: sqlite3.Connection, event: SourceEvent) -> Iterator[tuple[Task, SourceTrigger]]:
-    tasks = Tasks(connection)
-    for task_id, trigger in Triggers(connection).sources():
-        task = tasks.get(task_id)
-        context = repository_of(task.definition.context)
-        if context is not None and is_of(event, context):
-            yield task, trigger
+    """Those that are switched on, by the context alone until one fits."""
+    tasks, triggers = Tasks(connection), Triggers(connection)
+    rows = connection.execute(
+        "SELECT t.id, json_extract(t.definition, '$.context') FROM source_triggers s"
+        " JOIN tasks t ON t.id = s.task_id WHERE s.enabled AND t.enabled ORDER BY t.id"
+    ).fetchall()
+    for task_id, context in rows:
+        trigger = triggers.source(task_id) if is_of(event, context) else None
+        if trigger is not None:
+            yield tasks.get(task_id), trigger
 
 
 def _ask(

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from graph.errors import WrongUse
 from graph.reference import Platform
-from rebuild.context.where import Git
 from rebuild.definition import Definition, DockerStep, FileStep, Revision
 from rebuild.source_event import Happening, Provider, PullRequest, SourceEvent
 from rebuild.source_match import check_filters, follows, is_of, needs_default_branch, revision_of, wants
@@ -48,8 +47,9 @@ def trigger(branch: str | None = None, **filters: object) -> SourceTrigger:
 def test_an_event_is_of_the_repository_of_any_of_its_urls() -> None:
     event = replace(PUSH, urls=("git@github.com:example/web.git", "https://github.com/example/web"))
 
-    assert is_of(event, Git("https://github.com/example/web.git"))
-    assert not is_of(event, Git("https://github.com/example/other.git"))
+    assert is_of(event, "https://github.com/example/web.git#main:app")
+    assert not is_of(event, "https://github.com/example/other.git")
+    assert not is_of(event, "/srv/web")
 
 
 @pytest.mark.parametrize(
