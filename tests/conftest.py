@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.real_receiver import Receiver, real_receiver
 from tests.real_registry import RealRegistry, real_registry
 
 # A busy machine is no defect; and where nobody looks for new cases, a run is the same as the one before.
@@ -25,6 +26,13 @@ def anyio_backend() -> str:
 def registry(tmp_path: Path) -> Iterator[RealRegistry]:
     """A real registry of this test's own, empty."""
     with real_registry(tmp_path / "registry") as running:
+        yield running
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[Receiver]:
+    """Somebody who is told things over HTTP."""
+    with real_receiver(tmp_path) as running:
         yield running
 
 

@@ -54,6 +54,7 @@ def of_wave(wave: EndedWave, runs: Sequence[Ended], public_url: str | None) -> D
         "finished_at": wave.finished_at,
         "duration_s": _seconds(wave.created_at, wave.finished_at),
         "tasks_planned": wave.planned,
+        "tasks_run": len(wave.runs),
         "tasks_succeeded": succeeded,
         "tasks_failed": failed,
     }

@@ -13,6 +13,7 @@ from tracker.written_settings import duration_text
 _LINES_MOST = 25
 _ERROR_MOST = 500
 _SUBJECT_MOST = 150
+_FAILURES = {"Timeout": "timed out", "Error": "could not be carried out"}
 
 
 class Mood(StrEnum):
@@ -56,13 +57,13 @@ def _of_run(run: Mapping[str, Any]) -> Words:
 def _lines_of_run(run: Mapping[str, Any]) -> Iterator[str]:
     yield f"{_name(run)} {_went(run)} after {_took(run)}."
     yield f"Why it ran: {why(run)}"
-    yield _error(run)
+    yield f"Error: {_error(run)}" if run["error"] else ""
     yield f"What to do: {printable(run['hint'])}" if run["hint"] else ""
     pushed = [
         f"{familiar(output['reference'])}@{short_digest(output['digest'])}" for output in run["outputs"]
     ]
     yield f"Made: {listed(pushed)}" if pushed else ""
-    yield f"Log of run {run['run_id']}: {run['log_url'] or 'tracker logs ' + run['run_id']}"
+    yield f"Log of run {run['run_id']}: {_log(run)}"
 
 
 def _of_wave(told: Mapping[str, Any]) -> Words:
@@ -70,7 +71,7 @@ def _of_wave(told: Mapping[str, Any]) -> Words:
     count = wave["tasks_succeeded"]
     done = f"{counted(count, 'task')} rebuilt" if count else "nothing rebuilt"
     failed = f", {wave['tasks_failed']} failed" if wave["tasks_failed"] else ""
-    lines = [f"{done}{failed}, in {_span(wave['duration_s'])}.", *_reasons_of(runs), ""]
+    lines = [f"{done}{failed}, in {_span(wave['duration_s'])}.", *_reasons_of(runs), *_left_of(wave), ""]
     lines += [_line_of_wave(run) for run in runs[:_LINES_MOST]]
     more = len(runs) - _LINES_MOST + told["runs_left_out"]
     lines += [f"… and {more} more"] if more > 0 else []
@@ -81,7 +82,15 @@ def _line_of_wave(run: Mapping[str, Any]) -> str:
     line = f"- {_name(run)} {_went(run)} after {_took(run)}"
     if run["outcome"] != "failed":
         return line
-    return f"{line}. {_error(run)} Log: {run['log_url'] or 'tracker logs ' + run['run_id']}"
+    return f"{line}: {_error(run)}\n  log: {_log(run)}"
+
+
+def _left_of(wave: Mapping[str, Any]) -> list[str]:
+    left = wave["tasks_planned"] - wave["tasks_run"]
+    if left <= 0:
+        return []
+    what = "needed no rebuild, or waits for one" if left == 1 else "needed no rebuild, or wait for one"
+    return [f"{counted(left, 'more task')} {what} that failed."]
 
 
 def _reasons_of(runs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -120,7 +129,13 @@ def _name(run: Mapping[str, Any]) -> str:
 
 
 def _went(run: Mapping[str, Any]) -> str:
-    return {"recovered": "works again"}.get(run["outcome"], str(run["outcome"]))
+    if run["outcome"] == "recovered":
+        return "works again"
+    return _FAILURES.get(run["status"], str(run["outcome"]))
+
+
+def _log(run: Mapping[str, Any]) -> str:
+    return str(run["log_url"] or f"tracker logs {run['run_id']}")
 
 
 def _mood(run: Mapping[str, Any]) -> Mood:
@@ -128,7 +143,7 @@ def _mood(run: Mapping[str, Any]) -> Mood:
 
 
 def _error(run: Mapping[str, Any]) -> str:
-    return f"{run['status']}: {_short(printable(run['error']), _ERROR_MOST)}" if run["error"] else ""
+    return _short(printable(run["error"] or ""), _ERROR_MOST)
 
 
 def _took(run: Mapping[str, Any]) -> str:
