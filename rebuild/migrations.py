@@ -360,3 +360,33 @@ def messages_to_others(db: Database) -> None:
         CREATE INDEX waves_unannounced ON waves(id) WHERE unannounced;
         """,
     )
+
+
+@run_tables()
+def images_of_syntax_lines(db: Database) -> None:
+    # Whether the image that a `# syntax=` line names counts as a base.
+    run_statements(db, "ALTER TABLE base_image_triggers ADD COLUMN syntax INTEGER NOT NULL DEFAULT 1;")
+
+
+@run_tables()
+def steps_of_runs(db: Database) -> None:
+    run_statements(
+        db,
+        """
+        -- How the steps of a task file ended, as far as they have.
+        CREATE TABLE steps (
+          run INTEGER NOT NULL REFERENCES runs(number) ON DELETE CASCADE,
+          place INTEGER NOT NULL,           -- in the file, from 0
+          id TEXT NOT NULL,
+          kind TEXT NOT NULL,
+          status TEXT NOT NULL,
+          started_at TEXT,                  -- NULL: it never did
+          finished_at TEXT,
+          exit_code INTEGER,
+          tries INTEGER NOT NULL,
+          PRIMARY KEY (run, place)
+        ) WITHOUT ROWID;
+        CREATE TRIGGER steps_are_those_of_the_last_attempt AFTER UPDATE OF attempt ON runs
+          BEGIN DELETE FROM steps WHERE run = NEW.number; END;
+        """,
+    )
