@@ -16,8 +16,6 @@ from rebuild.registry import Registry, RegistryRefused, TagList
 from rebuild.resolve import Memory, UnusableBase
 
 _LEADS_BACK = "this run pushes to its repository, and would build on its own result for ever"
-    "it is of a repository that this run pushes to, and would build on its own result for ever"
-)
 
 
 async def follow_tags(

@@ -111,16 +111,20 @@ def described(
 ) -> dict[str, Any]:
     """The task in plain values, as JSON has them; `secrets` are use, name and source, never a value."""
     base, source = task.base_images, task.source
+    plain = json.loads(task.definition.to_json())
+    follow = plain.pop("follow", [])  # told with the trigger, where people say it
     return {
         "name": task.name,
         "status": "Enabled" if task.enabled else "Disabled",
-        **json.loads(task.definition.to_json()),
+        **plain,
         "base_image_trigger": {
             "name": base.name,
             "enabled": base.enabled,
             "type": str(base.bases),
             "update_endpoint": base.endpoint,
             "update_payload": str(base.payload),
+            "syntax": base.syntax,
+            "follow": follow,
         },
         "source_trigger": source
         and {

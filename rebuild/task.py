@@ -8,6 +8,7 @@ from datetime import datetime
 
 from graph.clock import from_text, to_text
 from graph.errors import TrackerError, WrongUse
+from graph.following import Followings
 from graph.record import dataclass
 from graph.store import GraphStore
 from rebuild.definition import Definition
@@ -55,6 +56,7 @@ class Tasks:
             (name, definition.to_json(), moment, moment),
         ).fetchone()
         GraphStore(self._sql).claim_images(row[0], definition.images)
+        Followings(self._sql).retell(row[0], definition.follow, at)
         return Task(row[0], name, definition, bool(row[1]))
 
     def exists(self, name: str) -> bool:

@@ -29,6 +29,7 @@ class BaseImageAsked:
     bases: Bases | None = None
     endpoint: str | None = None
     payload: Payload | None = None
+    syntax: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ def base_image_trigger(asked: BaseImageAsked, old: BaseImageTrigger) -> BaseImag
         bases=asked.bases or old.bases,
         endpoint=old.endpoint if asked.endpoint is None else asked.endpoint or None,
         payload=asked.payload or old.payload,
+        syntax=old.syntax if asked.syntax is None else asked.syntax,
     )
     check_base_image(new)
     return new

@@ -40,6 +40,7 @@ class BaseImageTrigger:
     bases: Bases = Bases.ALL
     endpoint: str | None = None  # kept and shown; nobody is told yet
     payload: Payload = Payload.DEFAULT
+    syntax: bool = True  # whether the image of a `# syntax=` line counts, where the engine reads that
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,11 @@ class SourceTrigger:
 
 @dataclass(frozen=True, slots=True)
 class Reluctant:
-    """Tasks that do not follow every base: none at all, or runtime bases alone."""
+    """Tasks that do not follow every base: none at all, runtime bases alone, or no image of a syntax line."""
 
     off: frozenset[int] = frozenset()
     runtime_only: frozenset[int] = frozenset()
+    no_syntax: frozenset[int] = frozenset()
 
 
 class Triggers:
@@ -81,12 +83,11 @@ class Triggers:
 
     def base_image(self, task_id: int) -> BaseImageTrigger:
         row = self._sql.execute(
-            "SELECT name, enabled, bases, endpoint, payload FROM base_image_triggers WHERE task_id = ?",
-            (task_id,),
+            f"SELECT {_BASE_IMAGE} FROM base_image_triggers WHERE task_id = ?", (task_id,)
         ).fetchone()
         if row is None:
             return BaseImageTrigger()
-        return BaseImageTrigger(row[0], bool(row[1]), Bases(row[2]), row[3], Payload(row[4]))
+        return BaseImageTrigger(row[0], bool(row[1]), Bases(row[2]), row[3], Payload(row[4]), bool(row[5]))
 
     def set_base_image(self, task_id: int, trigger: BaseImageTrigger) -> None:
         """The usual one needs no row, so that the rows are few."""
@@ -95,7 +96,7 @@ class Triggers:
         if trigger == BaseImageTrigger():
             return
         self._sql.execute(
-            "INSERT INTO base_image_triggers VALUES (?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO base_image_triggers(task_id, {_BASE_IMAGE}) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 task_id,
                 trigger.name,
@@ -103,6 +104,7 @@ class Triggers:
                 trigger.bases,
                 trigger.endpoint,
                 trigger.payload,
+                trigger.syntax,
             ),
         )
 
@@ -140,15 +142,17 @@ class Triggers:
 
     def reluctant(self) -> Reluctant:
         """For the decision; most tasks have no row, so this is short."""
-        rows = self._sql.execute("SELECT task_id, enabled, bases FROM base_image_triggers").fetchall()
+        rows = self._sql.execute("SELECT task_id, enabled, bases, syntax FROM base_image_triggers").fetchall()
         return Reluctant(
-            off=frozenset(task_id for task_id, enabled, _ in rows if not enabled),
+            off=frozenset(task_id for task_id, enabled, _, _ in rows if not enabled),
             runtime_only=frozenset(
-                task_id for task_id, enabled, bases in rows if enabled and bases == Bases.RUNTIME
+                task_id for task_id, enabled, bases, _ in rows if enabled and bases == Bases.RUNTIME
             ),
+            no_syntax=frozenset(task_id for task_id, enabled, _, syntax in rows if enabled and not syntax),
         )
 
 
+_BASE_IMAGE = "name, enabled, bases, endpoint, payload, syntax"
 _SOURCE = "name, enabled, commits, pull_requests, branch, filters"
 
 

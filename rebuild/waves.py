@@ -48,6 +48,7 @@ def task_states(connection: sqlite3.Connection) -> TaskStates:
         canceled=runs.canceled_tasks(),
         off=reluctant.off,
         runtime_only=reluctant.runtime_only,
+        no_syntax=reluctant.no_syntax,
         requested=Requests(connection).tasks(),
     )
 
