@@ -10,6 +10,7 @@ from rebuild.override import Override
 from rebuild.task_secrets import SecretUse
 from tracker.cli.secret_options import context_secrets
 from tracker.cli.task_asked import override_of, typed_secrets
+from tracker.cli.update_token import typed_token
 from tracker.remote.attend import attend, say
 from tracker.remote.client import Client, quoted
 from tracker.remote.context import build_context, run_context
@@ -21,7 +22,9 @@ from tracker.views.runs import RunRow
 
 def run_task_there(client: Client, name: str, typed: Mapping[str, Any], wait: Wait) -> RunRow:
     """The run with its outcome, or as it stands where nobody waits."""
-    run = client.post("/runs", {"task": name, **_asked(client, name, typed)})
+    token, others = typed_token(typed), {**typed, "update_trigger_token": None}
+    kept = {} if token is None else {"update_trigger_token": token.reveal()}
+    run = client.post("/runs", {"task": name, **_asked(client, name, others), **kept})
     say(f"Queued a run with ID: {run['run_id']}")
     attend(client, run["run_id"], wait)
     return told_view(client, "run", RunRow, {"run": run["run_id"]})

@@ -20,7 +20,9 @@ from rebuild.preparation import Prepared, image_build
 from rebuild.run_names import as_if_run
 from rebuild.run_secrets import RunSecrets
 from rebuild.runs import Cause, Runs
+from rebuild.secret import Secret
 from rebuild.task import Task, Tasks
+from rebuild.update_token import remember_token
 from rebuild.uploads import upload_path
 from tracker.api.auth import Caller, Reader, Runner, require
 from tracker.api.v1.answers import RunAnswer, WholeRun
@@ -107,7 +109,7 @@ def ask_for_run(asked: DefinitionAsked | TaskAsked, caller: Caller, desk: Desk) 
     """Check it and put it into the queue, with its secrets; answers the id. One transaction."""
     task = Tasks(desk.connection).named(asked.task) if isinstance(asked, TaskAsked) else None
     definition = _definition(asked, task, caller, desk)
-    secrets, opening = secrets_of(asked), context_secrets_of(asked)
+    secrets, opening, token = secrets_of(asked), context_secrets_of(asked), _update_token(asked, caller)
     with immediate(desk.connection):
         run = Runs(desk.connection).add(
             definition,
@@ -120,7 +122,17 @@ def ask_for_run(asked: DefinitionAsked | TaskAsked, caller: Caller, desk: Desk) 
         kept = RunSecrets(desk.connection, desk.cipher)
         kept.replace(run.number, use_of(definition.step), secrets)
         kept.open_context(run.number, opening)
+        if task and token is not None:
+            remember_token(desk.connection, desk.cipher, task.task_id, token, desk.now())
     return run.run_id
+
+
+def _update_token(asked: DefinitionAsked | TaskAsked, caller: Caller) -> Secret | None:
+    """It stays with the task, so it takes what a changed task takes."""
+    if isinstance(asked, DefinitionAsked) or asked.update_trigger_token is None:
+        return None
+    require(caller, Scope.WRITE)
+    return Secret(asked.update_trigger_token.get_secret_value())
 
 
 def _definition(
