@@ -93,10 +93,12 @@ _TRIGGERS = (
         help="All bases count, or only that of the final stage. Default: All.",
     ),
     click.option("--base-image-trigger-name", metavar="NAME", help="A name for the bases' trigger."),
-    click.option("--update-trigger-endpoint", metavar="URL", help="Kept; nobody is told yet."),
+    click.option(
+        "--update-trigger-endpoint", metavar="URL", help="Told of each base that makes it run; empty: none."
+    ),
     click.option(
         "--update-trigger-payload-type", type=click.Choice(["Default", "Token"], case_sensitive=False),
-        metavar="Default|Token", help="Kept as well.",
+        metavar="Default|Token", help="It gets the update and the token, or the token alone.",
     ),
     switch("--commit-trigger-enabled", "It runs when the branch of a git context moves. Default: true."),
     switch("--pull-request-trigger-enabled", "It tries pull requests out, and pushes nothing then."),

@@ -9,7 +9,7 @@ import click
 
 from graph.clock import now
 from rebuild.definition import DockerStep, FileStep, InlineStep
-from rebuild.triggers import SourceTrigger
+from rebuild.triggers import Payload, SourceTrigger
 from tracker.cli.main import Place
 from tracker.cli.seen import seen
 from tracker.cli.table import Row, paragraph, print_json, print_rows, terminal_width, visible
@@ -18,7 +18,6 @@ from tracker.remote.service import ServerAsked, server_options
 from tracker.views.tasks import SavedTasks, TaskView, task_view, tasks_view
 from tracker.wording import ago, clock_text, familiar, printable
 
-_NOT_YET = "kept; nothing acts on it yet"
 _LABEL = 14
 
 
@@ -114,7 +113,8 @@ def _trigger_lines(task: TaskView) -> Iterator[tuple[str, str]]:
         which = "any base" if base.bases == "All" else "a base of the final stage"
         yield "base images", f"{base.bases}: it runs when {which} moves"
     if base.endpoint:
-        yield "", f"endpoint {base.endpoint}: {_NOT_YET}"
+        told = "the update" if base.payload is Payload.DEFAULT else "the token"
+        yield "", f"{told} is posted to {base.endpoint}"
     if source is not None:
         yield from _source_lines(source)
 
