@@ -9,6 +9,7 @@ distribution project's `reference` package, which docker, podman and BuildKit fo
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import replace
 
@@ -27,6 +28,7 @@ _DOMAIN = re.compile(
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"(?P<algorithm>[a-z0-9]+(?:[+._-][a-z0-9]+)*):(?P<hex>[0-9a-zA-Z=_-]+)")
+_HEXADECIMAL = re.compile(r"[0-9a-f]+")
 _HEX_LENGTH = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 
@@ -47,7 +49,7 @@ class Digest:
         if length is None:
             known = ", ".join(_HEX_LENGTH)
             raise InvalidReference(f"digest {text!r}: algorithm {algorithm!r} is not one of {known}")
-        if not re.fullmatch(rf"[0-9a-f]{{{length}}}", hexadecimal):
+        if len(hexadecimal) != length or not _HEXADECIMAL.fullmatch(hexadecimal):
             rule = f"{algorithm} has {length} lower-case hexadecimal digits"
             raise InvalidReference(f"digest {text!r}: {rule}")
         return cls(algorithm, hexadecimal)
@@ -76,19 +78,7 @@ class ImageRef:
 
         `default_registry` takes the place of Docker Hub for names that name no registry.
         """
-        _refuse_the_obvious(text)
-        rest, digest = _split_digest(text)
-        rest, tag = _split_tag(rest)
-        registry, repository = _split_registry(rest, default_registry)
-        _check_repository(text, repository)
-        if tag is not None and not _TAG.fullmatch(tag):
-            rule = "a tag has up to 128 letters, digits, '_', '.' and '-', and begins with none of '.', '-'"
-            raise InvalidReference(f"image name {text!r}: tag {tag!r} is not valid: {rule}")
-        if not _DOMAIN.fullmatch(registry):
-            raise InvalidReference(f"image name {text!r}: {registry!r} is not a registry host")
-        if tag is None and digest is None:
-            tag = DEFAULT_TAG
-        return cls(registry, repository, tag, digest)
+        return _parsed(text, default_registry)
 
     @property
     def name(self) -> str:
@@ -117,6 +107,23 @@ class ImageRef:
         tag = f":{self.tag}" if self.tag is not None else ""
         digest = f"@{self.digest}" if self.digest is not None else ""
         return f"{self.name}{tag}{digest}"
+
+
+@functools.lru_cache(maxsize=2048)  # a storm of events, or a poll, names few images again and again
+def _parsed(text: str, default_registry: str) -> ImageRef:
+    _refuse_the_obvious(text)
+    rest, digest = _split_digest(text)
+    rest, tag = _split_tag(rest)
+    registry, repository = _split_registry(rest, default_registry)
+    _check_repository(text, repository)
+    if tag is not None and not _TAG.fullmatch(tag):
+        rule = "a tag has up to 128 letters, digits, '_', '.' and '-', and begins with none of '.', '-'"
+        raise InvalidReference(f"image name {text!r}: tag {tag!r} is not valid: {rule}")
+    if not _DOMAIN.fullmatch(registry):
+        raise InvalidReference(f"image name {text!r}: {registry!r} is not a registry host")
+    if tag is None and digest is None:
+        tag = DEFAULT_TAG
+    return ImageRef(registry, repository, tag, digest)
 
 
 def _refuse_the_obvious(text: str) -> None:
