@@ -29,6 +29,7 @@ class Scope(StrEnum):
     READ = "read"  # images, runs, logs, tasks
     RUN = "run"  # upload contexts, start and cancel runs
     WRITE = "write"  # change tasks, their credentials and timers
+    ADMIN = "admin"  # make, list and revoke tokens, of any scope
 
 
 class UnknownToken(TrackerError):

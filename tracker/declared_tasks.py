@@ -44,7 +44,8 @@ _NEW_DOCUMENT = re.compile(r"---(\s|$)")
 _KEYS = (
     "name", "context", "file", "cmd", "task_file", "images", "args", "target", "push", "no_cache",
     "values", "values_file", "platform", "timeout", "status", "timers", "base_image_trigger",
-    "source_trigger", "secret_args", "secret_values", "git_access_token", "context_query",
+    "source_trigger", "secret_args", "secret_values", "git_access_token",
+    "git_ssh_key", "context_query",
     "credentials",
 )  # fmt: skip
 _PATTERNS = ("branches", "tags", "paths", "targets")
@@ -72,16 +73,31 @@ class DeclaredTask:
     credentials: tuple[DeclaredCredential, ...] | None
 
 
-def read_declared(path: Path, usual: Usual) -> tuple[DeclaredTask, ...]:
-    """The tasks of a file, of standard input, or of every YAML file of a folder. Raises `WrongUse` with
-    all faults."""
+@dataclass(frozen=True, slots=True)
+class TaskFileText:
+    """A file of tasks, read. Relative folders in it are looked for in `folder`, a whole path."""
+
+    name: str  # for messages
+    folder: Path
+    text: str
+
+
+def read_files(path: Path) -> list[TaskFileText]:
+    """A file, standard input, or every YAML file of a folder. Raises `WrongUse`."""
+    return [TaskFileText(str(file), file.parent.resolve(), _text(file)) for file in _files(path)]
+
+
+def declared_in(
+    files: Iterable[TaskFileText], usual: Usual, allowed: Callable[[str], object] = str
+) -> tuple[DeclaredTask, ...]:
+    """The tasks of these files. Raises `WrongUse` with all faults, and what `allowed` does for a context."""
     faults: list[Problem] = []
     declared: dict[str, DeclaredTask] = {}
-    for file in _files(path):
-        for text in _documents(_text(file)):
-            problems = Problems(str(file))
+    for file in files:
+        for text in _documents(file.text):
+            problems = Problems(file.name)
             try:
-                found = _document(text, file.parent, usual, problems)
+                found = _document(text, file.folder, usual, problems, allowed)
                 problems.settle(strict=True)
             except TaskFileError as error:
                 faults += error.problems
@@ -92,7 +108,7 @@ def read_declared(path: Path, usual: Usual) -> tuple[DeclaredTask, ...]:
             if first is not found:
                 line = int(found.place.rpartition(":")[2])
                 rule = f"task {found.task.name} is declared twice; it is at {first.place} already"
-                faults.append(Problem(str(file), line, rule))
+                faults.append(Problem(file.name, line, rule))
     if faults:
         raise TaskFileError(faults)
     return tuple(declared.values())
@@ -133,13 +149,15 @@ def _documents(text: str) -> Iterator[str]:
             begun = number + 1
 
 
-def _document(text: str, folder: Path, usual: Usual, problems: Problems) -> DeclaredTask | None:
+def _document(
+    text: str, folder: Path, usual: Usual, problems: Problems, allowed: Callable[[str], object]
+) -> DeclaredTask | None:
     node = read_nodes(text, problems)
     if node is None:
         return None
     if not isinstance(node, YamlMapping):
         raise problems.stop(node.line, "a task is a map of properties", hint="begin with name: NAME")
-    return _Reading(Fields(node, "the task", problems), folder, usual, problems).task()
+    return _Reading(Fields(node, "the task", problems), folder, usual, problems, allowed).task()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +168,7 @@ class _Reading:
     folder: Path
     usual: Usual
     problems: Problems
+    allowed: Callable[[str], object]
 
     def task(self) -> DeclaredTask | None:
         self.fields.refuse_keys_but(_KEYS)
@@ -196,11 +215,17 @@ class _Reading:
     def _context(self) -> str | None:
         """A folder is found from where the file is. A query that stands elsewhere leaves its mark."""
         text = self.fields.optional_text("context")
-        if text and self.fields.has("context_query"):
+        if not text:
+            return text
+        if self.fields.has("context_query"):
             text = f"{text}?{HIDDEN}"
-        source = self._checked("context", lambda: _without_secrets(Source.parse(text))) if text else None
-        if source and isinstance(source.place, Folder):
-            return str(self.folder.resolve() / source.place.path.expanduser())
+        return self._checked("context", functools.partial(self._allowed, text)) or text
+
+    def _allowed(self, text: str) -> str:
+        source = _without_secrets(Source.parse(text))
+        if isinstance(source.place, Folder):
+            text = str(self.folder / source.place.path.expanduser())
+        self.allowed(text)
         return text
 
     def _timeout_s(self) -> float:
@@ -272,17 +297,17 @@ class _Reading:
                     for name, text in _texts(self.fields.map_of_texts(key)).items()
                     if (source := self._checked(key, functools.partial(_secret, use, name, text))) is not None
                 }
-        if self.fields.has("git_access_token"):
-            token = self._checked(
-                "git_access_token", lambda: _secret(SecretUse.GIT, "", self.fields.text("git_access_token"))
-            )
-            found[SecretUse.GIT] = {"": token} if token else {}
-        query = None
-        if self.fields.has("context_query"):
-            query = self._checked(
-                "context_query", lambda: _secret(SecretUse.QUERY, "", self.fields.text("context_query"))
-            )
-        return {**found, SecretUse.QUERY: {"": query} if query else {}}
+        for key, use in (("git_access_token", SecretUse.GIT), ("git_ssh_key", SecretUse.SSH)):
+            if self.fields.has(key):
+                found[use] = self._alone(key, use)
+        return {**found, SecretUse.QUERY: self._alone("context_query", SecretUse.QUERY)}
+
+    def _alone(self, key: str, use: SecretUse) -> dict[str, SecretSource]:
+        """A secret of which a task has one, or none."""
+        if not self.fields.has(key):
+            return {}
+        source = self._checked(key, lambda: _secret(use, "", self.fields.text(key), key))
+        return {"": source} if source else {}
 
     def _credentials(self) -> tuple[DeclaredCredential, ...] | None:
         if not self.fields.has("credentials"):
@@ -333,9 +358,9 @@ def _credential(fields: Fields) -> DeclaredCredential:
     )
 
 
-def _secret(use: SecretUse, name: str, text: str) -> SecretSource:
+def _secret(use: SecretUse, name: str, text: str, key: str = "") -> SecretSource:
     check_secret_name(use, name)
-    return _no_value(name or "git_access_token", text)
+    return _no_value(name or key, text)
 
 
 def _no_value(name: str, text: str) -> SecretSource:

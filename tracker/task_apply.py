@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -38,6 +38,9 @@ class Difference:
     changes: Mapping[str, tuple[Any, Any]]
 
 
+ScanAll = Callable[[Sequence[DeclaredTask]], Awaitable[Mapping[str, Scanned]]]
+
+
 def differences(archive: Archive, declared: Sequence[DeclaredTask], *, prune: bool) -> list[Difference]:
     """By name. `prune` removes the tasks that are not declared."""
     stored = {task.name: task for task in Tasks(archive.connection).all()}
@@ -47,24 +50,28 @@ def differences(archive: Archive, declared: Sequence[DeclaredTask], *, prune: bo
     return sorted(found, key=lambda one: one.name)
 
 
-async def apply(archive: Archive, declared: Sequence[DeclaredTask], *, prune: bool) -> Mapping[str, Scanned]:
+async def apply(
+    archive: Archive, declared: Sequence[DeclaredTask], *, prune: bool, scan_all: ScanAll | None = None
+) -> Mapping[str, Scanned]:
     """Make it so, in one transaction; answers what was found of the bases of each task that changed."""
     changing = {
         one.name for one in differences(archive, declared, prune=prune) if one.action is not Action.KEEP
     }
-    scanned = {
-        one.task.name: await archive.scan(one.task, one.secrets)
-        for one in declared
-        if one.task.name in changing
-    }
+    wanted = [one for one in declared if one.task.name in changing]
+    if scan_all is None:
+        scanned: Mapping[str, Scanned] = {
+            one.task.name: await archive.scan(one.task, one.secrets) for one in wanted
+        }
+    else:
+        scanned = await scan_all(wanted)
     with immediate(archive.connection):
         for difference in differences(archive, declared, prune=prune):  # others may have written meanwhile
             if difference.action is Action.REMOVE:
                 StoredTasks(archive.connection, archive.cipher).delete(difference.name, now())
         for one in declared:
             if one.task.name in scanned:
-                task = archive.write(one.task, one.secrets, scanned[one.task.name])
-                _write_credentials(archive, task, one.credentials)
+                found = scanned[one.task.name]
+                archive.write(one.task, one.secrets, found, credentials=one.credentials)
     return scanned
 
 
@@ -127,14 +134,13 @@ def _declared_credentials(
     ]
 
 
-def _write_credentials(archive: Archive, task: Task, declared: Sequence[DeclaredCredential] | None) -> None:
-    if declared is None:
-        return
-    kept = RegistryCredentials(archive.connection, archive.cipher)
-    for known in kept.list(task.task_id):
-        kept.remove(task.task_id, known.registry)
-    for one in declared:
-        kept.add(task.task_id, one.registry, username=one.username, password=one.password, at=now())
+def plain_difference(one: Difference) -> dict[str, Any]:
+    """As JSON has it."""
+    return {
+        "name": one.name,
+        "action": str(one.action),
+        "changes": {key: {"before": before, "after": after} for key, (before, after) in one.changes.items()},
+    }
 
 
 _NAMING = ("use", "name", "registry")

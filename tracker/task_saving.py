@@ -4,28 +4,77 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 
 from graph.clock import now
 from graph.database import immediate
+from graph.errors import TrackerError
 from graph.expecting import Expectations
 from graph.record import dataclass
 from graph.reference import ImageRef
 from rebuild.alias_rules import AliasRules
+from rebuild.context.reach import Reach
+from rebuild.context_secrets import OF_SERVER, ContextSecrets, of_the_same_server
 from rebuild.context_secrets import USES as CONTEXT_USES
-from rebuild.context_secrets import ContextSecrets, of_the_same_server
+from rebuild.credentials import RegistryCredentials
+from rebuild.definition import Definition, DockerStep
 from rebuild.kept_source import FindCipher
 from rebuild.secret_reader import Places, SecretUnavailable
 from rebuild.secret_source import Source
 from rebuild.step_rules import HELPER
 from rebuild.stored_task import Secrets, StoredTasks, WholeTask
 from rebuild.task import Task, Tasks
+from rebuild.task_edit import Usual
 from rebuild.task_scan import Scanned, Scanning, scan_task
 from rebuild.task_secrets import SecretUse, TaskSecrets
+from rebuild.whole_task_edit import WholeAsked, changed_task, new_task
+from tracker.declared_tasks import DeclaredCredential
 from tracker.equipping import read_context_secrets
-from tracker.workshop import Workshop, host_platform
+from tracker.workshop import Workshop, host_platform, reaching, user_credentials
+
+
+class ChangedMeanwhile(TrackerError):
+    """Somebody else gave the task another definition while its files were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A task that is to be saved. `wanted` reads what there is of it, before its files are read and
+    again when it is written; `new` refuses a name that is taken."""
+
+    wanted: Callable[[sqlite3.Connection], WholeTask]
+    secrets: Secrets
+    new: bool = False
+    credentials: Sequence[DeclaredCredential] | None = None
+
+    @classmethod
+    def of(cls, name: str, asked: WholeAsked, usual: Usual, *, new: bool) -> Draft:
+        """Of what somebody asks of a task that is there, or of a new one."""
+
+        def wanted(connection: sqlite3.Connection) -> WholeTask:
+            if new:
+                return new_task(name, asked, usual)
+            stored = StoredTasks.of_reader(connection)
+            return changed_task(stored.whole(Tasks(connection).named(name)), asked, usual)
+
+        return cls(wanted, asked.secrets, new)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What is told of a task that was saved: how many bases are watched, and why others are not yet."""
+
+    watched: int
+    unknown: tuple[str, ...]
+    names_no_image: bool
+
+    @classmethod
+    def of(cls, definition: Definition, scanned: Scanned) -> Saved:
+        step = definition.step
+        names_none = isinstance(step, DockerStep) and not step.images
+        return cls(len({base.reference for base in scanned.bases}), scanned.unknown, names_none)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +88,7 @@ class Archive:
     registry: str
     aliases: AliasRules = field(default_factory=AliasRules)
     helper: ImageRef = HELPER
+    reach: Reach = field(default_factory=Reach)
 
     @classmethod
     def of(cls, workshop: Workshop) -> Archive:
@@ -50,31 +100,61 @@ class Archive:
             workshop.settings.registry,
             workshop.settings.alias_rules,
             workshop.settings.step_rules.helper,
+            reaching(workshop.settings).as_whom(user_credentials()),
         )
 
-    async def save(self, wanted: WholeTask, secrets: Secrets, *, new: bool) -> tuple[Task, Scanned]:
+    async def save(self, draft: Draft) -> tuple[Task, Scanned]:
         """Scan the task, then save it with the bases that were found: all of it or nothing.
 
-        `new` refuses a name that is taken. Raises `WrongUse` for files that no run could use either.
+        Raises `WrongUse` for files that no run could use either, `ChangedMeanwhile`.
         """
-        scanned = await self.scan(wanted, secrets)
+        wanted = draft.wanted(self.connection)
+        scanned = await self.scan(wanted, draft.secrets)
         with immediate(self.connection):
-            return self.write(wanted, secrets, scanned, new=new), scanned
+            return self.write_draft(draft, wanted, scanned), scanned
 
-    def write(self, wanted: WholeTask, secrets: Secrets, scanned: Scanned, *, new: bool = False) -> Task:
-        """Belongs inside `immediate()`."""
+    def write_draft(self, draft: Draft, seen: WholeTask, scanned: Scanned) -> Task:
+        """Belongs inside `immediate()`. `seen` is what was scanned; what is beside the definition may have
+        changed since then. Raises `ChangedMeanwhile`."""
+        wanted = draft.wanted(self.connection)
+        if wanted.definition != seen.definition:
+            raise ChangedMeanwhile(
+                f"task {wanted.name} was changed by somebody else meanwhile", hint="look at it, and try again"
+            )
+        return self.write(wanted, draft.secrets, scanned, new=draft.new, credentials=draft.credentials)
+
+    def write(
+        self,
+        wanted: WholeTask,
+        secrets: Secrets,
+        scanned: Scanned,
+        *,
+        new: bool = False,
+        credentials: Sequence[DeclaredCredential] | None = None,
+    ) -> Task:
+        """Belongs inside `immediate()`. `new` refuses a name that is taken; credentials that are given become
+        the only ones."""
         stored = StoredTasks(self.connection, self.cipher)
         task = (stored.create if new else stored.save)(wanted, self.fitting(wanted, secrets), now())
         Expectations(self.connection).expect(task.task_id, scanned.bases, now())
+        if credentials is not None:
+            self._write_credentials(task, credentials)
         return task
 
+    def _write_credentials(self, task: Task, wanted: Sequence[DeclaredCredential]) -> None:
+        kept = RegistryCredentials(self.connection, self.cipher)
+        for known in kept.list(task.task_id):
+            kept.remove(task.task_id, known.registry)
+        for one in wanted:
+            kept.add(task.task_id, one.registry, username=one.username, password=one.password, at=now())
+
     def fitting(self, wanted: WholeTask, secrets: Secrets) -> Secrets:
-        """With the end of a token that was for another server, where nothing is said of it."""
-        if SecretUse.GIT in secrets or not Tasks(self.connection).exists(wanted.name):
+        """With the end of a token and a key that was for another server, where nothing is said of it."""
+        if not Tasks(self.connection).exists(wanted.name):
             return secrets
         before = Tasks(self.connection).named(wanted.name).definition.context
         stays = of_the_same_server(before, wanted.definition.context)
-        return secrets if stays else {**secrets, SecretUse.GIT: {}}
+        return secrets if stays else {**{use: {} for use in OF_SERVER}, **secrets}
 
     async def scan(self, wanted: WholeTask, secrets: Secrets) -> Scanned:
         """The bases of a task, from its files as they are now."""
@@ -86,6 +166,7 @@ class Archive:
                 now(),
                 aliases=self.aliases,
                 helper=self.helper,
+                reach=self.reach,
             )
             values = frozenset(self._kept(wanted.name, SecretUse.VALUE, secrets))
             try:

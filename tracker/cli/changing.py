@@ -1,36 +1,20 @@
-"""What every command that changes tasks begins with: the database, one transaction, the time."""
+"""What every command that changes something begins with: here one transaction, or a service that is asked."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from graph.clock import now
 from graph.database import immediate
-from rebuild.kept_source import FindCipher
-from rebuild.task import Task, Tasks
+from tracker.change import Change
 from tracker.cli.looking import find_place
 from tracker.cli.main import Place
 from tracker.equipping import cipher_of
-from tracker.state import State
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One transaction on the state: all that is written through `sql` counts, or nothing."""
-
-    state: State
-    sql: sqlite3.Connection
-    cipher: FindCipher
-    at: datetime
-
-    def task(self, name: str) -> Task:
-        """Raises `rebuild.task.UnknownTask`."""
-        return Tasks(self.sql).named(name)
+from tracker.remote.asked_json import Route
+from tracker.remote.service import ServerAsked
 
 
 @contextlib.contextmanager
@@ -40,6 +24,15 @@ def changing(place: Place) -> Iterator[Change]:
     connection = state.write()
     try:
         with immediate(connection):
-            yield Change(state, connection, cipher_of(state.folder, os.environ), now())
+            yield Change(connection, cipher_of(state.folder, os.environ), now())
     finally:
         connection.close()
+
+
+def changed(place: Place, server: ServerAsked, route: Route, change_here: Callable[[Change], Any]) -> Any:
+    """What comes of a change: of one made here, or of the same asked of a service by its route."""
+    service = server.for_change(place)
+    if service is not None:
+        return service.ask(*route)
+    with changing(place) as change:
+        return change_here(change)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,10 +14,11 @@ from tracker.cli.main import Place
 from tracker.cli.table import paragraph, print_json
 from tracker.cli.task_change import tell_unknown, usual_of
 from tracker.cli.task_options import JSON
-from tracker.declared_tasks import DeclaredTask, read_declared
+from tracker.declared_tasks import TaskFileText, declared_in, read_files
+from tracker.remote.service import ServerAsked, server_options
 from tracker.settings import load
 from tracker.state import find_config, find_state
-from tracker.task_apply import Action, Difference, differences, shown
+from tracker.task_apply import Action, Difference, differences, plain_difference, shown
 from tracker.task_apply import apply as make_so
 from tracker.task_saving import Archive
 from tracker.wording import printable
@@ -43,37 +45,57 @@ _LINE_MOST = 200  # of a value
 @click.option("--dry-run", is_flag=True, help="Show the difference, and change nothing.")
 @click.option("--prune", is_flag=True, help="Remove the tasks that are not declared.")
 @JSON
+@server_options
 @click.pass_obj
-def apply(place: Place, path: Path, dry_run: bool, prune: bool, as_json: bool) -> None:
+def apply(place: Place, path: Path, dry_run: bool, prune: bool, as_json: bool, server: ServerAsked) -> None:
     """Make the saved tasks equal to those that PATH declares: a YAML file with one document a task, a folder
     of such files, or - for standard input. Done twice, the second time changes nothing.
 
     Secrets and credentials of which a task says nothing stay as they are.
     """
-    config = find_config(place.config)
-    settings = load(config)
-    declared = read_declared(path, usual_of(settings))
-    workshop = Workshop(settings, find_state(place.state, config))
-    asyncio.run(_apply(workshop, declared, dry_run=dry_run, prune=prune, as_json=as_json))
+    files = read_files(path)
+    tell = partial(_tell, as_json=as_json)
+    service = server.for_change(place)
+    if service is not None:
+        from tracker.remote.saving import apply_there
 
-
-async def _apply(
-    workshop: Workshop, declared: Sequence[DeclaredTask], *, dry_run: bool, prune: bool, as_json: bool
-) -> None:
-    async with workshop:
-        archive = Archive.of(workshop)
-        found = differences(archive, declared, prune=prune)
-        if as_json:
-            print_json([_plain(one) for one in found])
-        else:
-            _print(found)
-        if not dry_run:
-            for name, scanned in (await make_so(archive, declared, prune=prune)).items():
-                tell_unknown(name, scanned)
+        found, unknown = apply_there(service, files, prune=prune, dry_run=dry_run)
+        tell(found)
+    else:
+        found, unknown = asyncio.run(_apply_here(place, files, tell, prune=prune, dry_run=dry_run))
+    for name, reasons in unknown.items():
+        tell_unknown(name, reasons)
     if not as_json:
         click.echo(_counted(found, _TO_DO if dry_run else _DONE))
     if dry_run:
         click.echo("dry run: nothing was changed", err=True)
+
+
+async def _apply_here(
+    place: Place,
+    files: Sequence[TaskFileText],
+    tell: Callable[[Sequence[Difference]], None],
+    *,
+    prune: bool,
+    dry_run: bool,
+) -> tuple[list[Difference], dict[str, Sequence[str]]]:
+    """The differences, and what could not be found out; what is to be done is told before it is done."""
+    config = find_config(place.config)
+    settings = load(config)
+    declared = declared_in(files, usual_of(settings))
+    async with Workshop(settings, find_state(place.state, config)) as workshop:
+        archive = Archive.of(workshop)
+        found = differences(archive, declared, prune=prune)
+        tell(found)
+        scanned = {} if dry_run else await make_so(archive, declared, prune=prune)
+    return found, {name: one.unknown for name, one in scanned.items()}
+
+
+def _tell(found: Sequence[Difference], *, as_json: bool) -> None:
+    if as_json:
+        print_json([plain_difference(one) for one in found])
+    else:
+        _print(found)
 
 
 def _print(found: Sequence[Difference]) -> None:
@@ -99,11 +121,3 @@ def _counted(found: Sequence[Difference], words: Mapping[Action, str]) -> str:
 def _short(value: object) -> str:
     text = printable(shown(value))
     return text if len(text) <= _LINE_MOST else f"{text[:_LINE_MOST]}…"
-
-
-def _plain(one: Difference) -> dict[str, object]:
-    return {
-        "name": one.name,
-        "action": str(one.action),
-        "changes": {key: {"before": before, "after": after} for key, (before, after) in one.changes.items()},
-    }

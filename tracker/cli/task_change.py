@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import click
 
-from rebuild.definition import DockerStep
-from rebuild.stored_task import Secrets, StoredTasks, WholeTask
-from rebuild.task import Task, Tasks, check_name
-from rebuild.task_edit import Usual, definition_of
-from rebuild.task_scan import Scanned
+from graph.errors import WrongUse
+from rebuild.stored_task import StoredTasks
+from rebuild.task import check_name
+from rebuild.task_edit import Usual
 from rebuild.timers import timers_of
-from rebuild.trigger_edit import (
-    BaseImageAsked,
-    SourceAsked,
-    base_image_trigger,
-    changed_source_trigger,
-    source_trigger,
-)
-from rebuild.triggers import BaseImageTrigger, Bases, Payload
+from rebuild.trigger_edit import BaseImageAsked, SourceAsked
+from rebuild.triggers import Bases, Payload
+from rebuild.whole_task_edit import Removable, WholeAsked
 from tracker.cli.changing import changing
 from tracker.cli.habits import refuse_system_task
-from tracker.cli.looking import looking
 from tracker.cli.main import Place
+from tracker.cli.seen import seen
 from tracker.cli.table import print_json
-from tracker.cli.task_options import (
-    DEFINITION,
-    JSON,
-    NAME,
-    asked_of,
-    secrets_of,
-)
+from tracker.cli.task_options import DEFINITION, JSON, NAME, asked_of, secrets_of
 from tracker.cli.task_webhook import (
     REGISTER,
     UNREGISTER,
@@ -44,14 +33,12 @@ from tracker.cli.task_webhook import (
     unregister_before_deletion,
     unregister_hook,
 )
+from tracker.remote.service import ServerAsked, server_options
 from tracker.settings import Settings, load
 from tracker.state import find_config, find_state
-from tracker.task_saving import Archive
-from tracker.views.tasks import task_json
-from tracker.webhooks import HookChoice
+from tracker.task_saving import Archive, Draft, Saved
+from tracker.views.tasks import TaskView, task_view
 from tracker.workshop import Workshop, host_platform
-
-_REMOVABLE = ["base-image-trigger", "source-trigger", "timers"]
 
 
 @click.command("create")
@@ -63,77 +50,65 @@ _REMOVABLE = ["base-image-trigger", "source-trigger", "timers"]
 )  # fmt: skip
 @REGISTER
 @JSON
+@server_options
 @click.option("--is-system-task", is_flag=True, hidden=True, callback=refuse_system_task, expose_value=False)
 @click.pass_obj
-def create(place: Place, /, name: str, as_json: bool, schedules: tuple[str, ...], **typed: Any) -> None:
+def create(
+    place: Place, /, name: str, as_json: bool, schedules: tuple[str, ...], server: ServerAsked, **typed: Any
+) -> None:
     """Save a task called NAME. Its files are read now, so that its bases are watched before its first run.
 
     It needs a context: a folder, a URL, or /dev/null together with --cmd or --file.
     """
     check_name(name)
-    settings = load(find_config(place.config))
-    definition = definition_of(asked_of(typed, os.environ), usual_of(settings))
-    wanted = WholeTask(
-        name,
-        definition,
-        enabled=_enabled(typed, True),
-        base_images=base_image_trigger(_base_image(typed), BaseImageTrigger()),
-        source=source_trigger(definition.context, _source(typed), None),
-        timers=timers_of(schedules),
-    )
-    hook = chosen_hook(definition.context, settings, typed["hook_name"])
-    _save(place, settings, wanted, secrets_of(typed, os.environ), new=True, as_json=as_json, hook=hook)
+    asked = replace(_asked(typed), timers=timers_of(schedules))
+    _save(place, server, name, asked, typed, new=True, as_json=as_json)
 
 
 @click.command("update")
 @NAME
 @DEFINITION
 @click.option(
-    "--remove", "removed", multiple=True, type=click.Choice(_REMOVABLE), help="Take it from the task."
+    "--remove",
+    "removed",
+    multiple=True,
+    type=click.Choice([str(part) for part in Removable]),
+    help="Take it from the task.",
 )
 @REGISTER
 @UNREGISTER
 @JSON
+@server_options
 @click.pass_obj
-def update(place: Place, /, name: str, as_json: bool, removed: tuple[str, ...], **typed: Any) -> None:
+def update(
+    place: Place, /, name: str, as_json: bool, removed: tuple[str, ...], server: ServerAsked, **typed: Any
+) -> None:
     """Change what is given of the task NAME. An option that is not given keeps its value, an empty one
     (--target '', --arg '') clears it. Nothing that was recorded of its images is lost.
     """
-    settings = load(find_config(place.config))
-    with looking(place) as look:
-        old = StoredTasks.of_reader(look.sql).whole(Tasks(look.sql).named(name))
-    asked = asked_of(typed, os.environ, context=old.definition.context)
-    definition = definition_of(asked, usual_of(settings), old.definition)
-    heard = old.source if "source-trigger" not in removed else None
-    wanted = replace(
-        old,
-        definition=definition,
-        enabled=_enabled(typed, old.enabled),
-        base_images=base_image_trigger(_base_image(typed), old.base_images),
-        source=changed_source_trigger(definition.context, _source(typed), heard, old.definition.context),
-        timers=() if "timers" in removed else old.timers,
-    )
-    if "base-image-trigger" in removed:
-        wanted = replace(wanted, base_images=BaseImageTrigger(enabled=False))
-    hook = chosen_hook(definition.context, settings, typed["hook_name"])
-    if typed["unregisters"]:
-        unregister_hook(place, name)
-    _save(place, settings, wanted, secrets_of(typed, os.environ), new=False, as_json=as_json, hook=hook)
+    old = seen(place, server, "task", TaskView, task_view, task=name)
+    asked = _asked(typed, context=old.definition.context)
+    asked = replace(asked, remove=frozenset(Removable(part) for part in removed))
+    _save(place, server, name, asked, typed, new=False, as_json=as_json)
 
 
 @click.command("delete")
 @NAME
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@server_options
 @click.pass_obj
-def delete(place: Place, name: str, yes: bool) -> None:
+def delete(place: Place, name: str, yes: bool, server: ServerAsked) -> None:
     """Remove the task NAME, with its timers, triggers and secrets. Images, runs and logs stay."""
-    with looking(place) as look:
-        Tasks(look.sql).named(name)
+    seen(place, server, "task", TaskView, task_view, task=name)
     if not yes:
         click.confirm(f"Remove task {name}?", abort=True, err=True)
-    unregister_before_deletion(place, name)
-    with changing(place) as change:
-        StoredTasks(change.sql, change.cipher).delete(name, change.at)
+    service = server.for_change(place)
+    if service is not None:
+        service.ask("DELETE", f"/tasks/{name}")
+    else:
+        unregister_before_deletion(place, name)
+        with changing(place) as change:
+            StoredTasks(change.sql, change.cipher).delete(name, change.at)
     click.echo(f"task {name} is removed", err=True)
 
 
@@ -143,49 +118,90 @@ def usual_of(settings: Settings) -> Usual:
     return Usual(settings.registry, host_platform(), rebuild.timeout, rebuild.reproducible)
 
 
-def tell_unknown(name: str, scanned: Scanned) -> None:
+def tell_unknown(name: str, unknown: Iterable[str]) -> None:
     """Bases that nobody watches yet, and why."""
-    for reason in scanned.unknown:
+    for reason in unknown:
         click.echo(f"warning: task {name}: not watched before its first run: {reason}", err=True)
 
 
 def _save(
     place: Place,
-    settings: Settings,
-    wanted: WholeTask,
-    secrets: Secrets,
+    server: ServerAsked,
+    name: str,
+    asked: WholeAsked,
+    typed: Mapping[str, Any],
     *,
     new: bool,
     as_json: bool,
-    hook: HookChoice | None,
 ) -> None:
-    workshop = Workshop(settings, find_state(place.state, find_config(place.config)))
+    def tell(saved: Saved) -> None:
+        tell_unknown(name, saved.unknown)
+        if saved.names_no_image:
+            click.echo("warning: the task names no image: what it builds is not pushed", err=True)
+        if as_json:
+            print_json(seen(place, server, "task", TaskView, task_view, task=name).plain)
+            return
+        bases = "base is" if saved.watched == 1 else "bases are"
+        watched = f"; {saved.watched} {bases} watched" if saved.watched else ""
+        click.echo(f"task {name} is saved{watched}", err=True)
+
+    service = server.for_change(place)
+    if service is not None:
+        from tracker.remote.saving import save_there
+
+        _refuse_hooks(typed)
+        tell(save_there(service, name, asked, new=new))
+    else:
+        _save_here(place, name, asked, typed, new=new, tell=tell)
+
+
+def _save_here(
+    place: Place,
+    name: str,
+    asked: WholeAsked,
+    typed: Mapping[str, Any],
+    *,
+    new: bool,
+    tell: Callable[[Saved], None],
+) -> None:
+    config = find_config(place.config)
+    settings, state = load(config), find_state(place.state, config)
+    draft = Draft.of(name, asked, usual_of(settings), new=new)
+    with contextlib.closing(state.write()) as sql:
+        context = draft.wanted(sql).definition.context
+    hook = chosen_hook(context, settings, typed["hook_name"])
+    if typed.get("unregisters"):
+        unregister_hook(place, name)
 
     async def work() -> None:
-        async with workshop:
-            task, scanned = await Archive.of(workshop).save(wanted, secrets, new=new)
-            tell_unknown(wanted.name, scanned)
-            _tell(workshop, task, scanned, as_json=as_json)
+        async with Workshop(settings, state) as workshop:
+            task, scanned = await Archive.of(workshop).save(draft)
+            tell(Saved.of(task.definition, scanned))
             if hook is not None:
                 await register_hook(workshop, task, hook)
 
     asyncio.run(work())
 
 
-def _tell(workshop: Workshop, task: Task, scanned: Scanned, *, as_json: bool) -> None:
-    step = task.definition.step
-    if isinstance(step, DockerStep) and not step.images:
-        click.echo("warning: the task names no image: what it builds is not pushed", err=True)
-    if as_json:
-        print_json(task_json(workshop.connection, task))
-        return
-    names = {base.reference for base in scanned.bases}
-    watched = f"; {len(names)} {'base is' if len(names) == 1 else 'bases are'} watched" if names else ""
-    click.echo(f"task {task.name} is saved{watched}", err=True)
+def _refuse_hooks(typed: Mapping[str, Any]) -> None:
+    """Only the machine that a forge is to call knows its hooks, and the forges."""
+    if typed["hook_name"] is not None or typed.get("unregisters"):
+        raise WrongUse(
+            "a webhook is registered and removed where the service runs",
+            hint="save the task without it, and give --register-webhook to 'tracker task update' there",
+        )
 
 
-def _enabled(typed: Mapping[str, Any], old: bool) -> bool:
-    return old if typed["status"] is None else str(typed["status"]).lower() == "enabled"
+def _asked(typed: Mapping[str, Any], *, context: str = "") -> WholeAsked:
+    """What was typed; `context` is that of the task, where it has one."""
+    status = typed["status"]
+    return WholeAsked(
+        definition=asked_of(typed, os.environ, context=context),
+        enabled=None if status is None else str(status).lower() == "enabled",
+        base_image_trigger=_base_image(typed),
+        source_trigger=_source(typed),
+        secrets=secrets_of(typed, os.environ),
+    )
 
 
 def _base_image(typed: Mapping[str, Any]) -> BaseImageAsked:

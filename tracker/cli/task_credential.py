@@ -9,14 +9,22 @@ import click
 
 from graph.errors import WrongUse
 from graph.record import dataclass
-from rebuild.credentials import RegistryCredentials, registry_of
+from rebuild.credentials import registry_of
 from rebuild.secret_source import Opaque, Source, parse_source
-from tracker.cli.changing import changing
+from tracker.cli.changing import changed
 from tracker.cli.main import Place
 from tracker.cli.seen import seen
 from tracker.cli.table import Row, print_json, print_rows
 from tracker.cli.task_options import JSON, NAME, line_of_stdin, source_of
+from tracker.remote.asked_json import Route, asked_json, quoted
 from tracker.remote.service import ServerAsked, server_options
+from tracker.task_parts import (
+    CredentialAsked,
+    add_credential,
+    check_new,
+    remove_credential,
+    update_credential,
+)
 from tracker.views.tasks import TaskCredentials, credentials_view
 
 _SERVER = click.option(
@@ -33,17 +41,29 @@ _LOGIN = (
     ),
     click.option("-p", "--password", metavar="SOURCE", help="env:V, file:PATH, vault:PATH#KEY."),
     click.option("--password-stdin", is_flag=True, help="Take the password from standard input."),
+    server_options,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Login:
-    """What was typed, checked: sources, None for what was not given."""
+    """What was typed, checked: for which registry of which task, and by which service."""
 
     name: str
     registry: str
-    username: Source | None
-    password: Source | None
+    asked: CredentialAsked
+    server: ServerAsked
+
+    @property
+    def path(self) -> str:
+        return f"/tasks/{quoted(self.name)}/credentials"
+
+    def say_where_read(self, place: Place) -> None:
+        """Only where that is another machine, or may be one."""
+        if self.server.for_change(place) is not None:
+            from tracker.remote.saving import say_where_read
+
+            say_where_read({"user name": self.asked.username, "password": self.asked.password})
 
 
 def _login(command: Callable[[Place, _Login], None]) -> Callable[..., None]:
@@ -57,11 +77,12 @@ def _login(command: Callable[[Place, _Login], None]) -> Callable[..., None]:
         username: str | None,
         password: str | None,
         password_stdin: bool,
+        server: ServerAsked,
     ) -> None:
         # A name is no secret, and a source is one.
         user = None if username is None else parse_source(username)
-        login = _Login(name, registry_of(login_server), user, _password(password, password_stdin))
-        command(place, login)
+        asked = CredentialAsked(username=user, password=_password(password, password_stdin))
+        command(place, _Login(name, registry_of(login_server), asked, server))
 
     for option in reversed(_LOGIN):
         typed = option(typed)
@@ -78,12 +99,15 @@ def credential() -> None:
 @_login
 def add(place: Place, login: _Login) -> None:
     """Give the task NAME a credential for one more registry. A value is kept encrypted."""
-    if login.password is None:
-        raise WrongUse("a credential needs a password", hint="give --password-stdin, or --password SOURCE")
-    with changing(place) as change:
-        kept = RegistryCredentials(change.sql, change.cipher)
-        task_id = change.task(login.name).task_id
-        kept.add(task_id, login.registry, username=login.username, password=login.password, at=change.at)
+    check_new(login.asked)
+    login.say_where_read(place)
+    route = Route("POST", login.path, {"registry": login.registry, **asked_json(login.asked)})
+    changed(
+        place,
+        login.server,
+        route,
+        lambda change: add_credential(change, login.name, login.registry, login.asked),
+    )
     click.echo(f"task {login.name} has a credential for {login.registry}", err=True)
 
 
@@ -92,24 +116,28 @@ def add(place: Place, login: _Login) -> None:
 @_login
 def update(place: Place, login: _Login) -> None:
     """Change what is given of a credential, and leave the rest."""
-    if login.password is None and login.username is None:
-        raise WrongUse("nothing is to be changed", hint="give --username, --password or --password-stdin")
-    with changing(place) as change:
-        kept = RegistryCredentials(change.sql, change.cipher)
-        task_id = change.task(login.name).task_id
-        kept.update(task_id, login.registry, username=login.username, password=login.password, at=change.at)
+    login.say_where_read(place)
+    route = Route("PATCH", f"{login.path}/{quoted(login.registry)}", asked_json(login.asked))
+    changed(
+        place,
+        login.server,
+        route,
+        lambda change: update_credential(change, login.name, login.registry, login.asked),
+    )
     click.echo(f"the credential of task {login.name} for {login.registry} is changed", err=True)
 
 
 @credential.command("remove")
 @NAME
 @_SERVER
+@server_options
 @click.pass_obj
-def remove(place: Place, name: str, login_server: str) -> None:
+def remove(place: Place, name: str, login_server: str, server: ServerAsked) -> None:
     """Take a credential from the task NAME."""
-    with changing(place) as change:
-        RegistryCredentials(change.sql, change.cipher).remove(change.task(name).task_id, login_server)
-    click.echo(f"task {name} has no credential for {registry_of(login_server)} any more", err=True)
+    registry = registry_of(login_server)
+    route = Route("DELETE", f"/tasks/{quoted(name)}/credentials/{quoted(registry)}")
+    changed(place, server, route, lambda change: remove_credential(change, name, registry))
+    click.echo(f"task {name} has no credential for {registry} any more", err=True)
 
 
 @credential.command("list")

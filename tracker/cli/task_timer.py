@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC as UTC_ZONE
 from datetime import datetime, tzinfo
 from itertools import islice
@@ -14,14 +14,16 @@ from graph.clock import now
 from graph.errors import WrongUse
 from rebuild.next_fire import fires
 from rebuild.schedule import Schedule
-from rebuild.timers import UTC, Standing, Timer, Timers, check_time_zone, check_timer_name, zone_of
-from tracker.cli.changing import changing
+from rebuild.timers import UTC, zone_of
+from tracker.cli.changing import changed
 from tracker.cli.main import Place
 from tracker.cli.option_types import switch
 from tracker.cli.seen import seen
 from tracker.cli.table import Row, print_json, print_rows
 from tracker.cli.task_options import JSON, NAME
+from tracker.remote.asked_json import Route, asked_json, quoted
 from tracker.remote.service import ServerAsked, server_options
+from tracker.task_parts import TimerAsked, add_timer, remove_timer, timer_of, update_timer
 from tracker.views.tasks import TaskTimers, timers_view
 from tracker.wording import ago
 
@@ -42,22 +44,22 @@ def timer() -> None:
 @click.option("--schedule", required=True, metavar="CRON", help="Minute hour day month weekday.")
 @switch("--enabled", "false: it rests. Default: true.")
 @click.option("--time-zone", default=UTC, show_default=True, metavar="ZONE", help=_ZONE)
+@server_options
 @click.pass_obj
 def add(
-    place: Place, name: str, timer_name: str, schedule: str, enabled: bool | None, time_zone: str
+    place: Place,
+    name: str,
+    timer_name: str,
+    schedule: str,
+    enabled: bool | None,
+    time_zone: str,
+    server: ServerAsked,
 ) -> None:
     """Give the task NAME one more timer. Its schedule must differ from those of the others."""
-    wanted = Timer(
-        check_timer_name(timer_name),
-        Schedule.parse(schedule),
-        enabled is not False,
-        check_time_zone(time_zone),
-    )
-    with changing(place) as change:
-        task_id = change.task(name).task_id
-        Timers(change.sql).add(task_id, wanted, change.at)
-        added = _named(Timers(change.sql).standing(task_id), timer_name)
-    _tell(name, added)
+    asked = TimerAsked(schedule=schedule, enabled=enabled, time_zone=time_zone)
+    route = Route("POST", f"/tasks/{quoted(name)}/timers", {"name": timer_name, **asked_json(asked)})
+    timer_of(timer_name, asked)
+    _tell(name, changed(place, server, route, lambda change: add_timer(change, name, timer_name, asked)))
 
 
 @timer.command("update")
@@ -66,6 +68,7 @@ def add(
 @click.option("--schedule", metavar="CRON", help="Minute hour day month weekday.")
 @switch("--enabled", "false: it rests.")
 @click.option("--time-zone", metavar="ZONE", help=_ZONE)
+@server_options
 @click.pass_obj
 def update(
     place: Place,
@@ -74,30 +77,23 @@ def update(
     schedule: str | None,
     enabled: bool | None,
     time_zone: str | None,
+    server: ServerAsked,
 ) -> None:
     """Change what is given of a timer, and leave the rest."""
-    with changing(place) as change:
-        task_id = change.task(name).task_id
-        Timers(change.sql).update(
-            task_id,
-            timer_name,
-            change.at,
-            schedule=Schedule.parse(schedule) if schedule else None,
-            enabled=enabled,
-            time_zone=time_zone,
-        )
-        changed = _named(Timers(change.sql).standing(task_id), timer_name)
-    _tell(name, changed)
+    asked = TimerAsked(schedule=schedule, enabled=enabled, time_zone=time_zone)
+    route = Route("PATCH", _path(name, timer_name), asked_json(asked))
+    _tell(name, changed(place, server, route, lambda change: update_timer(change, name, timer_name, asked)))
 
 
 @timer.command("remove")
 @NAME
 @_TIMER
+@server_options
 @click.pass_obj
-def remove(place: Place, name: str, timer_name: str) -> None:
+def remove(place: Place, name: str, timer_name: str, server: ServerAsked) -> None:
     """Take a timer from the task NAME."""
-    with changing(place) as change:
-        Timers(change.sql).remove(change.task(name).task_id, timer_name)
+    route = Route("DELETE", _path(name, timer_name))
+    changed(place, server, route, lambda change: remove_timer(change, name, timer_name))
     click.echo(f"timer {timer_name} of task {name} is removed", err=True)
 
 
@@ -173,14 +169,12 @@ def _time_row(moment: datetime, zone: tzinfo, at: datetime, *, in_utc: bool) -> 
     return Row(shown, (f"{wall:%a}", f"{moment:%Y-%m-%d %H:%M}", when))
 
 
-def _named(timers: Sequence[Standing], name: str) -> Standing:
-    return next(one for one in timers if one.timer.name == name)
+def _path(name: str, timer_name: str) -> str:
+    return f"/tasks/{quoted(name)}/timers/{quoted(timer_name)}"
 
 
-def _tell(name: str, one: Standing) -> None:
-    timer = one.timer
-    off = "" if timer.enabled else ", off"
-    upcoming = f"; next at {one.next_at:%Y-%m-%d %H:%M} UTC" if one.next_at else ""
-    click.echo(
-        f"timer {timer.name} of task {name}: {timer.schedule} {timer.time_zone}{off}{upcoming}", err=True
-    )
+def _tell(name: str, one: Mapping[str, Any]) -> None:
+    off = "" if one["enabled"] else ", off"
+    upcoming = f"; next at {_minute(one)} UTC" if one["next_at"] else ""
+    schedule = f"{one['schedule']} {one['time_zone']}"
+    click.echo(f"timer {one['name']} of task {name}: {schedule}{off}{upcoming}", err=True)

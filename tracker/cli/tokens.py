@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import click
 
-from graph.clock import now, to_text
-from graph.database import immediate
 from graph.errors import WrongUse
-from rebuild.api_token import ApiToken, ApiTokens, Scope
+from rebuild.api_token import ApiTokens, Scope
+from tracker.cli.changing import changed
 from tracker.cli.habits import json_option
-from tracker.cli.looking import find_place
+from tracker.cli.looking import looking
 from tracker.cli.main import Place
 from tracker.cli.table import Row, print_json, print_rows
+from tracker.remote.asked_json import Route, asked_json, quoted
+from tracker.remote.service import ServerAsked, server_options
+from tracker.tokens import TokenAsked, make_token, revoke_token, token_json
 from tracker.written_settings import duration_s
 
 
@@ -32,37 +36,35 @@ def token() -> None:
     help="What it allows; repeat for more. Default: read and run.",
 )
 @click.option("--expires", metavar="TIME", help="When it ends, from now: 90d, 12h. Default: never.")
+@server_options
 @click.pass_obj
-def create(place: Place, name: str, scopes: tuple[str, ...], expires: str | None) -> None:
+def create(
+    place: Place, name: str, scopes: tuple[str, ...], expires: str | None, server: ServerAsked
+) -> None:
     """Make a token called NAME and print it, this once: only its hash is kept."""
-    state, _ = find_place(place)
     allowed = [Scope(scope) for scope in scopes] or [Scope.READ, Scope.RUN]
-    at = now()
-    connection = state.write()
-    try:
-        with immediate(connection):
-            made, text = ApiTokens(connection).create(
-                name, allowed, at, expires_at=at + _life(expires) if expires else None
-            )
-    finally:
-        connection.close()
-    click.echo(text.reveal())
-    click.echo(f"token {made.name} ({_scopes(made)}): keep it now, it is not shown again", err=True)
+    asked = TokenAsked(name=name, scopes=allowed, expires_s=_life_s(expires) if expires else None)
+    route = Route("POST", "/tokens", asked_json(asked))
+    made = changed(place, server, route, lambda change: make_token(change, asked))
+    click.echo(made["text"])
+    scopes_text = _scopes(made["token"])
+    click.echo(f"token {name} ({scopes_text}): keep it now, it is not shown again", err=True)
 
 
 @token.command("list")
 @json_option("Print them as JSON.")
+@server_options
 @click.pass_obj
-def list_tokens(place: Place, as_json: bool) -> None:
+def list_tokens(place: Place, as_json: bool, server: ServerAsked) -> None:
     """List the tokens, without their texts."""
-    state, _ = find_place(place)
-    connection = state.read()
-    try:
-        tokens = ApiTokens(connection).list()
-    finally:
-        connection.close()
+    service = server.for_looking(place)
+    if service is not None:
+        tokens = service.get("/tokens")
+    else:
+        with looking(place) as look:
+            tokens = [token_json(one) for one in ApiTokens(look.sql).list()]
     if as_json:
-        print_json([_plain(one) for one in tokens])
+        print_json(tokens)
     elif tokens:
         print_rows(Row("NAME", ("SCOPES", "CREATED", "LAST USED", "EXPIRES")), [_row(one) for one in tokens])
     else:
@@ -71,48 +73,32 @@ def list_tokens(place: Place, as_json: bool) -> None:
 
 @token.command("revoke")
 @click.argument("name")
+@server_options
 @click.pass_obj
-def revoke(place: Place, name: str) -> None:
+def revoke(place: Place, name: str, server: ServerAsked) -> None:
     """Make the token called NAME worthless at once."""
-    state, _ = find_place(place)
-    connection = state.write()
-    try:
-        with immediate(connection):
-            ApiTokens(connection).revoke(name)
-    finally:
-        connection.close()
+    route = Route("DELETE", f"/tokens/{quoted(name)}")
+    changed(place, server, route, lambda change: revoke_token(change, name))
     click.echo(f"token {name} is revoked", err=True)
 
 
-def _life(text: str) -> timedelta:
+def _life_s(text: str) -> float:
     try:
-        return timedelta(seconds=float(str(duration_s(text))))
+        seconds = float(str(duration_s(text)))
+        timedelta(seconds=seconds)
     except (ValueError, OverflowError):
         raise WrongUse(f"--expires {text[:40]!r} is no time", hint="write 90d, 12h or 30m") from None
+    return seconds
 
 
-def _scopes(one: ApiToken) -> str:
-    return ",".join(sorted(one.scopes))
+def _scopes(one: Mapping[str, Any]) -> str:
+    return ",".join(one["scopes"])
 
 
-def _row(one: ApiToken) -> Row:
-    used, end = one.last_used_at, one.expires_at
-    return Row(
-        one.name,
-        (
-            _scopes(one),
-            f"{one.created_at:%Y-%m-%d}",
-            f"{used:%Y-%m-%d %H:%M}" if used else "never",
-            f"{end:%Y-%m-%d %H:%M}" if end else "never",
-        ),
-    )
+def _row(one: Mapping[str, Any]) -> Row:
+    used = _minute(one["last_used_at"])
+    return Row(one["name"], (_scopes(one), one["created_at"][:10], used, _minute(one["expires_at"])))
 
 
-def _plain(one: ApiToken) -> dict[str, object]:
-    return {
-        "name": one.name,
-        "scopes": sorted(one.scopes),
-        "created_at": to_text(one.created_at),
-        "last_used_at": one.last_used_at and to_text(one.last_used_at),
-        "expires_at": one.expires_at and to_text(one.expires_at),
-    }
+def _minute(text: str | None) -> str:
+    return text[:16].replace("T", " ") if text else "never"

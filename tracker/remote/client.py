@@ -8,13 +8,14 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from graph.errors import TrackerError, WrongUse
 from graph.record import dataclass
 from rebuild.secret import Secret
 from tracker import __version__
 from tracker.remote.address import Address
+from tracker.remote.asked_json import quoted as quoted
 from tracker.remote.wire import open_connection
 
 ANSWER_BYTES_MOST = 256 * 1024 * 1024
@@ -64,7 +65,8 @@ class Client:
         content = None if body is None else json.dumps(body).encode()
         try:
             with self.open(method, path, content) as answer:
-                return json.loads(_whole(answer))
+                told = _whole(answer)
+                return json.loads(told) if told else None
         except BROKEN as error:
             raise self.unreachable(error) from error
         except ValueError as error:
@@ -115,11 +117,6 @@ _NOT_OURS = "is this the address of a tracker service, or of something before it
 def path_with(path: str, query: Mapping[str, object]) -> str:
     given = {name: value for name, value in query.items() if value is not None}
     return f"{path}?{urlencode(given)}" if given else path
-
-
-def quoted(part: str) -> str:
-    """A name as one part of a path, or several where it has slashes."""
-    return quote(part, safe="/:@")
 
 
 def check(answer: http.client.HTTPResponse) -> None:

@@ -27,7 +27,21 @@ ROUTES = [
     ("PUT", "/contexts", Scope.RUN),
     ("GET", "/tasks", Scope.READ),
     ("GET", "/tasks/t", Scope.READ),
+    ("POST", "/tasks", Scope.WRITE),
     ("PUT", "/tasks/t", Scope.WRITE),
+    ("PATCH", "/tasks/t", Scope.WRITE),
+    ("GET", "/tasks/t/timers", Scope.READ),
+    ("POST", "/tasks/t/timers", Scope.WRITE),
+    ("PATCH", "/tasks/t/timers/x", Scope.WRITE),
+    ("DELETE", "/tasks/t/timers/x", Scope.WRITE),
+    ("GET", "/tasks/t/credentials", Scope.READ),
+    ("POST", "/tasks/t/credentials", Scope.WRITE),
+    ("PATCH", "/tasks/t/credentials/y", Scope.WRITE),
+    ("DELETE", "/tasks/t/credentials/y", Scope.WRITE),
+    ("POST", "/apply", Scope.WRITE),
+    ("GET", "/tokens", Scope.ADMIN),
+    ("POST", "/tokens", Scope.ADMIN),
+    ("DELETE", "/tokens/z", Scope.ADMIN),
     ("DELETE", "/tasks/t", Scope.WRITE),
     ("GET", "/images", Scope.READ),
     ("GET", "/images/app/deps", Scope.READ),
@@ -36,6 +50,9 @@ ROUTES = [
     ("GET", "/plan", Scope.READ),
     ("POST", "/checks", Scope.RUN),
 ]
+NAMED = {
+    "a1": "{run_id}", "app": "{name}", "t": "{name}", "x": "{timer}", "y": "{registry}", "z": "{name}"
+}  # fmt: skip
 BODIES = {"/runs": DOCKER, "/runs/a1": {"archived": True}, "/tasks/t": DOCKER, "/checks": {}}
 
 
@@ -67,8 +84,7 @@ async def test_every_route_is_tried_here(api: ApiDesk) -> None:
         (method.upper(), path) for path, ways in api.app.openapi()["paths"].items() for method in ways
     }
     tried = {
-        (method, path.replace("a1", "{run_id}").replace("/app", "/{name}").replace("tasks/t", "tasks/{name}"))
-        for method, path, _ in ROUTES
+        (method, "/".join(NAMED.get(part, part) for part in path.split("/"))) for method, path, _ in ROUTES
     }
 
     assert described == tried
@@ -113,7 +129,7 @@ async def test_the_use_of_a_token_is_noted(api: ApiDesk) -> None:
 async def test_root_and_the_service_s_own_user_may_do_everything(api: ApiDesk, uid: int) -> None:
     told = (await api.ask("GET", "/service", uid=uid)).json()
 
-    assert (told["scopes"], told["takes_folders"]) == (["read", "run", "write"], True)
+    assert (told["scopes"], told["takes_folders"]) == (["admin", "read", "run", "write"], True)
 
 
 async def test_other_users_of_the_socket_may_look_and_run_and_name_no_folder(api: ApiDesk) -> None:

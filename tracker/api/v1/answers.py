@@ -41,9 +41,23 @@ class RunAnswer(BaseModel):
     duration_s: float | None
 
 
-class WholeRun(RunAnswer):
-    """The same with what its builds used; `pushed` is false where the registry held the same already."""
+class StepAnswer(BaseModel):
+    """A step of a task file that is over, or was skipped: Succeeded, Failed, Skipped, Canceled."""
 
+    id: str
+    kind: str
+    status: str
+    started_at: str | None
+    finished_at: str | None
+    exit_code: int | None
+    tries: int
+
+
+class WholeRun(RunAnswer):
+    """The same with what its builds used, and its steps as far as they are over; `pushed` is false where the
+    registry held the same already."""
+
+    steps: list[StepAnswer]
     bases: list[BaseUsed]
     pushed: bool
     log_bytes: int
@@ -70,9 +84,70 @@ class TaskAnswer(BaseModel):
 
 
 class SavedTask(TaskAnswer):
-    """A task as it was saved; `unknown` says which of its bases could not be found out yet, and why."""
+    """A task as it was saved: so many bases are `watched`, and `unknown` says which could not be found out
+    yet, and why."""
 
+    watched: int
     unknown: list[str]
+
+
+class TimerAnswer(BaseModel):
+    """A timer; `next_at` is null while it rests."""
+
+    name: str
+    schedule: str
+    enabled: bool
+    time_zone: str
+    next_at: str | None
+    fired_at: str | None
+
+
+class CredentialAnswer(BaseModel):
+    """Who a task is to one registry: sources, or `opaque` for a value."""
+
+    registry: str
+    username: str | None
+    password: str
+    updated_at: str
+
+
+class Alteration(BaseModel):
+    """A property of a task; null where there is none."""
+
+    before: Any
+    after: Any
+
+
+class DifferenceAnswer(BaseModel):
+    """What becomes of a task: create, change, remove or keep; and each property that changes."""
+
+    name: str
+    action: str
+    changes: dict[str, Alteration]
+
+
+class ApplyAnswer(BaseModel):
+    """By task; `unknown` says of which bases could not be found out yet, and why."""
+
+    differences: list[DifferenceAnswer]
+    unknown: dict[str, list[str]]
+
+
+class TokenAnswer(BaseModel):
+    """A token, without its text."""
+
+    name: str
+    scopes: list[str]
+    created_at: str
+    last_used_at: str | None
+    expires_at: str | None
+
+
+class MadeToken(BaseModel):
+    """A new token, with its text this once."""
+
+    token: TokenAnswer
+    text: str
 
 
 class ServiceAnswer(BaseModel):

@@ -17,7 +17,10 @@ from tracker.api.v1.faults import FAULTS, handle_faults
 from tracker.api.v1.images import change_routes, image_routes
 from tracker.api.v1.logs import log_routes
 from tracker.api.v1.runs import run_routes
-from tracker.api.v1.tasks import task_routes
+from tracker.api.v1.scans import Scans
+from tracker.api.v1.task_parts import credential_routes, timer_routes
+from tracker.api.v1.tasks import apply_routes, task_routes
+from tracker.api.v1.tokens import token_routes
 from tracker.api.v1.views import image_view_routes, run_view_routes, task_view_routes
 
 PREFIX = "/api/v1"
@@ -30,12 +33,17 @@ def build_api(desk: Desk) -> FastAPI:
     handle_faults(api)
     doorkeeper = Doorkeeper(desk.connection, desk.now, own_uid=os.geteuid())
     api.add_middleware(Door, doorkeeper=doorkeeper, streamed=STREAMED)
+    scans = Scans(desk)
     for router in (
         _service_routes(desk),
         run_routes(desk),
         log_routes(desk),
         context_routes(desk),
-        task_routes(desk),
+        task_routes(desk, scans),
+        apply_routes(desk, scans),
+        timer_routes(desk),
+        credential_routes(desk),
+        token_routes(desk),
         image_routes(desk),
         change_routes(desk),
         check_routes(desk),

@@ -33,10 +33,22 @@ from tracker.api.v1.desk import Usual
 TIMEOUT_MOST_S = 7 * 86400.0
 
 
+_UPLOAD_IT = "upload the folder with PUT /api/v1/contexts"
+
+
 def _without_nul(text: str) -> str:
     if "\0" in text:
         raise ValueError("it has a NUL character, which no program can be given")
     return text
+
+
+def _as_bytes(secret: SecretStr) -> SecretStr:
+    """JSON can say half of a pair of surrogates, which no file and no variable can hold."""
+    try:
+        secret.get_secret_value().encode()
+    except UnicodeEncodeError:
+        raise ValueError("it has half of a surrogate pair, which no text can have") from None
+    return secret
 
 
 _NoNul = AfterValidator(_without_nul)
@@ -44,15 +56,16 @@ Text = Annotated[str, StringConstraints(max_length=4096), _NoNul]
 LongText = Annotated[str, StringConstraints(max_length=1024 * 1024), _NoNul]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255), _NoNul]
 Values = Annotated[dict[Name, LongText], Field(max_length=1000)]
-Secrets = Annotated[dict[Name, SecretStr], Field(max_length=100)]
+SecretText = Annotated[SecretStr, AfterValidator(_as_bytes)]
+Secrets = Annotated[dict[Name, SecretText], Field(max_length=100)]
 TimeoutSeconds = Annotated[float, Field(ge=1, le=TIMEOUT_MOST_S)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class DockerAsked(_Strict):
+class DockerAsked(Strict):
     """Build one Dockerfile and push the result."""
 
     kind: Literal["docker"]
@@ -65,7 +78,7 @@ class DockerAsked(_Strict):
     reproducible: bool | None = None
 
 
-class FileAsked(_Strict):
+class FileAsked(Strict):
     """Carry out a task file of the context. `strict` refuses what would only be warned of."""
 
     kind: Literal["file"]
@@ -75,7 +88,7 @@ class FileAsked(_Strict):
     strict: bool = False
 
 
-class InlineAsked(_Strict):
+class InlineAsked(Strict):
     """Carry out a task file that comes with the request."""
 
     kind: Literal["inline"]
@@ -88,11 +101,12 @@ class InlineAsked(_Strict):
 StepAsked = Annotated[DockerAsked | FileAsked | InlineAsked, Field(discriminator="kind")]
 
 
-class _ContextAsked(_Strict):
+class _ContextAsked(Strict):
     """What opens the context. A login or a query in its URL counts as well, and is kept no other way."""
 
-    git_access_token: SecretStr | None = None
-    context_query: SecretStr | None = None
+    git_access_token: SecretText | None = None
+    git_ssh_key: SecretText | None = None
+    context_query: SecretText | None = None
 
 
 class DefinitionAsked(_ContextAsked):
@@ -112,7 +126,7 @@ class SavedAsked(DefinitionAsked):
 
 
 class TaskAsked(_ContextAsked):
-    """A saved task; what is given here counts for this run alone."""
+    """A saved task; what is given here counts for this run alone, but for `update_trigger_token`."""
 
     task: Name
     context: Text | None = None
@@ -123,6 +137,7 @@ class TaskAsked(_ContextAsked):
     target: Name | None = None
     timeout_s: TimeoutSeconds | None = None
     secrets: Secrets = {}
+    update_trigger_token: SecretText | None = None  # kept with the task; empty: from now on it has none
 
 
 def _kind(body: Any) -> str:
@@ -146,7 +161,7 @@ def definition_of(asked: DefinitionAsked, usual: Usual, caller: Caller) -> Defin
     )
 
 
-def context_of(text: str, caller: Caller) -> str:
+def context_of(text: str, caller: Caller, *, instead: str = _UPLOAD_IT) -> str:
     """The text of the source, as it is kept: folders of this machine only for those who may read them."""
     source = ContextSource.parse(text)
     if isinstance(source.place, StandardInput):
@@ -155,7 +170,7 @@ def context_of(text: str, caller: Caller) -> str:
         raise Forbidden(
             f"context {str(source)[:200]!r} is on the machine of the service, which {caller.name} may not"
             " name",
-            hint="upload the folder with PUT /api/v1/contexts, or name a git repository",
+            hint=f"{instead}, or name a git repository",
         )
     if isinstance(source.place, Folder) and not source.place.path.is_absolute():
         raise WrongUse(f"context {text[:200]!r} is relative to nothing here", hint="write the whole path")
@@ -229,8 +244,9 @@ def sources_of(asked: SavedAsked) -> dict[str, Source]:
 def context_secrets_of(asked: DefinitionAsked | TaskAsked) -> ContextSecrets:
     """What opens the context that was asked for; fields go before what its URL has."""
     typed = ContextSecrets.of(ContextSource.parse(asked.context)) if asked.context else ContextSecrets()
-    token, query = asked.git_access_token, asked.context_query
+    token, query, key = asked.git_access_token, asked.context_query, asked.git_ssh_key
     return ContextSecrets(
         Secret(token.get_secret_value()) if token else typed.token,
         Secret(query.get_secret_value()) if query else typed.query,
+        Secret(key.get_secret_value()) if key else None,
     )

@@ -7,27 +7,19 @@ import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from datetime import datetime
 
+from graph.database import immediate
 from graph.observing import Watched
 from graph.record import dataclass
-from graph.reference import Platform
 from rebuild.image_build import Tools
 from rebuild.kept_source import FindCipher
+from rebuild.task_edit import Usual as Usual  # what counts where a request does not say
 from rebuild.uploads import Uploads
+from tracker.change import Change
 from tracker.state import State
 from tracker.task_saving import Archive
 from tracker.views.look import Look
 from tracker.watch import Answer
 from tracker.written_settings import Written
-
-
-@dataclass(frozen=True, slots=True)
-class Usual:
-    """What counts where a request does not say."""
-
-    registry: str
-    platform: Platform
-    timeout_s: float
-    reproducible: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +38,12 @@ class Desk:
     ask_now: Callable[[Sequence[Watched]], AsyncGenerator[list[Answer], None]]  # and write it down
     is_stopping: Callable[[], bool]
     now: Callable[[], datetime]
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[Change]:
+        """One transaction, for an `async` route: nothing may be awaited inside."""
+        with immediate(self.connection):
+            yield Change(self.connection, self.cipher, self.now())
 
     @contextlib.contextmanager
     def looking(self) -> Iterator[Look]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,9 +13,11 @@ from starlette.exceptions import HTTPException
 
 from graph.errors import StoreBusy, TrackerError, WrongUse
 from graph.names import UnknownImage
+from rebuild.api_token import UnknownToken
 from rebuild.task import UnknownTask
 from rebuild.uploads import UnknownUpload, UploadRefused, UploadsFull, UploadTooLarge
 from tracker.api.auth import Forbidden
+from tracker.task_saving import ChangedMeanwhile
 
 
 class NotFound(TrackerError):
@@ -46,6 +49,8 @@ _STATUS: Mapping[type[TrackerError], int] = {
     UnknownImage: 404,
     UnknownTask: 404,
     Conflict: 409,
+    ChangedMeanwhile: 409,
+    UnknownToken: 404,
     BeyondTheEnd: 416,
     Busy: 429,
     UploadTooLarge: 413,
@@ -69,6 +74,17 @@ CONFLICT: dict[int | str, dict[str, object]] = {
     409: {"model": Fault, "description": "It is not in a state in which that can be done"}
 }
 NOT_FOUND: dict[int | str, dict[str, object]] = {404: {"model": Fault, "description": "There is none"}}
+
+
+@contextlib.contextmanager
+def told_as(kind: type[TrackerError]) -> Iterator[None]:
+    """Have what fails for a reason without a name of its own answered with the status of that kind."""
+    try:
+        yield
+    except TrackerError as error:
+        if type(error) is not TrackerError:
+            raise
+        raise kind(error.message, hint=error.hint) from None
 
 
 def handle_faults(app: FastAPI) -> None:
@@ -100,7 +116,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 def _path(location: tuple[int | str, ...]) -> str:
     parts = [str(part) for part in location if part not in ("body", "query", "path", "header")]
-    return ".".join(parts) or str(location[0])
+    # A key of the body is a part as well, and may be what no answer can hold.
+    return ".".join(parts).encode(errors="replace").decode() or str(location[0])
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -38,7 +39,7 @@ from tracker.api.v1.asked import (
 )
 from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import CONFLICT, FAULTS, NOT_FOUND, Conflict, NotFound
-from tracker.views.runs import RunRow, newest_runs, run_json, run_named
+from tracker.views.runs import RunRow, newest_runs, run_json, run_named, steps_of
 
 TOP_MOST = 1000
 PERSON_FIRST = 1e9  # a priority: somebody waits for this run, before those that the service asked for itself
@@ -181,6 +182,7 @@ def whole_run(row: RunRow, desk: Desk) -> WholeRun:
     log = log_path(desk.state.logs, row.run_id)
     plain: dict[str, Any] = {
         **run_json(row, desk.now()),
+        "steps": [asdict(step) for step in steps_of(desk.connection, row.run_id)],
         "bases": [base for build_id, _ in builds for base in _bases(desk.connection, build_id)],
         "pushed": any(pushed for _, pushed in builds),
         "log_bytes": log.stat().st_size if log.exists() else 0,

@@ -6,7 +6,9 @@ What was still being read when the service stops is not read again: the first ru
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 import structlog
 
@@ -18,9 +20,13 @@ from rebuild.stored_task import Secrets, WholeTask
 from rebuild.task import Task, Tasks
 from rebuild.task_scan import Scanned
 from tracker.api.v1.desk import Desk
+from tracker.declared_tasks import DeclaredTask
+from tracker.task_apply import apply
+from tracker.task_saving import Draft
 
 WAIT_S = 20.0  # less than proxies wait for an answer
 BEHIND_MOST = 8
+AT_ONCE_MOST = 4  # of one request
 
 log = structlog.get_logger()
 
@@ -36,33 +42,75 @@ class Scans:
     def is_going(self, name: str) -> bool:
         return name in self._going
 
-    async def save(self, wanted: WholeTask, secrets: Secrets, *, wait_s: float) -> tuple[Task, Scanned]:
+    async def save(self, draft: Draft, *, wait_s: float) -> tuple[Task, Scanned]:
         """The saved task, with its bases if they were found in time. Raises what `Archive.save` does."""
-        archive = self._desk.archive
-        scan = asyncio.create_task(archive.scan(wanted, secrets), name=f"scan of task {wanted.name}")
-        try:
-            in_time = bool((await asyncio.wait({scan}, timeout=wait_s))[0])
-            scanned = scan.result() if in_time else self._unfinished()
-            with immediate(self._desk.connection):
-                task = archive.write(wanted, secrets, scanned)
-        except BaseException:
-            scan.cancel()
-            raise
-        if (before := self._going.pop(task.name, None)) is not None:
-            before.cancel()  # the task is another one now
-        if not in_time:
-            self._leave(scan, task)
-        return task, scanned
+        archive, sql = self._desk.archive, self._desk.connection
+        wanted = draft.wanted(sql)
+        async with self._begun({wanted.name: (wanted, draft.secrets)}, wait_s) as found:
+            with immediate(sql):
+                task = archive.write_draft(draft, wanted, found[wanted.name])
+            return task, found[wanted.name]
 
-    def _unfinished(self) -> Scanned:
-        if len(self._going) >= BEHIND_MOST:
-            return Scanned(unknown=("its files are slow to come, and those of many others are, too",))
-        return Scanned(unknown=("its files are still being fetched",))
+    async def apply(
+        self, declared: Sequence[DeclaredTask], *, prune: bool, wait_s: float
+    ) -> Mapping[str, Scanned]:
+        """All of them, or none. Raises what `tracker.task_apply.apply` does."""
+        async with contextlib.AsyncExitStack() as stack:
+
+            async def scan_all(wanted: Sequence[DeclaredTask]) -> Mapping[str, Scanned]:
+                tasks = {one.task.name: (one.task, one.secrets) for one in wanted}
+                return await stack.enter_async_context(self._begun(tasks, wait_s))
+
+            return await apply(self._desk.archive, declared, prune=prune, scan_all=scan_all)
+
+    @contextlib.asynccontextmanager
+    async def _begun(
+        self, tasks: Mapping[str, tuple[WholeTask, Secrets]], wait_s: float
+    ) -> AsyncIterator[Mapping[str, Scanned]]:
+        """Scans of all of them, as far as they come in time. The others go on behind where the block ends
+        well, by when their tasks have been saved."""
+        turn = asyncio.Semaphore(AT_ONCE_MOST)
+
+        async def scan(wanted: WholeTask, secrets: Secrets) -> Scanned:
+            async with turn:
+                return await self._desk.archive.scan(wanted, secrets)
+
+        going = {
+            name: asyncio.create_task(scan(*each), name=f"scan of task {name}")
+            for name, each in tasks.items()
+        }
+        try:
+            if going:
+                await asyncio.wait(going.values(), timeout=wait_s, return_when=asyncio.FIRST_EXCEPTION)
+            late = self._late(going)
+            yield {
+                name: one.result() if one.done() else self._unfinished(name in late)
+                for name, one in going.items()
+            }
+        except BaseException:
+            await _canceled(going.values())
+            raise
+        for name, one in going.items():
+            if (before := self._going.pop(name, None)) is not None:
+                before.cancel()  # the task is another one now
+            if name in late:
+                self._leave(one, Tasks(self._desk.connection).named(name))
+        await _canceled(one for name, one in going.items() if name not in late)
+
+    def _late(self, going: Mapping[str, asyncio.Task[Scanned]]) -> frozenset[str]:
+        """Those that may go on behind. Raises what one of them found to be wrong."""
+        for one in going.values():
+            if one.done():
+                one.result()
+        unfinished = [name for name, one in going.items() if not one.done()]
+        return frozenset(unfinished[: max(0, BEHIND_MOST - len(self._going))])
+
+    def _unfinished(self, goes_on: bool) -> Scanned:
+        if goes_on:
+            return Scanned(unknown=("its files are still being fetched",))
+        return Scanned(unknown=("its files are slow to come, and those of many others are, too",))
 
     def _leave(self, scan: asyncio.Task[Scanned], task: Task) -> None:
-        if len(self._going) >= BEHIND_MOST:
-            scan.cancel()
-            return
         self._going[task.name] = scan
         end = asyncio.create_task(self._end(scan, task))
         self._ends.add(end)
@@ -96,3 +144,10 @@ class Scans:
         ).fetchone()
         now = Tasks(self._desk.connection).named(task.name)
         return told is None and (now.task_id, now.definition) == (task.task_id, task.definition)
+
+
+async def _canceled(scans: Iterable[asyncio.Task[Scanned]]) -> None:
+    going = [one for one in scans if not one.done()]
+    for one in going:
+        one.cancel()
+    await asyncio.gather(*going, return_exceptions=True)

@@ -1,23 +1,26 @@
-"""Routes of tasks: save, look, delete. A task is run by asking for a run of it."""
+"""Routes of tasks: save, look, change, delete, declare. A task is run by asking for a run of it."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sqlite3
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 from fastapi import APIRouter, Response
 
-from graph.database import immediate
-from graph.errors import TrackerError
 from rebuild.context_secrets import kept_with_task
-from rebuild.definition import Definition
 from rebuild.stored_task import StoredTasks, WholeTask, kinds_of_triggers
 from rebuild.task import Task, Tasks, check_name
+from rebuild.task_scan import Scanned
 from rebuild.task_secrets import TaskSecrets
-from tracker.api.auth import Reader, Writer
-from tracker.api.v1.answers import SavedTask, TaskAnswer
+from tracker.api.auth import Caller, Reader, Writer
+from tracker.api.v1.answers import ApplyAnswer, DifferenceAnswer, SavedTask, TaskAnswer
 from tracker.api.v1.asked import (
-    SavedAsked,
+    context_of,
     context_secrets_of,
     definition_of,
     refuse_upload,
@@ -25,15 +28,20 @@ from tracker.api.v1.asked import (
     use_of,
 )
 from tracker.api.v1.desk import Desk
-from tracker.api.v1.faults import CONFLICT, FAULTS, NOT_FOUND, Conflict
+from tracker.api.v1.faults import CONFLICT, FAULTS, NOT_FOUND, Conflict, told_as
 from tracker.api.v1.runs import check_context
 from tracker.api.v1.scans import WAIT_S, Scans
+from tracker.api.v1.task_asked import INSTEAD, ApplyAsked, NewTask, TaskChange, TaskGiven, declared
+from tracker.declared_tasks import TaskFileText, declared_in
+from tracker.task_apply import differences, plain_difference
+from tracker.task_saving import Draft, Saved
+
+_ANY = FAULTS | NOT_FOUND | CONFLICT
 
 
-def task_routes(desk: Desk) -> APIRouter:
+def task_routes(desk: Desk, scans: Scans) -> APIRouter:
     """`/tasks`."""
     router = APIRouter(prefix="/tasks", tags=["tasks"])
-    scans = Scans(desk)
 
     def told(task: Task) -> TaskAnswer:
         return _answer(task, desk, is_scanned=scans.is_going(task.name))
@@ -46,44 +54,86 @@ def task_routes(desk: Desk) -> APIRouter:
     async def task(name: str, caller: Reader) -> TaskAnswer:
         return told(Tasks(desk.connection).named(name))
 
-    @router.put("/{name}", summary="Save a task, or give one another definition", responses=FAULTS)
-    async def save(name: str, asked: SavedAsked, caller: Writer) -> SavedTask:
-        """Its secrets become those given here; its triggers and timers stay. Its files are read to find its
+    def saved(task: Task, scanned: Scanned) -> SavedTask:
+        done = Saved.of(task.definition, scanned)
+        return SavedTask(**told(task).model_dump(), watched=done.watched, unknown=list(done.unknown))
+
+    @router.post("", status_code=201, summary="Save a new task", responses=FAULTS)
+    async def create(asked: NewTask, caller: Writer) -> SavedTask:
+        """Its files are read to find its bases; where they are slow to come, that goes on behind, and
+        `being_scanned` is true meanwhile."""
+        return saved(*await keep(_draft(asked.name, asked, caller, desk, new=True)))
+
+    @router.patch("/{name}", summary="Change what is given of a task", responses=_ANY)
+    async def change(name: str, asked: TaskChange, caller: Writer) -> SavedTask:
+        """Empty texts and lists clear."""
+        return saved(*await keep(_draft(name, asked, caller, desk, new=False)))
+
+    @router.put("/{name}", summary="Save a task, or give one another definition", responses=FAULTS | CONFLICT)
+    async def save(name: str, asked: TaskGiven, caller: Writer) -> SavedTask:
+        """Its secrets become those given here; what else is not given stays. Its files are read to find its
         bases; where they are slow to come, that goes on behind, and `being_scanned` is true meanwhile."""
         check_name(name)
         refuse_upload(asked.context)
         definition = definition_of(asked, desk.usual, caller)
         check_context(definition, desk)
-        wanted = _whole(name, definition, desk)
         opening = kept_with_task(definition.context, context_secrets_of(asked).sources)
         secrets = {use_of(definition.step): sources_of(asked), **opening}
-        saved, scanned = await scans.save(wanted, secrets, wait_s=WAIT_S)
-        desk.wake()
-        return SavedTask(**told(saved).model_dump(), unknown=list(scanned.unknown))
+        draft = Draft(
+            lambda sql: asked.whole(name, definition, _old(name, sql)),
+            secrets,
+            credentials=declared(asked.credentials),
+        )
+        return saved(*await keep(draft))
 
-    @router.delete(
-        "/{name}", status_code=204, summary="Delete a task", responses=FAULTS | NOT_FOUND | CONFLICT
-    )
+    async def keep(draft: Draft) -> tuple[Task, Scanned]:
+        done = await scans.save(draft, wait_s=WAIT_S)
+        desk.wake()
+        return done
+
+    @router.delete("/{name}", status_code=204, summary="Delete a task", responses=_ANY)
     async def delete(name: str, caller: Writer) -> Response:
         """What it built, its runs and their logs stay."""
-        Tasks(desk.connection).named(name)
-        try:
-            with immediate(desk.connection):
-                StoredTasks(desk.connection, desk.cipher).delete(name, desk.now())
-        except TrackerError as error:
-            if type(error) is not TrackerError:
-                raise
-            raise Conflict(error.message, hint=error.hint) from None
+        with told_as(Conflict), desk.changing() as change:
+            StoredTasks(change.sql, change.cipher).delete(name, change.at)
         return Response(status_code=204)
 
     return router
 
 
-def _whole(name: str, definition: Definition, desk: Desk) -> WholeTask:
-    if not Tasks(desk.connection).exists(name):
-        return WholeTask(name, definition)
-    old = StoredTasks(desk.connection, desk.cipher).whole(Tasks(desk.connection).named(name))
-    return replace(old, definition=definition)
+def apply_routes(desk: Desk, scans: Scans) -> APIRouter:
+    """`/apply`."""
+    router = APIRouter(tags=["tasks"])
+
+    @router.post("/apply", summary="Make the saved tasks equal to declared ones", responses=FAULTS | CONFLICT)
+    async def apply(asked: ApplyAsked, caller: Writer) -> ApplyAnswer:
+        """All of them, or none. The files are as `tracker task apply` has them."""
+        files = [TaskFileText(one.name, Path("/") / one.folder, one.text) for one in asked.files]
+        allowed = partial(context_of, caller=caller, instead=INSTEAD)
+        wanted = await asyncio.to_thread(declared_in, files, desk.usual, allowed)
+        found = differences(desk.archive, wanted, prune=asked.prune)
+        scanned: Mapping[str, Scanned] = {}
+        if not asked.dry_run:
+            with told_as(Conflict):
+                scanned = await scans.apply(wanted, prune=asked.prune, wait_s=WAIT_S)
+            desk.wake()
+        return ApplyAnswer(
+            differences=[DifferenceAnswer.model_validate(plain_difference(one)) for one in found],
+            unknown={name: list(one.unknown) for name, one in scanned.items() if one.unknown},
+        )
+
+    return router
+
+
+def _draft(name: str, asked: TaskChange, caller: Caller, desk: Desk, *, new: bool) -> Draft:
+    draft = Draft.of(name, asked.asked(caller), desk.usual, new=new)
+    return replace(draft, credentials=declared(asked.credentials))
+
+
+def _old(name: str, sql: sqlite3.Connection) -> WholeTask | None:
+    if not Tasks(sql).exists(name):
+        return None
+    return StoredTasks.of_reader(sql).whole(Tasks(sql).named(name))
 
 
 def _answer(task: Task, desk: Desk, *, is_scanned: bool) -> TaskAnswer:

@@ -11,10 +11,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from msgspec import to_builtins
 
-from graph.errors import TrackerError
 from tracker.api.auth import Reader
 from tracker.api.v1.desk import Desk
-from tracker.api.v1.faults import NotFound
+from tracker.api.v1.faults import NotFound, told_as
 from tracker.api.v1.images import Name, Workers
 from tracker.views.bases import deps_view
 from tracker.views.dependants import rdeps_view
@@ -36,13 +35,8 @@ class _Told:
         self._desk = desk
 
     def __call__(self, look_at: Callable[..., Any], **asked: str | int | None) -> Any:
-        with self._desk.looking() as look:
-            try:
-                return to_builtins(look_at(look, **asked), str_keys=True)
-            except TrackerError as error:
-                if type(error) is not TrackerError:
-                    raise
-                raise NotFound(error.message, hint=error.hint) from None
+        with self._desk.looking() as look, told_as(NotFound):
+            return to_builtins(look_at(look, **asked), str_keys=True)
 
 
 def image_view_routes(desk: Desk) -> APIRouter:
