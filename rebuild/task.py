@@ -48,6 +48,7 @@ class Tasks:
     def save(self, name: str, definition: Definition, at: datetime) -> Task:
         """Add the task, or give the one of that name a new definition; its images are its own from now on."""
         check_name(name)
+        self._forget_commits(name, definition)
         moment = to_text(at)
         row = self._sql.execute(
             "INSERT INTO tasks(name, definition, created_at, updated_at) VALUES (?, ?, ?, ?)"
@@ -58,6 +59,15 @@ class Tasks:
         GraphStore(self._sql).claim_images(row[0], definition.images)
         Followings(self._sql).retell(row[0], definition.follow, at)
         return Task(row[0], name, definition, bool(row[1]))
+
+    def _forget_commits(self, name: str, definition: Definition) -> None:
+        """What was seen of another repository, or wanted of it, says nothing of this one."""
+        for table in ("source_requests", "source_commits"):
+            self._sql.execute(
+                f"DELETE FROM {table} WHERE task_id = (SELECT id FROM tasks WHERE name = ?"
+                " AND json_extract(definition, '$.context') <> ?)",
+                (name, definition.context),
+            )
 
     def exists(self, name: str) -> bool:
         return self._sql.execute("SELECT 1 FROM tasks WHERE name = ?", (name,)).fetchone() is not None

@@ -125,6 +125,8 @@ class Triggers:
     def set_source(self, task_id: int, trigger: SourceTrigger | None) -> None:
         """None: the task has none from now on."""
         self._sql.execute("DELETE FROM source_triggers WHERE task_id = ?", (task_id,))
+        if trigger is None:
+            self._sql.execute("DELETE FROM source_requests WHERE task_id = ?", (task_id,))
         if trigger is not None:
             check_trigger_name(trigger.name)
             self._sql.execute(

@@ -297,3 +297,25 @@ def test_what_a_path_filter_left_out_still_tells_where_the_branch_stands(sample:
     effects = take(sample, replace(push(C, B), paths=frozenset({"docs"})), push(B, A))
 
     assert effects == [Effect.UNWANTED, Effect.LATE]
+
+
+def test_a_task_that_is_given_another_context_forgets_the_commits_of_the_old_one(sample: Sample) -> None:
+    web = task(sample, "web")
+    take(sample, push(B, A))
+
+    task(sample, "web", url="/srv/web")
+
+    assert look(sample).runs == ()
+    task(sample, "web")
+    assert take(sample, push(B, A)) == [Effect.ASKED]
+    assert [run.task_id for run in look(sample).runs] == [web.task_id]
+
+
+def test_a_task_without_its_source_trigger_builds_no_commit_that_waits(sample: Sample) -> None:
+    web = task(sample, "web")
+    take(sample, push(B, A))
+
+    with immediate(sample.sql):
+        Triggers(sample.sql).set_source(web.task_id, None)
+
+    assert look(sample).runs == ()
