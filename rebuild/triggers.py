@@ -38,7 +38,7 @@ class BaseImageTrigger:
     name: str = "defaultBaseimageTriggerName"
     enabled: bool = True
     bases: Bases = Bases.ALL
-    endpoint: str | None = None  # kept and shown; nobody is told yet
+    endpoint: str | None = None  # told when a base makes the task run
     payload: Payload = Payload.DEFAULT
     syntax: bool = True  # whether the image of a `# syntax=` line counts, where the engine reads that
 
