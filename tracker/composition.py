@@ -47,6 +47,7 @@ from tracker.source_poller import SourcePoller
 from tracker.source_polling import PollRules
 from tracker.sources import SourceIntake
 from tracker.status_teller import StatusTeller, TellRules
+from tracker.tag_watch import TagAsker, TagPoller
 from tracker.task_saving import Archive
 from tracker.timers import TimerClock
 from tracker.upkeep import EngineStorage, OldRuns, Report, SentContexts, Upkeep, clock
@@ -89,6 +90,7 @@ class Composition:
             Part.SOURCE_POLLER: self.source_poller.work,
             Part.STATUS_TELLER: self.status_teller.work,
             Part.COURIER: self.courier.work,
+            Part.TAG_POLLER: self.tag_poller.work,
         }
 
     @cached_property
@@ -107,6 +109,13 @@ class Composition:
             self._metrics,
             now,
             beat=self._beat(Part.POLLER),
+        )
+
+    @cached_property
+    def tag_poller(self) -> TagPoller:
+        asker = TagAsker(self._workshop.client.with_patience(POLLING), now)
+        return TagPoller(
+            self._sql, asker, self._intake, self._intervals, now, beat=self._beat(Part.TAG_POLLER)
         )
 
     @cached_property

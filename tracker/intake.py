@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from graph.database import immediate
@@ -46,6 +46,16 @@ class Intake:
             self._metrics.changes.labels(source).inc(moved)
             self._look.start()
         return moved
+
+    def note(self, write: Callable[[], int]) -> int:
+        """Another observation: `write` it, with the runs that it causes; answers what `write` does."""
+        with immediate(self._sql):
+            changed = write()
+            if changed:
+                self._look.look_within()
+        if changed:
+            self._look.start()
+        return changed
 
     def _write(self, answer: Answer, source: Source) -> bool:
         watched = answer.watched

@@ -20,6 +20,7 @@ class Part(StrEnum):
     SOURCE_POLLER = "source poller"
     STATUS_TELLER = "status teller"
     COURIER = "courier"
+    TAG_POLLER = "tag poller"
 
 
 # Rebuilder and timers look around every second. The others may wait for one answer of a registry, which has
@@ -33,6 +34,7 @@ SILENT_MOST_S: Mapping[Part, float] = {
     Part.SOURCE_POLLER: 600.0,
     Part.STATUS_TELLER: 600.0,
     Part.COURIER: 60.0,
+    Part.TAG_POLLER: 3600.0,  # a list may have a thousand pages
 }
 
 
