@@ -33,6 +33,7 @@ from rebuild.run_names import filled_in, variables_of
 from rebuild.run_summary import summary
 from rebuild.runs import Run, Runs, Status
 from rebuild.scratch import scratch_folder
+from rebuild.step_records import KeptSteps
 from rebuild.step_rules import StepRules
 from rebuild.task import Task, Tasks
 
@@ -162,8 +163,15 @@ async def _steps(
     aliases, rules = place.aliases, place.step_rules
     if run.definition.is_foreign:  # its author has no say in what may be reached from here
         aliases, rules = replace(aliases, fetch=None), StepRules(helper=rules.helper)
-    here = TaskPlace(folder, place.uploads, place.registry, name, aliases, place.cancellation, rules)
-    done = await run_task_file(run, step, here, equipment, hear)
+    kept = KeptSteps(place.connection, run)
+    here = TaskPlace(
+        folder, place.uploads, place.registry, name, aliases, place.cancellation, rules, kept.keep
+    )
+    try:
+        done = await run_task_file(run, step, here, equipment, hear)
+    finally:
+        if kept.waiting:
+            await _when_free(place.connection, kept.write)
     return Outcome(done.status, done.error, done.hint, done.records, done.layers)
 
 

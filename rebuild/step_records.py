@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import field
 from datetime import datetime
 
 from graph.clock import to_text
+from graph.database import immediate
+from graph.errors import StoreBusy
 from graph.record import dataclass
+from rebuild.run_record import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +55,23 @@ class StepRecords:
                 for step in steps
             ],
         )
+
+
+@dataclass(slots=True)
+class KeptSteps:
+    """The steps of one run, written down as they end: a run that is killed has told of those before."""
+
+    connection: sqlite3.Connection
+    run: Run
+    waiting: list[StepRecord] = field(default_factory=list)
+
+    def keep(self, step: StepRecord) -> None:
+        """At once; where somebody else holds the database, with the next one, or at the end."""
+        self.waiting.append(step)
+        with suppress(StoreBusy), immediate(self.connection):
+            self.write()
+
+    def write(self) -> None:
+        """All that waits. Belongs inside `immediate()`."""
+        StepRecords(self.connection).write(self.run.number, self.waiting)
+        self.waiting.clear()

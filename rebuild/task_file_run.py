@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import field
 from pathlib import Path
 from random import SystemRandom
@@ -20,6 +21,7 @@ from rebuild.preparation import Prepared, prepare
 from rebuild.run_names import variables_of
 from rebuild.run_record import Run
 from rebuild.step_log import StepLog
+from rebuild.step_records import StepRecord
 from rebuild.step_rules import StepRules
 from rebuild.steps.run_site import FetchContext
 from rebuild.steps.runner import Pace
@@ -43,6 +45,7 @@ class TaskPlace:
     aliases: AliasRules
     cancellation: Cancellation = field(default_factory=Cancellation)
     rules: StepRules = field(default_factory=StepRules)
+    ended: Callable[[StepRecord], None] = lambda step: None  # hears of each step when it is over
 
 
 async def run_task_file(
@@ -83,6 +86,7 @@ async def run_task_file(
         sink=log.feed,
         rules=place.rules,
         pace=Pace(timeout_s=run.definition.timeout_s),
+        ended=place.ended,
         pushes=not run.definition.is_trial,
     )
     try:

@@ -23,6 +23,7 @@ from rebuild.run_record import Status
 from rebuild.secret import Secret
 from rebuild.step_place import PlanSetting, RunPlace
 from rebuild.step_plan import plan_networks, plan_steps, refuse_exposed
+from rebuild.step_records import StepRecord
 from rebuild.step_rules import StepRules
 from rebuild.steps import narration
 from rebuild.steps.images import BuiltImage, RunImages, with_bases
@@ -62,6 +63,7 @@ class TaskMeans:
     sink: StepSink
     rules: StepRules = field(default_factory=StepRules)
     pace: Pace = field(default_factory=Pace)
+    ended: Callable[[StepRecord], None] = lambda step: None  # hears of each step when it is over
     pushes: bool = True  # off: what is to be pushed is only said
     before_push: Callable[[BuildRecord], None] = lambda record: None  # with all that is known by then
 
@@ -93,12 +95,33 @@ async def run_task(
     await asyncio.to_thread(furnish, site.place, request.taskfile)
     try:
         await _prepare(site)
-        start = partial(carry_out, site=site)
         pace = means.pace
-        course = await run_steps(request.taskfile.steps, start, pace, now=means.tools.now, canceled=canceled)
+        course = await run_steps(
+            request.taskfile.steps,
+            partial(carry_out, site=site),
+            pace,
+            now=means.tools.now,
+            canceled=canceled,
+            ended=lambda result: means.ended(step_record(request.taskfile, result)),
+        )
     finally:
         await uninterrupted(_clear_up(site))
     return _outcome(request, site, course, pace)
+
+
+def step_record(taskfile: TaskFile, result: StepResult) -> StepRecord:
+    """What is kept of a step: nothing that a program has printed."""
+    place = next(place for place, step in enumerate(taskfile.steps) if step.id == result.id)
+    return StepRecord(
+        place,
+        result.id,
+        result.kind,
+        result.status,
+        result.started_at,
+        result.ended_at,
+        result.exit_code,
+        result.tries,
+    )
 
 
 def _site(request: TaskRequest, means: TaskMeans) -> Site:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 from graph.clock import now
 from graph.reference import Platform
 from graph.store import GraphStore
-from rebuild.context.reach import SshHosts
+from rebuild.context.reach import SshFiles, SshHosts
 from rebuild.context_secrets import Sources as ContextSources
 from rebuild.credentials import RegistryCredentials
 from rebuild.engine import Engine
@@ -179,7 +179,7 @@ def registry_client(
 
 def reaching(settings: Settings) -> Reaching:
     """How contexts are reached, whoever asks for them."""
-    hosts = {host: section.files for host, section in settings.ssh_hosts.items()}
+    hosts: dict[str, SshFiles] = {host: section.files for host, section in settings.ssh_hosts.items()}
     return Reaching(_by_registry(settings), SshHosts(settings.ssh.files, hosts))
 
 

@@ -37,6 +37,7 @@ class StepResult:
     hint: str | None = None
     is_our_fault: bool = False  # or the machine's, or a registry's: nothing that the task file says
     outputs: dict[str, str] = field(default_factory=dict)
+    tries: int = 0
 
     @property
     def outcome(self) -> StepOutcome:
@@ -51,6 +52,20 @@ class _End:
     is_our_fault: bool = False
 
 
+@dataclass(slots=True)
+class _Counted:
+    """A try that counts how often it is made, whatever comes of it."""
+
+    tries: int = 0
+
+    def counting(self, attempt: Try) -> Try:
+        async def once() -> Attempt:
+            self.tries += 1
+            return await attempt()
+
+        return once
+
+
 async def carry_out(step: Step, site: Site) -> StepResult:
     """Only a cancellation and defects of tracker escape."""
     started_at, started_s = site.tools.now(), time.monotonic()
@@ -58,7 +73,8 @@ async def carry_out(step: Step, site: Site) -> StepResult:
     if step.start_delay_s:
         say(f"Waiting {step.start_delay_s} seconds before step ID: {step.id}")
         await asyncio.sleep(step.start_delay_s)
-    end = await _without_faults(step, site)
+    counted = _Counted()
+    end = await _without_faults(step, site, counted)
     if not step.detach:
         site.narrator.ended(step)
     error = end.attempt.error
@@ -79,23 +95,24 @@ async def carry_out(step: Step, site: Site) -> StepResult:
         end.hint,
         end.is_our_fault,
         site.outputs.get(step.id, {}),
+        counted.tries,
     )
 
 
-async def _without_faults(step: Step, site: Site) -> _End:
+async def _without_faults(step: Step, site: Site, counted: _Counted) -> _End:
     """What tools complain of becomes the error of the step."""
     try:
-        return _End(await _in_time(step, site))
+        return _End(await _in_time(step, site, counted))
     except TrackerError as error:
         is_our_fault = not isinstance(error, WrongUse | RegistryRefused)
         return _End(Attempt(_as_seen(error.message, step, site)), error.hint, is_our_fault)
 
 
-async def _in_time(step: Step, site: Site) -> Attempt:
+async def _in_time(step: Step, site: Site, counted: _Counted) -> Attempt:
     """The limit holds for all tries together. Bringing images and contexts here has limits of its own."""
     say = site.narrator.saying(step)
     say(narration.executing(step, _network(step, site)))
-    attempt = await _PREPARE[step.kind](step, site)
+    attempt = counted.counting(await _PREPARE[step.kind](step, site))
     try:
         async with asyncio.timeout(step.timeout_s) as limit:
             if step.kind is Kind.PUSH:  # which has tries of its own for each image

@@ -42,12 +42,14 @@ async def run_steps(
     *,
     now: Callable[[], datetime],
     canceled: asyncio.Event | None = None,
+    ended: Callable[[StepResult], None] = lambda result: None,
 ) -> Course:
-    """Run them all. Setting `canceled` stops what runs; steps that ask for it still get `last_steps_s`.
+    """Run them all; `ended` hears of each when it is over. Setting `canceled` stops what runs; steps that ask
+    for it still get `last_steps_s`.
 
     Cancelling the call itself stops everything at once. What a step raises is raised, and stops the others.
     """
-    async with _Runner(steps, start, pace, now).at_work(canceled or asyncio.Event()) as runner:
+    async with _Runner(steps, start, pace, now, ended).at_work(canceled or asyncio.Event()) as runner:
         await runner.to_the_end()
         return runner.course()
 
@@ -58,7 +60,9 @@ class _Runner:
     start: Start
     pace: Pace
     now: Callable[[], datetime]
+    ended: Callable[[StepResult], None]
     progress: Progress = field(init=False)
+    began: dict[str, datetime] = field(default_factory=dict)
     tasks: dict[asyncio.Task[StepResult], Step] = field(default_factory=dict)
     results: dict[str, StepResult] = field(default_factory=dict)
     alarms: dict[asyncio.Task[object], Trouble] = field(default_factory=dict)
@@ -92,6 +96,7 @@ class _Runner:
 
     def _start(self, step: Step) -> None:
         self.progress = self.progress.started(step.id)
+        self.began[step.id] = self.now()
         self.tasks[asyncio.create_task(self.start(step))] = step
 
     def _stop(self, step_id: str) -> None:
@@ -102,14 +107,18 @@ class _Runner:
         done, _ = await asyncio.wait([*self.tasks, *self.alarms], return_when=asyncio.FIRST_COMPLETED)
         for task in [task for task in self.tasks if task in done]:
             step = self.tasks.pop(task)
-            stopped = StepResult(step.id, step.kind, StepStatus.CANCELED, ended_at=self.now())
-            self._note(stopped if task.cancelled() else task.result())
+            self._note(self._stopped(step) if task.cancelled() else task.result())
         for alarm in [alarm for alarm in self.alarms if alarm in done]:
             self._ring(self.alarms.pop(alarm))
+
+    def _stopped(self, step: Step) -> StepResult:
+        began = self.began[step.id]
+        return StepResult(step.id, step.kind, StepStatus.CANCELED, began, self.now(), tries=1)
 
     def _note(self, result: StepResult) -> None:
         self.results[result.id] = result
         self.progress = self.progress.ended(result.id, result.outcome)
+        self.ended(result)
 
     def _ring(self, trouble: Trouble) -> None:
         """The last steps have a time of their own; when that is over, they are stopped, too."""

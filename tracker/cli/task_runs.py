@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
-from graph.clock import now
+from graph.clock import from_text, now
 from graph.errors import TrackerError
 from rebuild.cancel import cancel_run
 from rebuild.runs import Runs, Status
@@ -15,10 +17,10 @@ from tracker.cli.option_types import SWITCH
 from tracker.cli.runs import logs as logs_of_run
 from tracker.cli.runs import print_runs
 from tracker.cli.seen import seen
-from tracker.cli.table import paragraph, print_json
+from tracker.cli.table import Row, lay_out, paragraph, print_json, terminal_width
 from tracker.cli.task_options import JSON
 from tracker.remote.service import ServerAsked, server_options
-from tracker.views.runs import NewestRuns, ShownRun, run_json, runs_view, shown_run_view
+from tracker.views.runs import NewestRuns, ShownRun, StepRow, run_json, runs_view, shown_run_view
 from tracker.wording import clock_text, printable
 
 _RUN = click.option("--run-id", required=True, metavar="ID", shell_complete=run_ids, help="The run.")
@@ -61,7 +63,7 @@ def show_run(place: Place, run_id: str, as_json: bool, server: ServerAsked) -> N
     """Show all about one run."""
     shown = seen(place, server, "shown-run", ShownRun, shown_run_view, run=run_id)
     run, archived, at = shown.run, shown.archived, now()
-    plain = {**run_json(run, at), "archived": archived}
+    plain = {**run_json(run, at), "archived": archived, "steps": [asdict(step) for step in shown.steps]}
     if as_json:
         print_json(plain)
         return
@@ -72,7 +74,6 @@ def show_run(place: Place, run_id: str, as_json: bool, server: ServerAsked) -> N
         ("platform", run.platform),
         ("context", printable(str(run.definition["context"]))),
         *(("image", image) for image in run.images),
-        *(("output", f"{output['reference']}@{output['digest']}") for output in run.outputs),
         *(
             ("because", f"{moved['base']} {moved['platform']} moved")
             for moved in run.reason
@@ -94,6 +95,23 @@ def show_run(place: Place, run_id: str, as_json: bool, server: ServerAsked) -> N
     for label, text in lines:
         if text:
             click.echo(paragraph(f"{label:12}{text}", "  "))
+    for output in run.outputs:  # names are not broken, so a long one would leave its label alone
+        click.echo(f"  {'output':12}{output['reference']}@{output['digest']}")
+    if shown.steps:
+        for line in lay_out(
+            [Row(f"  step {step.id}", _facts(step)) for step in shown.steps], terminal_width()
+        ):
+            click.echo(line)
+
+
+def _facts(step: StepRow) -> tuple[str, ...]:
+    """Kind, status, exit code, tries and how long it took."""
+    code = f"exit {step.exit_code}" if step.exit_code else ""
+    tries = f"{step.tries} tries" if step.tries > 1 else ""
+    took = None
+    if step.started_at and step.finished_at:
+        took = (from_text(step.finished_at) - from_text(step.started_at)).total_seconds()
+    return step.kind, step.status, code, tries, clock_text(took)
 
 
 @click.command("logs")

@@ -116,11 +116,25 @@ def runs_of_image(sql: sqlite3.Connection, image_id: int, *, most: int) -> list[
 
 
 @dataclass(frozen=True, slots=True)
+class StepRow:
+    """One step of a task file that is over, or was skipped; times as in `RunRow`."""
+
+    id: str
+    kind: str
+    status: str
+    started_at: str | None
+    finished_at: str | None
+    exit_code: int | None
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
 class ShownRun:
     """One run; `archived`: it stays, with its log, when others of its age go."""
 
     run: RunRow
     archived: bool
+    steps: list[StepRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +177,17 @@ def run_view(look: Look, run: str | None = None, task: str | None = None, image:
 
 def shown_run_view(look: Look, run: str) -> ShownRun:
     found = run_named(look.sql, run)
-    return ShownRun(found, found.run_id in Runs(look.sql).archived())
+    return ShownRun(found, found.run_id in Runs(look.sql).archived(), steps_of(look.sql, found.run_id))
+
+
+def steps_of(sql: sqlite3.Connection, run_id: str) -> list[StepRow]:
+    """As far as they are over, in the order of the file."""
+    rows = sql.execute(
+        "SELECT s.id, s.kind, s.status, s.started_at, s.finished_at, s.exit_code, s.tries FROM steps s"
+        " JOIN runs r ON r.number = s.run WHERE r.id = ? ORDER BY s.place",
+        (run_id,),
+    )
+    return [StepRow(*row) for row in rows]
 
 
 def run_json(run: RunRow, now: datetime) -> dict[str, Any]:
