@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from graph.database import immediate
 from rebuild.run_record import Run
 from rebuild.runs import Cause, Runs
 from rebuild.step_records import KeptSteps, StepRecord
-from tests.graph_samples import NOON, Sample, definition_of
+from tests.graph_samples import Sample, definition_of
 from tracker.views.runs import steps_of
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ class RunAnswer(BaseModel):
     duration_s: float | None
 
 
-class StepAnswer(BaseModel):
+class RunStep(BaseModel):
     """A step of a task file that is over, or was skipped: Succeeded, Failed, Skipped, Canceled."""
 
     id: str
@@ -57,7 +57,7 @@ class WholeRun(RunAnswer):
     """The same with what its builds used, and its steps as far as they are over; `pushed` is false where the
     registry held the same already."""
 
-    steps: list[StepAnswer]
+    steps: list[RunStep]
     bases: list[BaseUsed]
     pushed: bool
     log_bytes: int
