@@ -20,6 +20,7 @@ from rebuild.uploads import MIB, UploadLimits, Uploads
 from tracker.ancestry import Ancestry, trusted_registries
 from tracker.api.app import Parts, Phase, build_app
 from tracker.api.v1.desk import Desk, Usual
+from tracker.asking_now import AskingNow
 from tracker.event_senders import hook_senders_of, senders_of
 from tracker.events.sender import Sender
 from tracker.forge_finding import Forges, forges_of
@@ -307,7 +308,7 @@ class Composition:
             uploads=self._uploads,
             archive=Archive.of(self._workshop),
             wake=self.rebuilder.wake,
-            ask_now=self.poller.ask_now,
+            ask_now=AskingNow(self._sql, self.tag_poller, self.poller).ask,
             is_stopping=lambda: self._phase() is Phase.STOPPING,
             now=now,
         )

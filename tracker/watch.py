@@ -150,9 +150,13 @@ def by_registry(references: Sequence[Watched]) -> list[Iterator[Watched]]:
 
 def result_of(answer: Answer) -> CheckResult:
     """One word for metrics and people."""
-    match answer.error:
-        case None:
-            return CheckResult.UNCHANGED if answer.manifests is None else CheckResult.CHANGED
+    if answer.error is not None:
+        return result_of_error(answer.error)
+    return CheckResult.UNCHANGED if answer.manifests is None else CheckResult.CHANGED
+
+
+def result_of_error(error: RegistryError) -> CheckResult:
+    match error:
         case NotFound():
             return CheckResult.NOT_FOUND
         case RegistryRefused():

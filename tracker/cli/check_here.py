@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from graph.clock import now
 from graph.database import immediate
-from graph.observing import Watched
 from graph.reference import ImageRef
 from graph.store import GraphStore, Source
+from graph.tag_lists import TagLists
 from tracker.ancestry import Ancestry, trusted_registries
-from tracker.checking import Row, chosen, row_of
+from tracker.checking import Checked, Row, chosen, chosen_lists, row_of, with_newer_tags
 from tracker.cli.main import Place
 from tracker.metrics import Metrics
 from tracker.registry import POLLING
 from tracker.registry.aiohttp_transport import many_questions
 from tracker.settings import Settings, load
 from tracker.state import State, find_config, find_state
+from tracker.tag_watch import TagAsker, ask_and_note
 from tracker.watch import Answer, Asker
 from tracker.workshop import registry_client
 
@@ -30,16 +31,19 @@ def check_here(place: Place, references: Sequence[str]) -> list[Row]:
     settings, state = load(config), find_state(place.state, config)
     wanted = {ImageRef.parse(text, default_registry=settings.registry) for text in references}
     with contextlib.closing(state.write()) as connection:
-        watched = chosen(GraphStore(connection), wanted)
-        return [row_of(answer) for answer in asyncio.run(_ask(settings, state, connection, watched))]
+        chosen(GraphStore(connection), wanted)  # refuses names that nobody knows before anybody is asked
+        return [row_of(answer) for answer in asyncio.run(_ask(settings, state, connection, wanted))]
 
 
 async def _ask(
-    settings: Settings, state: State, connection: sqlite3.Connection, watched: list[Watched]
-) -> list[Answer]:
-    store, answers = GraphStore(connection), list[Answer]()
+    settings: Settings, state: State, connection: sqlite3.Connection, wanted: Collection[ImageRef]
+) -> list[Checked]:
+    store, answers = GraphStore(connection), list[Checked]()
     async with registry_client(settings, transport=many_questions) as client:
         patient = client.with_patience(POLLING)
+        lists = chosen_lists(TagLists(connection), wanted)
+        answers += await ask_and_note(connection, TagAsker(patient, now), lists)
+        watched = with_newer_tags(store, chosen(store, wanted), lists)
         async for batch in Asker(patient, Metrics(), now).ask_all(watched):
             with immediate(connection):
                 for answer in batch:

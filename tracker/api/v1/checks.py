@@ -20,16 +20,16 @@ from tracker.api.auth import Runner
 from tracker.api.v1.asked import Text
 from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import FAULTS, Busy, Fault
-from tracker.checking import chosen, row_of
-from tracker.watch import Answer
+from tracker.checking import Checked, chosen, row_of
 
 AT_ONCE_MOST = 4
 MEDIA_TYPE = "application/x-ndjson"
 HEARTBEAT_S = 15.0
 LOOK_EVERY_S = 0.5  # whether the service stops
 _ABOUT = """\
-Each line is a JSON object: for each reference `{"reference", "result", "from", "to", "error"}`, at the end
-`{"asked": NUMBER}`; `{"error", "hint"}` where it has to end before that. Empty lines mean nothing.
+Each line is a JSON object: for each reference `{"reference", "result", "from", "to", "error"}`, and the same
+for `NAME:*` where the tags of a repository were asked for; at the end `{"asked": NUMBER}`;
+`{"error", "hint"}` where it has to end before that. Empty lines mean nothing.
 """
 _TOO_MANY: dict[int | str, dict[str, object]] = {429: {"model": Fault, "description": "Others ask already"}}
 
@@ -90,7 +90,7 @@ async def _counted(lines: AsyncIterator[bytes], going: set[object]) -> AsyncIter
 
 
 async def _lines(watched: Sequence[Watched], desk: Desk) -> AsyncIterator[bytes]:
-    silent_s = 0.0
+    silent_s, asked = 0.0, 0
     async with contextlib.aclosing(desk.ask_now(watched)) as batches, _Waiting(batches) as waiting:
         try:
             while not desk.is_stopping():
@@ -99,6 +99,7 @@ async def _lines(watched: Sequence[Watched], desk: Desk) -> AsyncIterator[bytes]
                     break
                 for answer in batch:
                     yield _line(row_of(answer))
+                asked += len(batch)
                 silent_s = 0.0 if batch else silent_s + LOOK_EVERY_S
                 if silent_s >= HEARTBEAT_S:
                     silent_s = 0.0
@@ -109,15 +110,15 @@ async def _lines(watched: Sequence[Watched], desk: Desk) -> AsyncIterator[bytes]
         except TrackerError as error:
             yield _line({"error": error.message, "hint": error.hint})
             return
-    yield _line({"asked": len(watched)})
+    yield _line({"asked": asked})
 
 
 class _Waiting:
     """Takes from a generator with a time limit, without losing what it was about to give."""
 
-    def __init__(self, batches: AsyncGenerator[list[Answer], None]) -> None:
+    def __init__(self, batches: AsyncGenerator[list[Checked], None]) -> None:
         self._batches = batches
-        self._next: asyncio.Future[list[Answer]] | None = None
+        self._next: asyncio.Future[list[Checked]] | None = None
 
     async def __aenter__(self) -> _Waiting:
         return self
@@ -127,7 +128,7 @@ class _Waiting:
             self._next.cancel()
             await asyncio.wait({self._next})
 
-    async def next(self, timeout_s: float) -> list[Answer] | None:
+    async def next(self, timeout_s: float) -> list[Checked] | None:
         """A batch, an empty one where none came in time, None at the end."""
         if self._next is None:
             self._next = asyncio.ensure_future(anext(self._batches))

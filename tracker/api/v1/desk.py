@@ -15,10 +15,10 @@ from rebuild.kept_source import FindCipher
 from rebuild.task_edit import Usual as Usual  # what counts where a request does not say
 from rebuild.uploads import Uploads
 from tracker.change import Change
+from tracker.checking import Checked
 from tracker.state import State
 from tracker.task_saving import Archive
 from tracker.views.look import Look
-from tracker.watch import Answer
 from tracker.written_settings import Written
 
 
@@ -35,7 +35,7 @@ class Desk:
     uploads: Uploads
     archive: Archive
     wake: Callable[[], None]  # there is a new run
-    ask_now: Callable[[Sequence[Watched]], AsyncGenerator[list[Answer], None]]  # and write it down
+    ask_now: Callable[[Sequence[Watched]], AsyncGenerator[list[Checked], None]]  # and write it down
     is_stopping: Callable[[], bool]
     now: Callable[[], datetime]
 
