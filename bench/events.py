@@ -76,7 +76,11 @@ def service(bench: Workbench) -> Iterator[int]:
     """The id of its process."""
     with (bench.folder / "service.log").open("wb") as log:
         command = [str(Path(sys.executable).with_name("tracker")), "serve"]
-        running = subprocess.Popen(command, env=bench.environment, stdout=log, stderr=log)
+        # A session of its own, as under systemd: else it would share its part of the processors with all
+        # that measures it.
+        running = subprocess.Popen(
+            command, env=bench.environment, stdout=log, stderr=log, start_new_session=True
+        )
         try:
             wait_until_ready(bench)
             yield running.pid

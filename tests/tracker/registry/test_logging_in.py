@@ -12,6 +12,7 @@ from graph.reference import ImageRef
 from rebuild.registry import RegistryError, RegistryRefused, RegistryUnavailable
 from rebuild.secret import Secret
 from tests.tracker.registry.content import Pusher, image
+from tests.tracker.registry.fake_clock import FakeClock
 from tests.tracker.registry.servers import (
     IMAGE,
     PASSWORD,
@@ -103,6 +104,52 @@ async def test_one_token_serves_all_prepared_repositories(tmp_path: Path) -> Non
         assert set(found) == {IMAGE.digest}
         assert [len(request.scopes) for request in guarded.tokens.requests] == [12]
         assert len(guarded.registry.requests()) == 1 + 12  # the question who we are, and one HEAD each
+
+
+async def test_sixty_repositories_take_two_token_requests_and_one_head_each(tmp_path: Path) -> None:
+    names = [f"team/app{number}" for number in range(60)]
+    with registry_with_tokens(tmp_path, *names) as guarded:
+        seen: list[RequestSeen] = []
+        asked = references(guarded, *names)
+
+        async with RegistryClient(on_request=seen.append) as client:
+            client.prepare(asked)
+            found = await asyncio.gather(*(client.digest(reference) for reference in asked))
+
+        assert set(found) == {IMAGE.digest}
+        assert sorted(len(request.scopes) for request in guarded.tokens.requests) == [10, 50]
+        heads = [request.status for request in seen if request.method == "HEAD"]
+        assert sorted(heads) == [200] * 60 + [401]  # the question who we are is asked once
+
+
+async def test_the_next_round_takes_no_token_request_until_the_tokens_end(tmp_path: Path) -> None:
+    names = [f"team/app{number}" for number in range(60)]
+    time = FakeClock()
+    with registry_with_tokens(tmp_path, *names) as guarded:
+        asked, counted = references(guarded, *names), []
+
+        async with RegistryClient(clock=time.clock()) as client:
+            for passed_s in (0, 240, 299):  # a token lives for 300 s, of which the last few do not count
+                time.passed_s = passed_s
+                client.prepare(asked)
+                await asyncio.gather(*(client.digest(reference, known=IMAGE.digest) for reference in asked))
+                counted.append(len(guarded.tokens.requests))
+
+        assert counted == [2, 2, 4]
+
+
+async def test_a_shared_token_that_the_registry_no_longer_takes_is_replaced_once_for_all(tmp_path: Path) -> None:
+    names = [f"team/app{number}" for number in range(60)]
+    with registry_with_tokens(tmp_path, *names) as guarded:
+        guarded.tokens.expired_ones = 1
+        asked = references(guarded, *names)
+
+        async with RegistryClient() as client:
+            client.prepare(asked)
+            found = await asyncio.gather(*(client.digest(reference) for reference in asked))
+
+        assert set(found) == {IMAGE.digest}
+        assert sorted(len(request.scopes) for request in guarded.tokens.requests) == [10, 50, 50]
 
 
 async def test_callers_at_the_same_time_share_one_token_request(tmp_path: Path) -> None:
