@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
+import urllib.request
 
 import pytest
 
 from tests.e2e.bases import with_shell
 from tests.e2e.scenes import Scene, scene
+from tests.e2e.test_remote import token
 from tests.e2e.yard import Yard, assert_recorded_is_used
 from tests.real_service import processes_with
 
@@ -41,6 +44,29 @@ def test_a_task_file_builds_tests_pushes_and_records(shared_yard: Yard, made: Sc
         assert outcome["outputs"][0]["digest"] == str(made.shelf.digest(made.image("app")))
         assert_recorded_is_used(service, made.shelf, made.image("app"))
         assert f"test| {made.prefix} app" in service.tracker("logs", outcome["run_id"]).stdout
+
+
+def test_each_step_is_told_with_its_end_here_and_by_the_service(shared_yard: Yard, made: Scene) -> None:
+    with shared_yard.service() as service:
+        service.tracker("run", made.projects["app"], "--set", "test=exit 7", expect=1)
+        run_id = service.runs()[0].run_id
+        here = service.read("task", "show-run", "--run-id", run_id)["steps"]
+        words = service.tracker("task", "show-run", "--run-id", run_id).stdout.split()
+        reader = token(service.start(), "read")
+        shown = service.tracker("task", "show-run", "--run-id", run_id, "--json", **reader).stdout
+        asked = urllib.request.Request(
+            f"{service.url}/api/v1/runs/{run_id}",
+            headers={"Authorization": f"Bearer {reader['TRACKER_TOKEN']}"},
+        )
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            by_api = json.load(answer)["steps"]
+
+    assert [(step["id"], step["status"], step["exit_code"], step["tries"]) for step in here] == [
+        ("image", "succeeded", 0, 1), ("test", "failed", 7, 1), ("acb_step_2", "skipped", None, 0),
+    ]  # fmt: skip
+    assert here[1]["started_at"] < here[1]["finished_at"]
+    assert json.loads(shown)["steps"] == by_api == here
+    assert words[words.index("test") :][:5] == ["test", "cmd", "failed", "exit", "7"]
 
 
 def test_a_test_that_fails_keeps_the_image_from_being_pushed(shared_yard: Yard, made: Scene) -> None:

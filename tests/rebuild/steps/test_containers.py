@@ -105,6 +105,7 @@ async def test_a_step_is_tried_again_until_it_succeeds(steps_machine: Machine) -
     assert done.file("tries") == "x\n" * 3
     assert "Container failed during run: moody, waiting 1 seconds before retrying..." in done.log("moody")
     assert done.statuses == {"moody": SUCCEEDED}
+    assert [step.tries for step in done.outcome.steps] == [3]
 
 
 @pytest.mark.anyio
