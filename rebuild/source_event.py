@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 from graph.record import dataclass
@@ -54,6 +55,7 @@ class SourceEvent:
     paths: frozenset[str] | None = None  # that changed; None where not told, or not all were
     default_branch: str | None = None  # of the repository; None where not told
     pull: PullRequest | None = None  # for a pull request, and only for one
+    as_of: datetime | None = None  # when the server was asked that said so; None for a message
 
     @property
     def deleted(self) -> bool:

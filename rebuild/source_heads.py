@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
+from datetime import datetime
 
 from graph.record import dataclass
-from rebuild.context.changes import Change
 from rebuild.context.refs import RefKind
 from rebuild.source_event import Happening, Provider, PullRequest, SourceEvent
 from rebuild.triggers import SourceTrigger
@@ -51,10 +51,11 @@ def event_of(
     url: str,
     *,
     default_branch: str | None = None,
-    change: Change | None = None,
     pull: PullRequest | None = None,
+    as_of: datetime | None = None,
 ) -> SourceEvent:
-    """The event as a webhook would have told it. For the head of a pull request `pull` says which."""
+    """The event as a webhook would have told it. For the head of a pull request `pull` says which; `as_of` is
+    when the server was asked."""
     kind = move.kind
     what = {
         RefKind.BRANCHES: Happening.PUSH,
@@ -69,8 +70,7 @@ def event_of(
         ref=pull.head if pull else move.ref.removeprefix(kind.prefixes[0]),
         commit=move.new,
         old_commit=move.old,
-        message=change.message if change else "",
-        paths=change.paths if change else None,
         default_branch=default_branch,
         pull=pull,
+        as_of=as_of,
     )

@@ -166,6 +166,8 @@ class _Seen:
             return None
         if event.commit == head:
             return Effect.KNOWN
+        if event.as_of is not None:  # the server itself was asked: only what came since is newer
+            return Effect.LATE if self._newest_at() >= to_text(event.as_of) else None
         if event.old_commit == head:  # whatever it points to, it does so now
             return None
         # It moved from somewhere that was left before: that move is older than what we know.
@@ -198,6 +200,12 @@ class _Seen:
             (self.task_id, self.subject),
         ).fetchone()
         return str(row[0]) if row else None
+
+    def _newest_at(self) -> str:
+        newest = (
+            "SELECT seen_at FROM source_commits WHERE task_id = ? AND subject = ? ORDER BY id DESC LIMIT 1"
+        )
+        return str(self.sql.execute(newest, (self.task_id, self.subject)).fetchone()[0])
 
     def _knows(self, commit: str) -> bool:
         known = "SELECT 1 FROM source_commits WHERE task_id = ? AND subject = ? AND commit_id = ?"

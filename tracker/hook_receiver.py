@@ -121,7 +121,7 @@ class HookReceiver:
                 return False
             log.error("event given up: its repository cannot be asked", error=error.message)
             events = []
-        asked = self._intake.take(events, lambda: self._inbox.remove([letter]))
+        asked = self._intake.take(events, lambda _: self._inbox.remove([letter]))
         self._count(letter, asked)
         return True
 

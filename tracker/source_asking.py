@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -56,8 +58,10 @@ class RepositoryAsker:
         self._pulls = pulls
         self._beat = beat
 
-    async def ask(self, watched: Watched, followers: Sequence[Follower], before: Mapping[str, str]) -> Told:
-        """`before` is what the refs pointed to at the last look. Raises `TrackerError`."""
+    async def ask(
+        self, watched: Watched, followers: Sequence[Follower], before: Mapping[str, str], at: datetime
+    ) -> Told:
+        """`before` is what the refs pointed to at the last look, and `at` is now. Raises `TrackerError`."""
         kinds = kinds_wanted(one.trigger for one in followers)
         login = await self._login(watched, followers)
         context = Git(watched.url)
@@ -66,7 +70,7 @@ class RepositoryAsker:
         moves = moved(before, heads, watched.kinds & kinds)
         if not moves:
             return Told(kinds, heads)
-        return await _Look(self, watched, followers, login, kinds, heads).at(moves)
+        return await _Look(self, watched, followers, login, kinds, heads, at).of(moves)
 
     async def _login(self, watched: Watched, followers: Sequence[Follower]) -> Login | None:
         """The token of one of its tasks; after a failure that of the next."""
@@ -93,9 +97,10 @@ class _Look:
     login: Login | None
     kinds: frozenset[RefKind]
     heads: dict[str, str]
+    as_of: datetime
     refusal: TrackerError | None = None
 
-    async def at(self, moves: Sequence[Moved]) -> Told:
+    async def of(self, moves: Sequence[Moved]) -> Told:
         for late in moves[MOVES_MOST:]:
             self._put_off(late)
         default = await self._default_branch(moves[:MOVES_MOST])
@@ -135,12 +140,12 @@ class _Look:
             pull = await self._pull(move)
             if pull is None:
                 return None
-        event = event_of(move, self.watched.url, default_branch=default, pull=pull)
+        event = event_of(move, self.watched.url, default_branch=default, pull=pull, as_of=self.as_of)
         interested = [one for one in self.followers if follows(event, one.trigger) is None]
         if not interested:
             return None
         change = await self._change(move, event, interested)
-        return event_of(move, self.watched.url, default_branch=default, pull=pull, change=change)
+        return replace(event, message=change.message, paths=change.paths) if change else event
 
     async def _pull(self, move: Moved) -> PullRequest | None:
         if not move.new:

@@ -16,11 +16,11 @@ from rebuild.context.refs import is_of_host, is_too_often
 from rebuild.refusals import Refusals, Refused
 from rebuild.repositories import Follower, Repositories, Watched, followers
 from rebuild.source_heads import kinds_wanted
-from rebuild.source_runs import Asked
+from rebuild.source_runs import Asked, Effect
 from tracker.metrics import Metrics, PollResult
 from tracker.pulse import unheard
 from tracker.source_asking import RepositoryAsker, Told
-from tracker.source_polling import PollRules, due_after_failure, heard, next_due
+from tracker.source_polling import PollRules, as_settled, due_after_failure, heard, next_due
 from tracker.sources import SourceIntake
 
 REST_S = 1.0
@@ -105,7 +105,8 @@ class SourcePoller:
             self._beat()
             group = self._followers[watched.url]
             try:
-                told = await self._asker.ask(watched, group, self._repositories.heads(watched))
+                before = self._repositories.heads(watched)
+                told = await self._asker.ask(watched, group, before, self._now())
             except TrackerError as error:
                 if self._note_failure(watched, error):
                     for _ in waiting:  # the host is spared: nobody asks it for the others of this round
@@ -115,27 +116,24 @@ class SourcePoller:
 
     def _note_answer(self, watched: Watched, group: Sequence[Follower], told: Told) -> None:
         at = self._now()
-        is_new = told.heads != self._repositories.heads(watched) or watched.kinds != told.kinds
 
-        def settle() -> None:
-            if is_new:
-                self._repositories.set_heads(watched, told.heads)
+        def settle(asked: Sequence[Asked]) -> None:
+            before = self._repositories.heads(watched)
+            heads = as_settled(told.heads, before, _late(told, asked))
+            if heads != before or watched.kinds != told.kinds:
+                self._repositories.set_heads(watched, heads)
             self._repositories.answered(watched, told.kinds, at)
             self._repositories.schedule(watched, next_due(watched, self._rules, at))
+            self._note_heard(watched, asked)
             self._note_refusal(group, told, at)
 
-        asked = self._intake.take(told.events, settle)
-        self._metrics.repository_polled(
-            watched.host, PollResult.CHANGED if told.events else PollResult.UNCHANGED
-        )
-        if asked:
-            self._note_heard(watched, asked, at)
+        self._intake.take(told.events, settle)
+        result = PollResult.CHANGED if told.events else PollResult.UNCHANGED
+        self._metrics.repository_polled(watched.host, result)
 
-    def _note_heard(self, watched: Watched, asked: Sequence[Asked], at: datetime) -> None:
+    def _note_heard(self, watched: Watched, asked: Sequence[Asked]) -> None:
         found = heard(watched, asked)
-        if found.confirmed == watched.confirmed and not found.missed:
-            return
-        with immediate(self._sql):
+        if found.confirmed != watched.confirmed or found.missed:
             self._repositories.count(watched, confirmed=found.confirmed, missed=found.missed)
         if found.missed:
             self._metrics.source_events_missed.inc(found.missed)
@@ -168,3 +166,11 @@ class SourcePoller:
         self._metrics.repository_polled(watched.host, limited if is_down else PollResult.REFUSED)
         log.warning("a repository does not tell its refs", url=watched.url, error=error.message)
         return is_down
+
+
+def _late(told: Told, asked: Sequence[Asked]) -> Iterator[str]:
+    """The refs of which something newer was heard while they were asked for."""
+    late = {(one.subject, one.commit) for one in asked if one.effect is Effect.LATE}
+    for event in told.events:
+        if (event.subject, event.commit) in late and event.full_ref is not None:
+            yield event.full_ref

@@ -65,11 +65,22 @@ def heard(watched: Watched, asked: Iterable[Asked]) -> Heard:
     effects: dict[tuple[str, str], set[Effect]] = {}
     for one in asked:
         effects.setdefault((one.subject, one.commit), set()).add(one.effect)
-    told = sum(1 for one in effects.values() if one & {Effect.KNOWN, Effect.LATE} and Effect.ASKED not in one)
+    told = sum(1 for one in effects.values() if Effect.KNOWN in one and Effect.ASKED not in one)
     untold = sum(1 for one in effects.values() if Effect.ASKED in one)
     if untold:
         return Heard(0, untold if watched.confirmed else 0)
     return Heard(watched.confirmed + told, 0)
+
+
+def as_settled(heads: Mapping[str, str], before: Mapping[str, str], late: Iterable[str]) -> dict[str, str]:
+    """What counts as seen. Of `late` refs something newer was heard while the server was being asked: whether
+    the answer is older than that or newer the next look will tell, which finds them moved again."""
+    settled = dict(heads)
+    for ref in late:
+        settled.pop(ref, None)
+        if ref in before:
+            settled[ref] = before[ref]
+    return settled
 
 
 def _spread(seconds: float, rules: PollRules, chance: Callable[[], float]) -> float:

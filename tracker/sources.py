@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import structlog
@@ -16,7 +16,7 @@ from tracker.intake import Look
 log = structlog.get_logger()
 
 
-def _nothing() -> None:
+def _nothing(asked: Sequence[Asked]) -> None:
     """Nothing led to the events that has to go with them."""
 
 
@@ -28,13 +28,16 @@ class SourceIntake:
         self._look = look
         self._now = now
 
-    def take(self, events: Iterable[SourceEvent], settle: Callable[[], None] = _nothing) -> list[Asked]:
-        """Ask for the runs of the events, oldest event first; `settle` writes, in the same transaction, that
-        they are dealt with. What was taken before, or is older than that, changes nothing.
+    def take(
+        self, events: Iterable[SourceEvent], settle: Callable[[Sequence[Asked]], None] = _nothing
+    ) -> list[Asked]:
+        """Ask for the runs of the events, oldest event first; `settle` is given what came of them and writes,
+        in the same transaction, that they are dealt with. What was taken before, or is older than that,
+        changes nothing.
         """
         with immediate(self._sql):
             asked = [one for event in events for one in ask_for(self._sql, event, self._now())]
-            settle()
+            settle(asked)
             if any(one.wants_run for one in asked):
                 self._look.look_within()
         for one in asked:

@@ -257,6 +257,37 @@ async def test_a_look_before_the_webhook_makes_one_run_too(sample: Sample, tmp_p
         assert made.commits() == [commit]
 
 
+async def test_a_commit_is_not_lost_where_only_the_one_before_it_was_told(
+    sample: Sample, tmp_path: Path
+) -> None:
+    async with rig(sample, tmp_path) as made:
+        made.task()
+        first = made.repository.git("rev-parse", "HEAD")
+        await made.look()
+        told = made.repository.commit({"a": "1"})
+        made.hear(first, told)
+        made.at += timedelta(seconds=1)
+        untold = made.repository.commit({"a": "2"})
+
+        assert await made.look() == [told, untold]
+
+
+async def test_what_a_webhook_tells_while_a_server_is_asked_is_newer_than_its_answer(
+    sample: Sample, tmp_path: Path
+) -> None:
+    async with rig(sample, tmp_path) as made:
+        made.task()
+        first = made.repository.git("rev-parse", "HEAD")
+        await made.look()
+        second = made.repository.commit({"a": "1"})
+        made.hear(first, "e" * 40)  # at the same moment: nobody can tell which was first
+        at_once = await made.look()
+        made.end_runs()
+
+        assert at_once == ["e" * 40]
+        assert await made.look() == ["e" * 40, second]
+
+
 async def test_where_webhooks_prove_reliable_looks_become_rare(sample: Sample, tmp_path: Path) -> None:
     async with rig(sample, tmp_path) as made:
         made.task()
