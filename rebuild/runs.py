@@ -99,7 +99,7 @@ class Runs:
     def get(self, run_id: str) -> Run:
         found = self._one("id = ?", run_id)
         if found is None:
-            raise TrackerError(f"there is no run {run_id}", hint="'tracker runs' lists them")
+            raise TrackerError(f"there is no run {run_id!r}", hint="'tracker runs' lists them")
         return found
 
     def _fold(

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rebuild.context.where import Folder, Source
 from rebuild.secret_source import FromCredential, FromEnvironment, FromFile
 from rebuild.secret_source import Source as SecretSource
+from rebuild.task_edit import kept_context
 from rebuild.whole_task_edit import WholeAsked
 from tracker.declared_tasks import TaskFileText
 from tracker.remote.asked_json import asked_json
@@ -22,7 +22,10 @@ def save_there(client: Client, name: str, asked: WholeAsked, *, new: bool) -> Sa
     """Save a new task, or change what is asked of one. Raises what `Client.ask` does."""
     for named in asked.secrets.values():
         say_where_read(named)
-    body = asked_json(replace(asked, definition=replace(asked.definition, context=_context(asked))))
+    context = asked.definition.context
+    if context is not None:  # its secrets go beside it; a folder by its whole path
+        asked = replace(asked, definition=replace(asked.definition, context=kept_context(context)))
+    body = asked_json(asked)
     if new:
         told = client.post("/tasks", {"name": name, **body})
     else:
@@ -46,16 +49,6 @@ def say_where_read(sources: Mapping[str, SecretSource | None]) -> None:
     for name, source in sources.items():
         if isinstance(source, FromFile | FromEnvironment | FromCredential):
             say(f"note: {f'{name}: ' if name else ''}{source} is read where the service runs, at each run")
-
-
-def _context(asked: WholeAsked) -> str | None:
-    """Without its secrets, which go beside it; a folder by its whole path, for a service of this machine."""
-    if asked.definition.context is None:
-        return None
-    source = Source.parse(asked.definition.context)
-    if isinstance(source.place, Folder):
-        return str(source.place.path.expanduser().resolve())
-    return str(source)
 
 
 def _difference(told: Mapping[str, Any]) -> Difference:

@@ -308,8 +308,8 @@ def test_credentials_are_added_changed_listed_and_removed(create: Tracker, track
         (["timer", "list", "-n", "none"], "there is no task none"),
         (["list-runs", "-n", "none"], "there is no task 'none'"),
         (["show-run", "--run-id", "zz"], "there is no run 'zz'"),
-        (["cancel-run", "--run-id", "zz"], "there is no run zz"),
-        (["update-run", "--run-id", "zz", "--no-archive", "false"], "there is no run zz"),
+        (["cancel-run", "--run-id", "zz"], "there is no run 'zz'"),
+        (["update-run", "--run-id", "zz", "--no-archive", "false"], "there is no run 'zz'"),
     ],
 )
 def test_what_is_not_there_is_an_error(

@@ -38,7 +38,7 @@ from tracker.api.v1.asked import (
     use_of,
 )
 from tracker.api.v1.desk import Desk
-from tracker.api.v1.faults import CONFLICT, FAULTS, NOT_FOUND, Conflict, NotFound
+from tracker.api.v1.faults import CONFLICT, FAULTS, NOT_FOUND, Conflict, NotFound, told_as
 from tracker.views.runs import RunRow, newest_runs, run_json, run_named, steps_of
 
 TOP_MOST = 1000
@@ -86,9 +86,7 @@ def run_routes(desk: Desk) -> APIRouter:
     @router.post("/{run_id}/cancel", summary="End a run", responses=FAULTS | NOT_FOUND | CONFLICT)
     async def cancel(run_id: str, caller: Runner) -> RunAnswer:
         found = find_run(desk.connection, run_id)
-        if found.status.finished:
-            raise Conflict(f"run {found.run_id} is over: it was {found.status}")
-        with immediate(desk.connection):
+        with told_as(Conflict), immediate(desk.connection):
             cancel_run(desk.connection, found.run_id, desk.now())
         desk.wake()
         return _answer(find_run(desk.connection, run_id), desk)
@@ -167,7 +165,7 @@ def find_run(sql: sqlite3.Connection, run_id: str) -> RunRow:
     try:
         return run_named(sql, run_id[:40])
     except TrackerError as error:
-        raise NotFound(error.message, hint="GET /api/v1/runs lists them") from None
+        raise NotFound(error.message, hint=error.hint) from None
 
 
 def _answer(row: RunRow, desk: Desk) -> RunAnswer:
