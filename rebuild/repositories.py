@@ -10,7 +10,7 @@ from graph.clock import from_text, to_text
 from graph.record import dataclass
 from rebuild.context.refs import RefKind
 from rebuild.context.where import Git, Source
-from rebuild.repository_url import Repository, repository
+from rebuild.repository_url import Repository, is_same_repository, repository
 from rebuild.task import Task, Tasks
 from rebuild.triggers import SourceTrigger, Triggers
 from rebuild.web_url import WebUrl
@@ -163,6 +163,11 @@ class Repositories:
             ).fetchone()[0]
         )
 
+    def standing_of(self, context: Git) -> Standing | None:
+        """Of the repository of a task, None where it is not asked."""
+        same = (one for one in self.standing() if is_same_repository(one.url, context.url))
+        return next(same, None)
+
     def standing(self) -> list[Standing]:
         """All, by URL."""
         rows = self._sql.execute(
@@ -173,20 +178,6 @@ class Repositories:
             Standing(row[0], from_text(row[1]), from_text(row[2]) if row[2] else None, *row[3:])
             for row in rows
         ]
-
-
-def described(standing: Standing | None) -> dict[str, object] | None:
-    """In plain values, as JSON has them."""
-    if standing is None:
-        return None
-    return {
-        "url": standing.url,
-        "due_at": to_text(standing.due_at),
-        "asked_at": to_text(standing.asked_at) if standing.asked_at else None,
-        "failures": standing.failures,
-        "fault": standing.fault,
-        "missed": standing.missed,
-    }
 
 
 def _kinds(text: str) -> frozenset[RefKind]:

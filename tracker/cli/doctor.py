@@ -21,7 +21,10 @@ from graph.reference import ImageRef, Platform
 from rebuild.docker import DockerEngine
 from rebuild.podman import PodmanEngine
 from rebuild.probe import EngineProbe
+from rebuild.refusals import Refusals
 from rebuild.registry import RegistryError
+from rebuild.repositories import Repositories, Standing
+from rebuild.task import Tasks
 from tracker.cli.habits import json_option
 from tracker.cli.main import Place
 from tracker.registry import POLLING
@@ -72,6 +75,7 @@ def doctor(place: Place, afresh: bool, as_json: bool) -> int:
         _folder(state),
         _database(state),
         *asyncio.run(_tried(settings, state, afresh)),
+        *_repositories(state),
         _service(settings),
     ]
     if as_json:
@@ -183,6 +187,32 @@ def _examples(state: State) -> dict[str, ImageRef]:
         )
         references = [ImageRef.parse(row[0]) for row in names]
     return {reference.registry: reference for reference in references}
+
+
+def _repositories(state: State) -> list[Finding]:
+    """What the last look at each git repository came to, and what forges refuse; asks none of them."""
+    if not state.database.exists():
+        return []
+    with contextlib.closing(state.read()) as connection:
+        standing = Repositories(connection).standing()
+        refused = [
+            Finding(f"task {task.name}", Mark.NOTE, f"{what} are refused: {message}", hint)
+            for task in Tasks(connection).all()
+            for what, message, hint in Refusals(connection).of_task(task.task_id)
+        ]
+    return [*map(_repository, standing), *refused]
+
+
+def _repository(one: Standing) -> Finding:
+    if one.fault is not None:
+        text = (
+            f"told nothing at the last {one.failures} tries: {one.fault}" if one.failures > 1 else one.fault
+        )
+        return Finding(one.url, Mark.FAULT, text, one.hint)
+    if one.asked_at is None:
+        return Finding(one.url, Mark.NOTE, "has not been asked for its refs yet")
+    missed = f"; its webhooks missed {one.missed} changes" if one.missed else ""
+    return Finding(one.url, Mark.OK, f"tells its refs{missed}")
 
 
 def _service(settings: Settings) -> Finding:

@@ -12,9 +12,13 @@ from graph.expecting import Expectations
 from graph.record import dataclass
 from rebuild.credentials import RegistryCredentials
 from rebuild.definition import Definition
+from rebuild.refusals import Refusals
+from rebuild.repositories import Repositories
 from rebuild.stored_task import StoredTasks, described, kinds_of_triggers, no_cipher
 from rebuild.task import Task, Tasks
+from rebuild.task_edit import repository_of
 from rebuild.task_secrets import TaskSecrets
+from rebuild.task_webhooks import TaskWebhooks
 from rebuild.timers import Standing, Timers
 from rebuild.triggers import BaseImageTrigger, SourceTrigger
 from tracker.views.look import Look
@@ -111,6 +115,7 @@ def task_json(connection: sqlite3.Connection, task: Task) -> dict[str, Any]:
             ],
         ),
         "timers": [timer_json(one) for one in Timers(connection).standing(task.task_id)],
+        **_repository(connection, task),
         "bases": [*_recorded(connection, task.task_id), *_expected(connection, task.task_id)],
         "created_at": to_text(created_at),
         "updated_at": to_text(updated_at),
@@ -133,6 +138,30 @@ def _view(connection: sqlite3.Connection, task: Task, last_run: RunRow | None = 
     whole = StoredTasks.of_reader(connection).whole(task)
     plain = task_json(connection, task)
     return TaskView(plain, whole.base_images, whole.source, kinds_of_triggers(whole), last_run)
+
+
+def _repository(connection: sqlite3.Connection, task: Task) -> dict[str, Any]:
+    """How its repository is heard of, and what its forge does not let it do."""
+    context = repository_of(task.definition.context)
+    standing = Repositories(connection).standing_of(context) if context else None
+    webhook = TaskWebhooks(connection).of_task(task.task_id)
+    return {
+        "polling": standing
+        and {
+            "url": standing.url,
+            "asked_at": to_text(standing.asked_at) if standing.asked_at else None,
+            "due_at": to_text(standing.due_at),
+            "failures": standing.failures,
+            "fault": standing.fault,
+            "hint": standing.hint,
+            "missed": standing.missed,
+        },
+        "webhook": webhook and {"url": webhook.url, "registered_at": to_text(webhook.registered_at)},
+        "refusals": [
+            {"what": what, "message": message, "hint": hint}
+            for what, message, hint in Refusals(connection).of_task(task.task_id)
+        ],
+    }
 
 
 def _recorded(connection: sqlite3.Connection, task_id: int) -> Iterator[dict[str, Any]]:
