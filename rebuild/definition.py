@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field, fields, replace
 from typing import Any
 
@@ -138,6 +138,18 @@ def _plain(value: object) -> object:
             return dict(value)
         case _:
             return value
+
+
+def kept_rules(texts: Sequence[str]) -> tuple[str, ...]:
+    """Rules of tags to follow, checked, with the registry in each. Raises `WrongUse`.
+
+    A name without a registry is Docker Hub's, as in the Dockerfiles that the rule speaks of.
+    """
+    if not texts:
+        return ()
+    from graph.follow_rule import parse_rules  # few tasks have any
+
+    return tuple(str(rule) for rule in parse_rules(texts))
 
 
 def full_name(name: str, default_registry: str) -> str:

@@ -11,7 +11,7 @@ from graph.errors import WrongUse
 from graph.record import dataclass
 from graph.reference import Platform
 from rebuild.context.where import Artifact, Folder, Git, Nothing, Source, Tarball
-from rebuild.definition import Definition, DockerStep, FileStep, InlineStep, Step, full_name
+from rebuild.definition import Definition, DockerStep, FileStep, InlineStep, Step, full_name, kept_rules
 from rebuild.platform_asked import asked_platform
 
 NO_CONTEXT = "/dev/null"
@@ -69,17 +69,8 @@ def definition_of(asked: Asked, usual: Usual, old: Definition | None = None) -> 
         step=_step(asked, usual, context, old.step if old else None),
         platform=_platform(asked, usual, old),
         timeout_s=timeout_s,
-        follow=_follow(asked.follow) if asked.follow is not None else old.follow if old else (),
+        follow=kept_rules(asked.follow) if asked.follow is not None else old.follow if old else (),
     )
-
-
-def _follow(texts: Sequence[str]) -> tuple[str, ...]:
-    """With the registry in each. A name without one is Docker Hub's, as in the Dockerfiles it speaks of."""
-    if not texts:
-        return ()
-    from graph.follow_rule import parse_rules  # few tasks have any
-
-    return tuple(str(rule) for rule in parse_rules(texts))
 
 
 def _platform(asked: Asked, usual: Usual, old: Definition | None) -> Platform:

@@ -15,6 +15,7 @@ from graph.record import dataclass
 from rebuild.context.where import Folder, Source
 from rebuild.context_secrets import ContextSecrets
 from rebuild.credentials import registry_of
+from rebuild.definition import kept_rules
 from rebuild.platform_asked import asked_platform
 from rebuild.schedule import Schedule
 from rebuild.secret import HIDDEN
@@ -49,6 +50,7 @@ _KEYS = (
     "credentials",
 )  # fmt: skip
 _PATTERNS = ("branches", "tags", "paths", "targets")
+_BASE_IMAGE_KEYS = ("name", "enabled", "type", "update_endpoint", "update_payload", "syntax")
 _SOURCE_KEYS = ("name", "commit", "pull_request", "forks", *_PATTERNS)
 _Member = TypeVar("_Member", bound=StrEnum)
 _Done = TypeVar("_Done")
@@ -210,6 +212,7 @@ class _Reading:
             values_file=fields.optional_text("values_file"),
             platform=self._checked("platform", self._platform),
             timeout_s=timeout_s,
+            follow=self._follow(),
         )
 
     def _context(self) -> str | None:
@@ -252,17 +255,25 @@ class _Reading:
         return known
 
     def _base_image(self) -> BaseImageTrigger:
-        given = self._section(
-            "base_image_trigger", ("name", "enabled", "type", "update_endpoint", "update_payload")
-        )
+        section = self.fields.section("base_image_trigger")
+        if section is None:
+            return BaseImageTrigger()
+        section.refuse_keys_but((*_BASE_IMAGE_KEYS, "follow"))
+        given = {key: section.text(key) for key in _BASE_IMAGE_KEYS if section.has(key)}
         asked = BaseImageAsked(
             name=given.get("name"),
             enabled=_switch(given, "enabled"),
             bases=_member(Bases, given, "type"),
             endpoint=given.get("update_endpoint"),
             payload=_member(Payload, given, "update_payload"),
+            syntax=_switch(given, "syntax"),
         )
         return base_image_trigger(asked, BaseImageTrigger())
+
+    def _follow(self) -> tuple[str, ...]:
+        section = self.fields.section("base_image_trigger")
+        texts = section.texts("follow") if section is not None and section.has("follow") else ()
+        return self._checked("follow", lambda: kept_rules(texts), section) or ()
 
     def _source(self) -> SourceAsked:
         section = self.fields.section("source_trigger")
@@ -280,13 +291,6 @@ class _Reading:
             forks=_switch(given, "forks"),
             **patterns,
         )
-
-    def _section(self, key: str, known: Iterable[str]) -> dict[str, str]:
-        given = _texts(self.fields.map_of_texts(key))
-        unknown = sorted(given.keys() - set(known))
-        if unknown:
-            self.fields.fault(key, f"{key} has no {unknown[0]!r}", hint=f"it has {', '.join(known)}")
-        return given
 
     def _secrets(self) -> Secrets:
         found: dict[SecretUse, dict[str, SecretSource]] = {}

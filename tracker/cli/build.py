@@ -54,6 +54,13 @@ from tracker.remote.service import ServerAsked, Wait, refuse_to_detach, server_o
     help="Fixed times in every file and date, so that equal content gives an equal image.",
 )
 @click.option("--timeout", "timeout_s", type=SECONDS, metavar="TIME", help="Limit of the run: 3600, 30m, 2h.")
+@click.option(
+    "--follow",
+    "follow",
+    multiple=True,
+    metavar="REPOSITORY:PATTERN",
+    help="A base is the newest tag of these: 'python:3.12.*', 'node:^20'. Saved with --task.",
+)
 @click.option("--task", "task_name", metavar="NAME", help="Save this build, so that the service repeats it.")
 @wait_options
 @server_options

@@ -15,7 +15,7 @@ from graph.reference import Platform
 from rebuild.context.where import Folder
 from rebuild.context.where import Source as ContextSource
 from rebuild.context_secrets import Sources as ContextSources
-from rebuild.definition import Definition, DockerStep, full_name
+from rebuild.definition import Definition, DockerStep, full_name, kept_rules
 from rebuild.image_build import Tools, examine
 from rebuild.preparation import Prepared, image_build
 from rebuild.run import Outcome, outputs_of
@@ -82,6 +82,7 @@ def definition_of(settings: Settings, typed: BuildTyped) -> Definition:
         step=step,
         platform=Platform.parse(typed.platform) if typed.platform else host_platform(),
         timeout_s=typed.timeout_s or settings.rebuild.timeout,
+        follow=kept_rules(typed.follow),
     )
 
 

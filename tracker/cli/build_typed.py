@@ -23,6 +23,7 @@ class BuildTyped:
     no_cache: bool
     reproducible: bool | None
     timeout_s: float | None
+    follow: tuple[str, ...] = ()
 
     @property
     def absolute_context(self) -> str:

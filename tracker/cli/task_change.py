@@ -212,6 +212,7 @@ def _base_image(typed: Mapping[str, Any]) -> BaseImageAsked:
         bases=Bases(bases) if bases else None,
         endpoint=typed["update_trigger_endpoint"],
         payload=Payload(payload) if payload else None,
+        syntax=typed["base_image_trigger_syntax"],
     )
 
 

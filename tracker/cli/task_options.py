@@ -92,6 +92,11 @@ _TRIGGERS = (
         metavar="All|Runtime",
         help="All bases count, or only that of the final stage. Default: All.",
     ),
+    click.option(
+        "--follow", "follow", multiple=True, metavar="REPOSITORY:PATTERN",
+        help="A base is the newest tag of these: 'python:3.12.*', 'node:^20', 'ubuntu:jammy-*'. '' clears.",
+    ),
+    switch("--base-image-trigger-syntax", "The image of a '# syntax=' line counts as a base. Default: true."),
     click.option("--base-image-trigger-name", metavar="NAME", help="A name for the bases' trigger."),
     click.option(
         "--update-trigger-endpoint", metavar="URL", help="Told of each base that makes it run; empty: none."
@@ -161,6 +166,7 @@ def asked_of(typed: Mapping[str, Any], environment: Mapping[str, str], *, contex
         values_text=text_here(beside) if beside else None,
         platform=typed.get("platform"),
         timeout_s=typed.get("timeout_s"),
+        follow=_or_none(typed.get("follow")),
     )
 
 

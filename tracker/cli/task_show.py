@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -16,7 +17,7 @@ from tracker.cli.table import Row, paragraph, print_json, print_rows, terminal_w
 from tracker.cli.task_options import JSON, NAME
 from tracker.remote.service import ServerAsked, server_options
 from tracker.views.tasks import SavedTasks, TaskView, task_view, tasks_view
-from tracker.wording import ago, clock_text, familiar, printable
+from tracker.wording import ago, clock_text, counted, familiar, printable
 
 _LABEL = 14
 
@@ -111,12 +112,32 @@ def _trigger_lines(task: TaskView) -> Iterator[tuple[str, str]]:
         yield "base images", "off: a base that moves starts no run"
     else:
         which = "any base" if base.bases == "All" else "a base of the final stage"
-        yield "base images", f"{base.bases}: it runs when {which} moves"
+        syntax = "" if base.syntax else ", but for the image of a syntax line"
+        yield "base images", f"{base.bases}: it runs when {which} moves{syntax}"
+    for rule in task.plain["base_image_trigger"]["follow"]:
+        yield "", f"the newest tag of {rule} takes the place of the one that is written"
     if base.endpoint:
         told = "the update" if base.payload is Payload.DEFAULT else "the token"
         yield "", f"{told} is posted to {base.endpoint}"
     if source is not None:
         yield from _source_lines(source)
+        yield from _hearing_lines(task.plain)
+
+
+def _hearing_lines(plain: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """How the repository is heard of, and what its forge refuses."""
+    webhook, polling = plain.get("webhook"), plain.get("polling")
+    if webhook:
+        yield "webhook", f"registered; it calls {printable(webhook['url'])}"
+    if polling and polling["fault"]:
+        yield "asking", f"failed {counted(polling['failures'], 'time')}: {printable(polling['fault'])}"
+        yield from ([("", f"hint: {printable(polling['hint'])}")] if polling["hint"] else [])
+    elif polling and polling["asked_at"]:
+        missed = f"; webhooks missed {counted(polling['missed'], 'change')}" if polling["missed"] else ""
+        yield "asking", f"last asked for its refs at {polling['asked_at'][:16].replace('T', ' ')} UTC{missed}"
+    for refusal in plain.get("refusals", ()):
+        yield "refused", f"{refusal['what']}: {printable(refusal['message'])}"
+        yield from ([("", f"hint: {printable(refusal['hint'])}")] if refusal["hint"] else [])
 
 
 def _source_lines(source: SourceTrigger) -> Iterator[tuple[str, str]]:

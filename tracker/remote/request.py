@@ -37,6 +37,7 @@ def build_json(typed: BuildTyped, where: ContextThere) -> dict[str, Any]:
         "step": step,
         "platform": typed.platform,
         "timeout_s": typed.timeout_s,
+        "follow": list(typed.follow),
     }
 
 

@@ -21,7 +21,7 @@ from rebuild.api_token import Scope
 from rebuild.context.where import Folder, StandardInput, Uploaded
 from rebuild.context.where import Source as ContextSource
 from rebuild.context_secrets import ContextSecrets
-from rebuild.definition import Definition, DockerStep, FileStep, InlineStep, Step, full_name
+from rebuild.definition import Definition, DockerStep, FileStep, InlineStep, Step, full_name, kept_rules
 from rebuild.override import Override
 from rebuild.override import overridden as overridden_for
 from rebuild.override import use_of as use_of
@@ -116,6 +116,7 @@ class DefinitionAsked(_ContextAsked):
     step: StepAsked
     platform: Annotated[Name, Field(examples=["linux/arm64"])] | None = None
     timeout_s: TimeoutSeconds | None = None
+    follow: Annotated[list[Text], Field(max_length=50, examples=[["python:3.12.*"]])] = []
     secrets: Secrets = {}
 
 
@@ -158,6 +159,7 @@ def definition_of(asked: DefinitionAsked, usual: Usual, caller: Caller) -> Defin
         step=_step(asked.step, usual),
         platform=Platform.parse(asked.platform) if asked.platform else usual.platform,
         timeout_s=asked.timeout_s or usual.timeout_s,
+        follow=kept_rules(asked.follow),
     )
 
 
