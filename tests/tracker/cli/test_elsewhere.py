@@ -86,7 +86,8 @@ STORIES = {
     "create with everything": [
         [
             *CREATE, "--arg", "A=1", "--target", "made", "--timeout", "30m", "--platform", "arm64",
-            "--no-push", "--schedule", "night:0 4 * * *", "--status", "Disabled", "--base-image-trigger-type", "Runtime",
+            "--no-push", "--schedule", "night:0 4 * * *", "--status", "Disabled",
+            "--base-image-trigger-type", "Runtime",
             "--base-image-trigger-name", "mine", "--secret-arg", "npm=vault:a/b#c",
         ],
         *SHOW,
