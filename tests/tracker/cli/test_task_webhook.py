@@ -1,0 +1,215 @@
+"""`--register-webhook`: the forge is told to call this service, once, and told to stop with the task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from graph.clock import now
+from graph.database import immediate
+from rebuild.refusals import Refusals, Refused
+from rebuild.repositories import Repositories, Watched
+from rebuild.task import Tasks
+from tests.fake_forges import TOKEN, FakeForge, fake_forge
+from tests.tracker.cli.conftest import Answer, Tracker
+from tracker.forges.kind import ForgeKind
+from tracker.state import State
+
+URL = "https://tracker.test/hooks/github"
+
+
+@pytest.fixture
+def forge() -> Iterator[FakeForge]:
+    with fake_forge(ForgeKind.GITHUB) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(tmp_path: Path, forge: FakeForge, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "tracker.toml"
+    path.write_text(
+        '[serve]\npublic_url = "https://tracker.test/"\n'
+        '[hooks.github]\nsecret = "signed with this"\n'
+        f'[forges."{forge.url.removeprefix("http://")}"]\nkind = "github"\n'
+    )
+    monkeypatch.setenv("TRACKER_CONFIG", str(path))
+    monkeypatch.setenv("FORGE_TOKEN", TOKEN)
+    return path
+
+
+@pytest.fixture
+def create(tracker: Tracker, forge: FakeForge, settings: Path) -> Tracker:
+    def made(*words: str, name: str = "web", context: str = "") -> Answer:
+        what = ("-c", context or forge.clone_url, "--cmd", "busybox true")
+        return tracker("task", "create", "-n", name, *what, *words)
+
+    return made
+
+
+WITH_TOKEN = ("--git-access-token", "env:FORGE_TOKEN")
+
+
+def test_a_task_can_be_made_with_its_webhook(create: Tracker, forge: FakeForge) -> None:
+    done = create("--register-webhook", *WITH_TOKEN)
+
+    assert done.status == 0, done.err
+    assert f"is registered: it calls {URL}" in done.err
+    (hook,) = forge.hooks.values()
+    assert (hook["config"]["url"], hook["config"]["secret"]) == (URL, "signed with this")
+
+
+def test_the_webhook_of_a_task_is_shown(create: Tracker, tracker: Tracker) -> None:
+    create("--register-webhook", *WITH_TOKEN)
+
+    shown, plain = tracker("task", "show", "-n", "web"), tracker("task", "show", "-n", "web", "--json").json
+    assert "webhook" in shown.out and URL in shown.out
+    assert plain["webhook"]["url"] == URL
+
+
+def test_asking_again_makes_no_second_one(create: Tracker, tracker: Tracker, forge: FakeForge) -> None:
+    create("--register-webhook", *WITH_TOKEN)
+
+    done = tracker("task", "update", "-n", "web", "--register-webhook")
+
+    assert "was there already" in done.err
+    assert len(forge.hooks) == 1
+
+
+def test_a_task_that_is_deleted_takes_its_webhook_along(
+    create: Tracker, tracker: Tracker, forge: FakeForge
+) -> None:
+    create("--register-webhook", *WITH_TOKEN)
+
+    done = tracker("task", "delete", "-n", "web", "--yes")
+
+    assert (done.status, forge.hooks) == (0, {})
+
+
+def test_a_webhook_stays_while_another_task_rests_on_it(
+    create: Tracker, tracker: Tracker, forge: FakeForge
+) -> None:
+    create("--register-webhook", *WITH_TOKEN)
+    create("--register-webhook", *WITH_TOKEN, name="worker")
+    tracker("task", "delete", "-n", "web", "--yes")
+    between = len(forge.hooks)
+
+    tracker("task", "update", "-n", "worker", "--unregister-webhook")
+
+    assert (between, forge.hooks) == (1, {})
+
+
+def test_a_webhook_that_cannot_be_removed_does_not_keep_the_task(
+    create: Tracker, tracker: Tracker, forge: FakeForge
+) -> None:
+    create("--register-webhook", *WITH_TOKEN)
+    forge.tokens.clear()
+
+    done = tracker("task", "delete", "-n", "web", "--yes")
+
+    assert done.status == 0
+    assert "warning: the webhook of task web stays" in done.err
+    assert "admin:repo_hook" in done.err
+    assert tracker("task", "list", "--json").json == []
+
+
+def test_a_token_without_the_scope_leaves_the_task_and_names_the_scope(
+    create: Tracker, tracker: Tracker, forge: FakeForge
+) -> None:
+    forge.tokens[TOKEN] = frozenset({"status"})
+
+    done = create("--register-webhook", *WITH_TOKEN)
+
+    assert done.status == 1
+    assert "task web is saved; its webhook is not registered" in done.err
+    assert "admin:repo_hook" in done.err and TOKEN not in done.err
+    assert tracker("task", "show", "-n", "web", "--json").json["webhook"] is None
+
+
+def test_a_task_without_a_token_is_told_how_to_give_one(create: Tracker) -> None:
+    done = create("--register-webhook")
+
+    assert done.status == 1
+    assert "has no token" in done.err and "--git-access-token" in done.err
+
+
+@pytest.mark.parametrize(
+    ("settings_text", "words", "told"),
+    [
+        ('[hooks.github]\nsecret = "x"\n', ["--register-webhook"], "serve.public_url"),
+        ('[serve]\npublic_url = "https://t.test"\n', ["--register-webhook"], "no hooks of kind github"),
+        (
+            '[serve]\npublic_url = "https://t.test"\n[hooks.github]\nrequests_per_minute = 5\n',
+            ["--register-webhook"], "has no secret",
+        ),
+        (
+            '[serve]\npublic_url = "https://t.test"\n[hooks.github]\nsecret = "x"\n',
+            ["--register-webhook=other"], "no hooks.other of kind github",
+        ),
+        (
+            '[serve]\npublic_url = "https://t.test"\n[hooks.github]\nsecret = "x"\n'
+            '[hooks.mine]\nkind = "github"\nsecret = "y"\n',
+            ["--register-webhook"], "several hooks of kind github",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_told_before_anything_is_done(
+    create: Tracker, tracker: Tracker, settings: Path, forge: FakeForge,
+    settings_text: str, words: list[str], told: str,
+) -> None:  # fmt: skip
+    kind = f'[forges."{forge.url.removeprefix("http://")}"]\nkind = "github"\n'
+    settings.write_text(settings_text + kind)
+
+    done = create(*words, *WITH_TOKEN)
+
+    assert (done.status, told in done.err) == (2, True), done.err
+    assert forge.requests == []
+    assert tracker("task", "show", "-n", "web").status == 1
+
+
+@pytest.mark.parametrize(
+    ("context", "told"),
+    [
+        ("/dev/null", "no git repository"),
+        ("https://git.unknown.test/team/shop.git", "kind of forge"),
+        ("https://bitbucket.org/team/shop.git", "not registered from here"),
+    ],
+)
+def test_who_cannot_be_told_to_call_is_named(create: Tracker, context: str, told: str) -> None:
+    done = create("--register-webhook", *WITH_TOKEN, context=context)
+
+    assert (done.status, told in done.err) == (2, True), done.err
+
+
+def test_what_a_forge_refuses_is_shown_with_the_way_out(
+    create: Tracker, tracker: Tracker, tmp_path: Path
+) -> None:
+    create()
+    sql = State(tmp_path / "state").write()
+    with immediate(sql):
+        task = Tasks(sql).named("web")
+        Refusals(sql).note(task.task_id, Refused.STATUSES, "it says no", "the token needs repo:status", now())
+    sql.close()
+
+    shown = tracker("task", "show", "-n", "web")
+
+    assert "statuses: it says no" in shown.out and "hint: the token needs repo:status" in shown.out
+
+
+def test_a_repository_that_does_not_answer_is_shown(
+    create: Tracker, tracker: Tracker, forge: FakeForge, tmp_path: Path
+) -> None:
+    create()
+    sql = State(tmp_path / "state").write()
+    with immediate(sql):
+        repositories = Repositories(sql)
+        repositories.add(forge.clone_url, now())
+        repositories.failed(
+            Watched(1, forge.clone_url, ""), "nobody is there", "go and look", is_host_down=True
+        )
+    sql.close()
+
+    shown = tracker("task", "show", "-n", "web")
+
+    assert "failed 1 time: nobody is there" in shown.out and "hint: go and look" in shown.out
