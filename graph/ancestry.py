@@ -23,6 +23,27 @@ DEPTH_MOST = 100  # and so does one that is deeper, which no reader of nested JS
 
 
 @dataclass(frozen=True, slots=True)
+class Following:
+    """By which rule a base is another tag than the one that was written, and the newest tag by now."""
+
+    written: str
+    rule: str
+    newer: str | None = None  # None: the base is it
+    newer_digest: str | None = None  # None: nobody has asked yet
+    since: str | None = None  # when it was first listed
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedTag:
+    """The tag beside a pinned digest: what it points to now, and whether that is what is pinned."""
+
+    reference: str
+    digest: str | None
+    since: str | None
+    same: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Base:
     """An edge of the tree: what was recorded of a base, and what it is now.
 
@@ -42,6 +63,8 @@ class Base:
     fresh: bool
     image: Image
     said: bool = False
+    following: Following | None = None
+    pinned_tag: PinnedTag | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +173,15 @@ class _Tree:
             changed_at=edge.changed_at,
             fresh=was == self._known.now(edge),
             image=image,
+            following=_following(edge),
+            pinned_tag=self._pinned_tag(edge),
         )
+
+    def _pinned_tag(self, edge: Edge) -> PinnedTag | None:
+        if edge.pinned_tag is None:
+            return None
+        same = self._known.was(edge) == self._known.by_tag(edge)
+        return PinnedTag(edge.pinned_tag, edge.tag_digest, edge.tag_at, same)
 
     def _said_below(self, edge: Edge) -> tuple[Base, ...]:
         """What the base of this edge says that it stands on, if it is not ours."""
@@ -190,6 +221,12 @@ class _Tree:
             image=Image(word.base_id, word.name, word.origin, word.newest, word.built_at, below, cut=ours),
             said=True,
         )
+
+
+def _following(edge: Edge) -> Following | None:
+    if edge.written is None or edge.rule is None:
+        return None
+    return Following(edge.written, edge.rule, edge.newer, edge.newer_digest, edge.newer_at)
 
 
 def _plain(held: Mapping[Platform, str]) -> dict[str, str]:

@@ -28,6 +28,14 @@ class Edge(NamedTuple):
     observed: str | None
     checked_at: str | None
     changed_at: str | None
+    written: str | None = None  # the name in the file, where the base follows newer tags
+    rule: str | None = None
+    newer: str | None = None  # the newest tag by that rule, where it is another by now
+    newer_digest: str | None = None
+    newer_at: str | None = None
+    pinned_tag: str | None = None  # the name beside a pinned digest, and what it points to
+    tag_digest: str | None = None
+    tag_at: str | None = None
 
 
 class Named(NamedTuple):
@@ -57,9 +65,16 @@ def _read_below(connection: sqlite3.Connection, image_id: int) -> Below:
         below |= {upper: [] for upper in layer}
         for row in connection.execute(
             "SELECT e.image_id, e.base_id, e.followed, e.role, e.via, e.stage, e.line, r.value, e.platforms,"
-            " d.value, o.checked_at, o.changed_at FROM json_each(?) s"
+            " d.value, o.checked_at, o.changed_at, f.written, f.rule, n.name, nd.value, f.noted_at,"
+            " t.name, td.value, tagged.changed_at FROM json_each(?) s"
             " CROSS JOIN edges e ON e.image_id = s.value JOIN digests r ON r.id = e.digest_id"
             " LEFT JOIN observations o ON o.image_id = e.base_id LEFT JOIN digests d ON d.id = o.digest_id"
+            " LEFT JOIN followings f ON f.image_id = e.image_id AND f.base_id = e.base_id"
+            " LEFT JOIN images n ON n.id = f.newer_id LEFT JOIN observations no ON no.image_id = f.newer_id"
+            " LEFT JOIN digests nd ON nd.id = no.digest_id"
+            " LEFT JOIN pinned_tags p ON p.image_id = e.base_id LEFT JOIN images t ON t.id = p.tag_id"
+            " LEFT JOIN observations tagged ON tagged.image_id = p.tag_id"
+            " LEFT JOIN digests td ON td.id = tagged.digest_id"
             " ORDER BY e.image_id, e.line, e.base_id",
             (numbers(layer),),
         ):
@@ -82,7 +97,12 @@ def _read_images(connection: sqlite3.Connection, image_ids: Iterable[int]) -> di
 
 def _digests_in(below: Below, root: Named) -> set[str]:
     edges = (edge for its_edges in below.values() for edge in its_edges)
-    digests = {digest for edge in edges for digest in (edge.recorded, edge.observed) if digest}
+    digests = {
+        digest
+        for edge in edges
+        for digest in (edge.recorded, edge.observed, edge.newer_digest, edge.tag_digest)
+        if digest
+    }
     return digests | ({root.digest} if root.digest else set())
 
 
@@ -115,7 +135,12 @@ class Known:
         return self.held(edge.recorded, split(edge.platforms))
 
     def now(self, edge: Edge) -> dict[Platform, str]:
-        return self.held(edge.observed or edge.recorded, split(edge.platforms))
+        there = edge.newer_digest or edge.observed or edge.recorded
+        return self.held(there, split(edge.platforms))
+
+    def by_tag(self, edge: Edge) -> dict[Platform, str]:
+        """What the tag beside a pinned digest gives; as recorded where there is none."""
+        return self.held(edge.tag_digest or edge.recorded, split(edge.platforms))
 
     def is_ours(self, image_id: int) -> bool:
         return image_id in self.images and self.images[image_id].built_at is not None

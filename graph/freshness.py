@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from graph.database import consistent
-from graph.drift import read_moved
+from graph.drift import read_moved, read_pinned
 from graph.record import dataclass
 
 
@@ -18,6 +18,7 @@ class Freshness:
     tracked: int  # images with a recorded build
     watched: int  # references that are asked about regularly
     behind_s: Mapping[int, float]  # stale image → seconds since the first of its bases moved away
+    pinned: int = 0  # images on a base that is pinned by digest, and whose tag has moved
 
     @property
     def stale(self) -> int:
@@ -39,6 +40,7 @@ def read_freshness(connection: sqlite3.Connection, now: datetime) -> Freshness:
                 image_id: max(0.0, (now - min(moved.since for moved in evidence)).total_seconds())
                 for image_id, evidence in read_moved(connection).items()
             },
+            pinned=len(read_pinned(connection)),
         )
 
 

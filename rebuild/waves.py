@@ -192,6 +192,15 @@ def reason_of(connection: sqlite3.Connection, evidence: Iterable[BaseMoved]) -> 
                 "from": recorded,
                 "to": observed,
                 "since": to_text(moved.since),
+                **_newer_tag(connection, moved),
             }
         )
     return told
+
+
+def _newer_tag(connection: sqlite3.Connection, moved: BaseMoved) -> dict[str, str]:
+    """The tag that takes the place of the base, where one does."""
+    if moved.seen_at_id is None:
+        return {}
+    query = "SELECT name FROM images WHERE id = ?"
+    return {"newer_tag": connection.execute(query, (moved.seen_at_id,)).fetchone()[0]}

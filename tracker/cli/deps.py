@@ -74,7 +74,7 @@ class _Unfolding:
             age(base.image.built_at, self.now),
             "-" if base.said else state_word(fresh),
         )
-        notes = () if fresh is not False else (f"{carry}{_moved(base, self.now)}",)
+        notes = tuple(f"{carry}{note}" for note in _notes(base, fresh, self.now))
         shorter = self.shorter.get(base.reference, "")
         return Row(branch + familiar(base.reference), facts, carry, notes, shorter and branch + shorter)
 
@@ -111,6 +111,18 @@ def without_registry(names: Iterable[str]) -> dict[str, str]:
     }
     times = Counter(short.values())
     return {name: cut for name, cut in short.items() if times[cut] == 1}
+
+
+def _notes(base: Base, fresh: bool | None, now: datetime) -> Iterator[str]:
+    following, pinned = base.following, base.pinned_tag
+    if following is not None and following.newer is not None and following.newer_digest is not None:
+        newer = f"{familiar(following.newer)} is {short_digest(following.newer_digest)}"
+        yield f"{newer}, listed {ago(following.since, now)}"
+    elif fresh is False:
+        yield _moved(base, now)
+    if pinned is not None and not pinned.same:
+        there = f"{familiar(pinned.reference)} now points to {short_digest(pinned.digest)}"
+        yield f"pinned; {there}, {ago(pinned.since, now)}"
 
 
 def _moved(base: Base, now: datetime) -> str:

@@ -29,10 +29,11 @@ _PHRASES = {Verdict.REBUILD: "to rebuild now", Verdict.WAIT: "waiting", Verdict.
 @server_options
 @click.pass_obj
 def stale(place: Place, as_json: bool, exit_code: bool, server: ServerAsked) -> int:
-    """List the images that stand on a base which has moved since.
+    """List the images that stand on a base which has moved since, or of which there is a newer tag.
 
     For each: what is to become of it (rebuild, wait or blocked) and why, then for each base and platform
-    the digest that was recorded and the one that is there now.
+    the digest that was recorded and the one that is there now. At the end stand the images on bases that are
+    pinned by digest and whose tags have moved: they are kept as their files say, and count as not stale.
     """
     view, at = seen(place, server, "stale", StaleImages, stale_view), now()
     if as_json:
@@ -40,14 +41,15 @@ def stale(place: Place, as_json: bool, exit_code: bool, server: ServerAsked) -> 
     else:
         _print(view.found, view.names, at)
         _print_summary(view)
-    return 1 if exit_code and view.found else 0
+    return 1 if exit_code and view.stale else 0
 
 
 def evidence_line(moved: BaseMoved, names: Names, now: datetime) -> str:
     """`debian:12 linux/amd64: 3f9a… → 91ab…, 2 hours ago`."""
     old = short_digest(names.digests[moved.recorded_id])
     new = short_digest(names.digests[moved.observed_id]) if moved.observed_id is not None else "gone"
-    return f"{moved.platform}: {old} → {new}, {ago(moved.since, now)}"
+    where = f" at {familiar(names.images[moved.seen_at_id])}" if moved.seen_at_id is not None else ""
+    return f"{moved.platform}: {old} → {new}{where}, {ago(moved.since, now)}"
 
 
 def _print(found: Sequence[Decision], names: Names, now: datetime) -> None:
@@ -73,7 +75,11 @@ def _lines(decision: Decision, names: Names, now: datetime) -> Iterator[str]:
 
 
 def _print_summary(view: StaleImages) -> None:
-    found, following = view.found, view.following
+    found, following = view.stale, view.following
+    pinned = len(view.found) - len(found)
+    if pinned:
+        behind = "image stands on a pinned base", "images stand on pinned bases"
+        click.echo(f"\n{counted(pinned, *behind)} whose tag has moved: nothing rebuilds them")
     if not found:
         click.echo("no image is stale")
         return

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -74,11 +76,7 @@ def show_run(place: Place, run_id: str, as_json: bool, server: ServerAsked) -> N
         ("platform", run.platform),
         ("context", printable(str(run.definition["context"]))),
         *(("image", image) for image in run.images),
-        *(
-            ("because", f"{moved['base']} {moved['platform']} moved")
-            for moved in run.reason
-            if "base" in moved
-        ),
+        *(("because", _because_of(moved)) for moved in run.reason if "base" in moved),
         *(
             ("because", f"timer {told['timer']} was due at {_moment(told['due_at'])}")
             for told in run.reason
@@ -205,3 +203,9 @@ def update_run(place: Place, run_id: str, no_archive: bool, server: ServerAsked)
 
 def _moment(text: str | None) -> str:
     return text[:19].replace("T", " ") if text else ""
+
+
+def _because_of(moved: Mapping[str, Any]) -> str:
+    if "newer_tag" in moved:
+        return f"{moved['newer_tag']} {moved['platform']} is newer than {moved['base']}"
+    return f"{moved['base']} {moved['platform']} moved"

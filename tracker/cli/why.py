@@ -121,14 +121,40 @@ def _base_lines(base: Base, story: Story, now: datetime) -> Iterator[str]:
     yield f"{base.role}, {_INSTRUCTIONS[base.via]} in line {base.line}"
     if ImageRef.parse(base.reference).digest is not None:
         yield "pinned by digest: never moves"
+        yield from _tag_lines(base, now)
         return
     yield from _comparison(base, now)
+    yield from _following_lines(base, now)
     for moved in story.decision.evidence:
         if moved.base_id == base.image.image_id:
             yield f"- {evidence_line(moved, story.names, now)}"
     if base.image.image_id in story.not_followed:
         yield "stands on this image itself: a change there rebuilds nothing, or it would never end"
     yield from _poll_lines(story.polls.get(base.image.image_id, Poll()), now)
+
+
+def _tag_lines(base: Base, now: datetime) -> Iterator[str]:
+    """What became of the tag beside the digest."""
+    pinned = base.pinned_tag
+    if pinned is None:
+        return
+    tag = familiar(pinned.reference)
+    if pinned.digest is None:
+        yield f"{tag} is to be asked about"
+    elif pinned.same:
+        yield f"{tag} still points there"
+    else:
+        yield f"{tag} now points to {short_digest(pinned.digest)}, {ago(pinned.since, now)}: nothing follows"
+
+
+def _following_lines(base: Base, now: datetime) -> Iterator[str]:
+    following = base.following
+    if following is None:
+        return
+    yield f"the newest tag by {following.rule} when it was built; the file says {familiar(following.written)}"
+    if following.newer is not None:
+        asked = "" if following.newer_digest else ", to be asked about"
+        yield f"newer by now: {familiar(following.newer)}, listed {ago(following.since, now)}{asked}"
 
 
 def _comparison(base: Base, now: datetime) -> Iterator[str]:

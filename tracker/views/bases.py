@@ -36,6 +36,28 @@ def tree_json(image: Image) -> dict[str, Any]:
     }
 
 
+def tag_json(base: Base) -> dict[str, Any]:
+    """The rule by which the base follows newer tags, and the tag beside a pinned digest; null for neither."""
+    following, pinned = base.following, base.pinned_tag
+    return {
+        "following": following
+        and {
+            "written": following.written,
+            "rule": following.rule,
+            "newer": following.newer,
+            "newer_digest": following.newer_digest,
+            "since": following.since,
+        },
+        "pinned_tag": pinned
+        and {
+            "reference": pinned.reference,
+            "digest": pinned.digest,
+            "since": pinned.since,
+            "same": pinned.same,
+        },
+    }
+
+
 def _base_json(base: Base) -> dict[str, Any]:
     return {
         "reference": base.reference,
@@ -47,5 +69,6 @@ def _base_json(base: Base) -> dict[str, Any]:
         "recorded_platform_digests": dict(base.recorded_platform_digests),
         "observed_digest": base.observed_digest,
         "fresh": base_fresh(base),
+        **tag_json(base),
         "bases": [_base_json(inner) for inner in base.image.bases],
     }

@@ -13,7 +13,7 @@ from graph.record import dataclass
 from graph.reference import ImageRef
 from graph.staleness import Decision, Reason, Verdict
 from graph.store import is_left_behind
-from tracker.views.bases import base_fresh, image_fresh
+from tracker.views.bases import base_fresh, image_fresh, tag_json
 from tracker.views.look import Look
 from tracker.views.runs import RunRow, run_json, runs_of_image
 from tracker.views.verdicts import Names, decide_all, decision_json, read_names
@@ -109,6 +109,7 @@ def _base_json(base: Base, story: Story) -> dict[str, Any]:
     poll = story.polls.get(base.image.image_id, Poll())
     return {
         "reference": base.reference,
+        **tag_json(base),
         "role": base.role,
         "via": base.via,
         "stage": base.stage,

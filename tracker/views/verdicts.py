@@ -37,6 +37,7 @@ def read_names(look: Look, decisions: Iterable[Decision]) -> Names:
     for decision in decisions:
         image_ids.update((decision.image_id, *decision.waits_for))
         image_ids.update(moved.base_id for moved in decision.evidence)
+        image_ids.update(moved.seen_at_id for moved in decision.evidence if moved.seen_at_id is not None)
         digest_ids.update(moved.recorded_id for moved in decision.evidence)
         digest_ids.update(moved.observed_id for moved in decision.evidence if moved.observed_id is not None)
     return Names(look.image_names(image_ids), look.digests(digest_ids))
@@ -58,6 +59,7 @@ def decision_json(decision: Decision, names: Names, at: datetime) -> dict[str, A
 def _evidence_json(moved: BaseMoved, names: Names) -> dict[str, Any]:
     return {
         "base": names.images[moved.base_id],
+        "seen_at": names.images[moved.seen_at_id] if moved.seen_at_id is not None else None,
         "platform": moved.platform,
         "recorded_digest": names.digests[moved.recorded_id],
         "observed_digest": names.digests[moved.observed_id] if moved.observed_id is not None else None,

@@ -65,6 +65,8 @@ def test_the_json_tree_is_whole_and_has_exactly_the_documented_keys(sample: Samp
         "recorded_platform_digests",
         "observed_digest",
         "fresh",
+        "following",
+        "pinned_tag",
         "bases",
     ]
     below = [base["bases"][0]["bases"][0]["reference"] for base in tree["bases"]]

@@ -24,6 +24,25 @@ class ImageAnswer(_Told):
     task: str | None
 
 
+class FollowingAnswer(_Told):
+    """The rule by which a base is the newest tag; `newer` is one that was listed since."""
+
+    written: str
+    rule: str
+    newer: str | None
+    newer_digest: str | None
+    since: str | None
+
+
+class PinnedTagAnswer(_Told):
+    """The tag beside a pinned digest, and whether it still points there, for the platforms of the image."""
+
+    reference: str
+    digest: str | None
+    since: str | None
+    same: bool
+
+
 class BaseAnswer(_Told):
     """A base as a build took it, with its own bases. `fresh` is null where nobody compares."""
 
@@ -36,6 +55,8 @@ class BaseAnswer(_Told):
     recorded_platform_digests: dict[str, str]
     observed_digest: str | None
     fresh: bool | None
+    following: FollowingAnswer | None
+    pinned_tag: PinnedTagAnswer | None
     bases: list[BaseAnswer]
 
 
@@ -67,9 +88,13 @@ class DependantsAnswer(_Told):
 
 
 class EvidenceAnswer(_Told):
-    """A base that has moved, for one platform. `observed_digest` is null where the platform is gone."""
+    """A base that has moved, for one platform. `observed_digest` is null where the platform is gone.
+
+    `seen_at` is the newer tag that holds it, or the tag beside a pinned digest.
+    """
 
     base: str
+    seen_at: str | None
     platform: str
     recorded_digest: str
     observed_digest: str | None
