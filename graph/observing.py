@@ -123,6 +123,15 @@ class Observations(Contents):
         """Every reference that is asked about."""
         return self._watched("o.due_at IS NOT NULL ORDER BY i.name")
 
+    def watched_in(self, place: str, *, due_after: datetime) -> list[int]:
+        """The numbers of what is asked about in a registry, or a repository of one, and not before then."""
+        rows = self._sql.execute(
+            "SELECT i.id FROM images i CROSS JOIN observations o ON o.image_id = i.id"
+            " WHERE (i.name >= ? AND i.name < ? OR i.name >= ? AND i.name < ?) AND o.due_at > ?",
+            (f"{place}/", f"{place}0", f"{place}:", f"{place};", to_text(due_after)),  # the next characters
+        )
+        return [image_id for (image_id,) in rows]
+
     def next_due(self) -> datetime | None:
         """When the next reference is to be asked about; None if none is watched."""
         row = self._sql.execute("SELECT min(due_at) FROM observations WHERE due_at IS NOT NULL").fetchone()

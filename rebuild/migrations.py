@@ -390,3 +390,28 @@ def steps_of_runs(db: Database) -> None:
           BEGIN DELETE FROM steps WHERE run = NEW.number; END;
         """,
     )
+
+
+@run_tables()
+def what_events_told(db: Database) -> None:
+    run_statements(
+        db,
+        """
+        -- Whether changes in a place, a registry or one repository, are told of by events.
+        CREATE TABLE event_paths (
+          place TEXT PRIMARY KEY,
+          source TEXT NOT NULL,             -- the sender that told last
+          told INTEGER NOT NULL DEFAULT 0,  -- changes in a row
+          told_since TEXT,
+          told_at TEXT,
+          missed INTEGER NOT NULL DEFAULT 0,
+          missed_at TEXT,
+          missed_name TEXT
+        ) WITHOUT ROWID;
+        CREATE TABLE event_words (
+          image_id INTEGER PRIMARY KEY REFERENCES images(id) ON DELETE CASCADE,
+          place TEXT NOT NULL,
+          heard_at TEXT NOT NULL            -- when an event last told of the image
+        );
+        """,
+    )

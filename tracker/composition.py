@@ -21,6 +21,7 @@ from tracker.ancestry import Ancestry, trusted_registries
 from tracker.api.app import Parts, Phase, build_app
 from tracker.api.v1.desk import Desk, Usual
 from tracker.asking_now import AskingNow
+from tracker.event_review import EventReview
 from tracker.event_senders import hook_senders_of, senders_of
 from tracker.events.sender import Sender
 from tracker.forge_finding import Forges, forges_of
@@ -53,7 +54,7 @@ from tracker.task_saving import Archive
 from tracker.timers import TimerClock
 from tracker.upkeep import EngineStorage, OldRuns, Report, SentContexts, Upkeep, clock
 from tracker.watch import Asker, Intervals
-from tracker.workshop import Workshop, host_platform
+from tracker.workshop import Workshop, host_platform, reaching
 from tracker.written_settings import Written
 
 
@@ -110,6 +111,7 @@ class Composition:
             self._metrics,
             now,
             beat=self._beat(Part.POLLER),
+            review=self._event_review.go_on,
         )
 
     @cached_property
@@ -227,7 +229,8 @@ class Composition:
 
     @cached_property
     def _access(self) -> RepositoryAccess:
-        return RepositoryAccess(TaskSecrets(self._sql, self._workshop.cipher), self._workshop.places())
+        secrets = TaskSecrets(self._sql, self._workshop.cipher)
+        return RepositoryAccess(secrets, self._workshop.places(), reaching(self._settings).ssh)
 
     def _beat(self, part: Part) -> Callable[[], None]:
         return partial(self._pulse.beat, part)
@@ -247,7 +250,16 @@ class Composition:
 
     @cached_property
     def _intervals(self) -> Intervals:
-        return intervals_of(self._settings)
+        return intervals_of(self._settings, self._doublings)
+
+    @cached_property
+    def _doublings(self) -> dict[str, int]:
+        return {}
+
+    @cached_property
+    def _event_review(self) -> EventReview:
+        senders = self._senders
+        return EventReview(self._sql, self._intervals, self._doublings, senders, self._metrics, now=now)
 
     @cached_property
     def _asker(self) -> Asker:
@@ -259,7 +271,13 @@ class Composition:
 
     @cached_property
     def _scrape(self) -> Scrape:
-        return Scrape(self._metrics, connect=self._state.read, budgets=self._workshop.client.budgets, now=now)
+        return Scrape(
+            self._metrics,
+            connect=self._state.read,
+            budgets=self._workshop.client.budgets,
+            interval_s=self._intervals.longest_of,
+            now=now,
+        )
 
     @cached_property
     def _ancestry(self) -> Ancestry:
@@ -314,12 +332,15 @@ class Composition:
         )
 
 
-def intervals_of(settings: Settings) -> Intervals:
+def intervals_of(settings: Settings, doublings: Mapping[str, int]) -> Intervals:
     """How often each registry is asked."""
     named = {host: section.interval for host, section in settings.registries.items()}
     by_registry_s = {host: interval for host, interval in named.items() if interval is not None}
     return Intervals(
-        settings.watch.interval, {"docker.io": max(900.0, settings.watch.interval)} | by_registry_s
+        settings.watch.interval,
+        {"docker.io": max(900.0, settings.watch.interval)} | by_registry_s,
+        sweep_s=settings.watch.sweep,
+        doublings=doublings,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from graph.database import immediate
 from graph.store import GraphStore, Source
+from tracker.event_paths import EventPaths, Word
 from tracker.inbox import Inbox, Letter
 from tracker.metrics import Metrics
 from tracker.watch import Answer, Intervals, next_due
@@ -35,10 +36,17 @@ class Intake:
         self._metrics = metrics
         self._intervals = intervals
 
-    def take(self, answers: Sequence[Answer], source: Source, letters: Sequence[Letter] = ()) -> int:
-        """Write answers, remove the letters that led to them; answers how many references moved."""
+    def take(
+        self,
+        answers: Sequence[Answer],
+        source: Source,
+        letters: Sequence[Letter] = (),
+        words: Sequence[Word] = (),
+    ) -> int:
+        """Write answers and what events told, remove the letters; answers how many references moved."""
         with immediate(self._sql):
             moved = sum(self._write(answer, source) for answer in answers)
+            EventPaths(self._sql).note(words)
             Inbox(self._sql).remove(letters)
             if moved:
                 self._look.look_within()

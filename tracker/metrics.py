@@ -117,11 +117,13 @@ class StateRead:
     watched: int = 0
     tracked: int = 0
     stale: int = 0
+    pinned: int = 0  # images on a pinned base whose tag has moved
     behind_oldest_s: float = 0.0
     queued: int = 0
     queued_oldest_s: float = 0.0
     running: int = 0
     letters: int = 0  # events that are stored and not dealt with
+    interval_s: Mapping[str, float] = field(default_factory=dict)  # of registries that were asked
     overdue_s: float = 0.0  # how late the reference is that should have been asked about first
     messages: int = 0  # to others, that wait to go out
     messages_oldest_s: float = 0.0
@@ -177,6 +179,9 @@ class Metrics:
         self.events = self._counter(
             "tracker_events_total", "Push events received, by what came of them.", "source", "result"
         )
+        self._missed_events = self._counter(
+            "tracker_missed_events_total", "Moves that an event should have told of and did not.", by
+        )
         self.last_poll = self._gauge(
             "tracker_last_poll_timestamp_seconds",
             "When answers to scheduled questions were last written down; 0 before the first.",
@@ -226,6 +231,7 @@ class Metrics:
         self._overdue = gauge("tracker_poll_overdue_seconds", "How late the most overdue question is.")
         self._tracked = gauge("tracker_images_tracked", "Images with a recorded build.")
         self._stale = gauge("tracker_images_stale", "Images on a base that has moved.")
+        self._pinned = gauge("tracker_images_pinned_behind", "Images on a pinned base whose tag has moved.")
         self._oldest = gauge(
             "tracker_behind_base_oldest_seconds", "Time since the oldest move that is not built upon yet."
         )
@@ -236,6 +242,9 @@ class Metrics:
         self._messages = gauge("tracker_outbox_messages", "Messages to others that wait to go out.")
         self._messages_oldest = gauge(
             "tracker_outbox_oldest_seconds", "How long the oldest of them has waited."
+        )
+        self._interval = gauge(
+            "tracker_poll_interval_seconds", "The longest interval of any reference now.", "registry"
         )
         self._budget = gauge(
             "tracker_registry_budget_remaining", "Pulls that a registry says are left.", "registry"
@@ -276,6 +285,10 @@ class Metrics:
         for each in PollResult:
             self.repository_polls.labels(name, each).inc(each is result)
 
+    def missed(self, registry: str) -> None:
+        """A reference of the registry moved, and the event that should have told of it did not come."""
+        self._missed_events.labels(self._registry_names(registry)).inc()
+
     def requested(self, seen: RequestSeen) -> None:
         """One HTTP request was sent, and answered or not."""
         self.requests.labels(self._registry_names(seen.registry), seen.method, code_of(seen.status)).inc()
@@ -291,6 +304,7 @@ class Metrics:
             (self._overdue, state.overdue_s),
             (self._tracked, state.tracked),
             (self._stale, state.stale),
+            (self._pinned, state.pinned),
             (self._oldest, state.behind_oldest_s),
             (self._queued, state.queued),
             (self._queued_oldest, state.queued_oldest_s),
@@ -300,6 +314,10 @@ class Metrics:
             (self._messages_oldest, state.messages_oldest_s),
         ):
             gauge.set(value)
+        for registry, interval_s in state.interval_s.items():
+            name = self._registry_names(registry)
+            self._interval.labels(name).set(interval_s)
+            self._missed_events.labels(name)  # begins at zero
         for registry, (left, limit) in state.budgets.items():
             name = self._registry_names(registry)
             self._budget.labels(name).set(left)

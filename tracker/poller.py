@@ -38,7 +38,9 @@ class Poller:
         now: Callable[[], datetime],
         *,
         beat: Callable[[], None] = unheard,
+        review: Callable[[], None] = unheard,
     ) -> None:
+        """`review` is called before each round: it may make references due."""
         self._sql = connection
         self._asker = asker
         self._intake = intake
@@ -46,12 +48,14 @@ class Poller:
         self._metrics = metrics
         self._now = now
         self._beat = beat
+        self._review = review
 
     async def work(self) -> None:
         """Round after round until cancelled."""
         while True:
             self._beat()
             try:
+                self._review()
                 await self.ask_due()
             except StoreBusy as error:  # what was asked is still due
                 log.warning("cannot note what registries said", error=error.message)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import structlog
@@ -14,6 +14,8 @@ import structlog
 from graph.errors import StoreBusy
 from graph.observing import Watched
 from graph.store import GraphStore, Source
+from tracker.event_path import place_of
+from tracker.event_paths import Word
 from tracker.events.hearing import Heard, Told, hear, to_ask
 from tracker.events.push import BadEvent, Push, names_of
 from tracker.events.reading import read_pushes
@@ -83,7 +85,7 @@ class Receiver:
         answers = await asyncio.gather(*map(self._ask, to_ask(told, self._now()).values()))
         heard = hear(told, answers, self._now())
         settled = [letter for letter in opened if letter.letter_id not in heard.waits_s]
-        self._intake.take(answers, Source.EVENT, settled)
+        self._intake.take(answers, Source.EVENT, settled, [*self._words(told)])
         self._report(answers, heard)
         if settled and self._inbox.holds_more_than(len(heard.waits_s)):
             return 0.0
@@ -105,6 +107,14 @@ class Receiver:
             if len(opened) % LETTERS_AT_ONCE == 0:
                 await asyncio.sleep(0)
         return opened, told
+
+    def _words(self, told: Iterable[Told]) -> Iterator[Word]:
+        """What the events say by having come at all."""
+        for each in told:
+            if each.found is not None:
+                source = each.letter.source
+                place = place_of(self._senders[source].kind, each.found.reference)
+                yield Word(each.found.image_id, place, source, each.letter.received_at)
 
     def _report(self, answers: Iterable[Answer], heard: Heard) -> None:
         for answer in answers:

@@ -7,6 +7,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from graph.freshness import read_freshness
@@ -16,8 +17,10 @@ from rebuild.runs import Runs
 from tracker.inbox import Box, Inbox
 from tracker.metrics import Metrics, StateRead
 from tracker.registry import BudgetLeft
+from tracker.watch import Intervals
 
 KEEP_S = 1.0
+USUALLY_S = Intervals().longest_of
 KEEP_FACTOR = 10.0  # a large graph takes long to read: reading may take this part of the time at most
 
 
@@ -31,6 +34,7 @@ def read_state(connection: sqlite3.Connection, now: datetime, budgets: Mapping[s
         watched=freshness.watched,
         tracked=freshness.tracked,
         stale=freshness.stale,
+        pinned=freshness.pinned,
         behind_oldest_s=freshness.oldest_s,
         queued=queue.queued,
         queued_oldest_s=_age_s(queue.oldest_at, now),
@@ -61,12 +65,14 @@ class Scrape:
         connect: Callable[[], sqlite3.Connection],
         budgets: Callable[[], Mapping[str, BudgetLeft]],
         now: Callable[[], datetime],
+        interval_s: Callable[[str], float] = USUALLY_S,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._metrics = metrics
         self._connect = connect
         self._budgets = budgets
         self._now = now
+        self._interval_s = interval_s
         self._monotonic = monotonic
         self._reading = asyncio.Lock()
         self._state = StateRead()
@@ -77,7 +83,10 @@ class Scrape:
         async with self._reading:  # who comes meanwhile waits here and not in a thread of the pool
             started_s = self._monotonic()
             if started_s >= self._old_at:
-                self._state = await asyncio.to_thread(self._read, self._budgets())
+                budgets = self._budgets()
+                interval_s = {registry: self._interval_s(registry) for registry in budgets}
+                state = await asyncio.to_thread(self._read, budgets)
+                self._state = replace(state, interval_s=interval_s)
                 ended_s = self._monotonic()
                 self._old_at = ended_s + max(KEEP_S, KEEP_FACTOR * (ended_s - started_s))
             return self._state

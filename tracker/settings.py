@@ -83,6 +83,7 @@ class Watch(Struct, frozen=True):
     """How often registries are asked, and when a change counts."""
 
     interval: Interval = 300.0
+    sweep: Seconds = 6 * 3600.0
     settle: Seconds = _LIMITS.settle_s
     settle_most: Seconds = _LIMITS.settle_most_s
 

@@ -150,7 +150,7 @@ def note_listed(connection: sqlite3.Connection, answer: ListAnswer) -> int:
 def due_after(answer: ListAnswer, intervals: Intervals) -> datetime:
     """When to ask for the list again: as for a reference of the same registry."""
     watched = Watched(0, ImageRef.parse(answer.repository.name), failures=answer.repository.failures)
-    return next_due(Answer(watched, answer.at, error=answer.error), intervals)
+    return next_due(Answer(watched, answer.at, error=answer.error), intervals.unstretched)
 
 
 def _tell(answer: ListAnswer, changed: int) -> None:

@@ -6,14 +6,15 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
 from graph.model import Manifests
 from graph.observing import Watched
 from graph.record import dataclass
-from graph.reference import Digest
+from graph.reference import Digest, ImageRef
 from rebuild.registry import NotFound, RateLimited, RegistryError, RegistryRefused
+from tracker.event_path import places_of
 from tracker.metrics import CheckResult, Metrics
 from tracker.registry import RegistryClient
 
@@ -46,20 +47,44 @@ class Intervals:
     usual_s: float = 300.0
     by_registry_s: Mapping[str, float] = field(default_factory=lambda: {"docker.io": 900.0})
     jitter: float = 0.1  # each interval is this part longer or shorter, by chance
+    sweep_s: float = 6 * 3600.0  # the longest to which an interval is stretched
+    # By place, how often an interval is doubled there: whoever judges events keeps it up to date.
+    doublings: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     def of(self, registry: str) -> float:
+        """The usual one."""
         return self.by_registry_s.get(registry, self.usual_s)
+
+    def at_present(self, reference: ImageRef) -> float:
+        """Longer than the usual one where events prove reliable."""
+        return max(self._stretched(reference.registry, place) for place in places_of(reference))
+
+    def longest_of(self, registry: str) -> float:
+        """The longest one of any reference of the registry."""
+        inside = [place for place in self.doublings if place == registry or place.startswith(f"{registry}/")]
+        return max(self._stretched(registry, place) for place in (registry, *inside))
+
+    def _stretched(self, registry: str, place: str) -> float:
+        usual_s = self.of(registry)
+        return max(usual_s, min(self.sweep_s, usual_s * 2.0 ** self.doublings.get(place, 0)))
+
+    @property
+    def unstretched(self) -> Intervals:
+        """For what no event tells of."""
+        return replace(self, doublings={})
 
 
 def next_due(answer: Answer, intervals: Intervals, chance: Callable[[], float] = random.random) -> datetime:
     """When to ask again: after an interval; after a failure sooner, unless the registry named a time."""
-    interval_s = intervals.of(answer.watched.reference.registry)
+    reference, error = answer.watched.reference, answer.error
+    is_passing = error is not None and not isinstance(error, RegistryRefused)
+    interval_s = intervals.of(reference.registry) if is_passing else intervals.at_present(reference)
     pause_s = interval_s * (1 + intervals.jitter * (2 * chance() - 1))
-    if answer.error is not None and not isinstance(answer.error, RegistryRefused):
+    if is_passing:
         first_s = min(FAILURE_FIRST_S, interval_s)
         pause_s = min(first_s * 2 ** min(answer.watched.failures, 10), pause_s)
-    if isinstance(answer.error, RateLimited) and answer.error.retry_after_s is not None:
-        pause_s = max(pause_s, answer.error.retry_after_s)
+    if isinstance(error, RateLimited) and error.retry_after_s is not None:
+        pause_s = max(pause_s, error.retry_after_s)
     return answer.at + timedelta(seconds=pause_s)
 
 
@@ -69,10 +94,11 @@ def not_yet(
     """When to ask instead, for a reference that a build or an event brought an answer for a moment ago."""
     if watched.checked_at is None:
         return None
-    interval_s = intervals.of(watched.reference.registry)
     age_s = (now - watched.checked_at).total_seconds()
-    if age_s >= interval_s * (1 - intervals.jitter) or watched.failures:
+    usual_s = intervals.of(watched.reference.registry)  # what is due in spite of a longer one was called
+    if age_s >= usual_s * (1 - intervals.jitter) or watched.failures:
         return None
+    interval_s = intervals.at_present(watched.reference)
     return watched.checked_at + timedelta(seconds=interval_s * (1 + intervals.jitter * (2 * chance() - 1)))
 
 

@@ -58,6 +58,11 @@ def may_use_address(kind: Kind) -> bool:
     return kind in _BY_ADDRESS
 
 
+def is_for_whole_registry(kind: Kind) -> bool:
+    """Whether its events are set up once for a registry, and not for single repositories or projects."""
+    return kind in (Kind.DISTRIBUTION, Kind.GITLAB)
+
+
 def says_registry(kind: Kind) -> bool:
     """Whether the registry's name can be told from what the kind sends."""
     return kind is not Kind.NEXUS
