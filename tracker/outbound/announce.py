@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from graph.clock import from_text
+from graph.clock import from_text, to_text
 from graph.record import dataclass
 from rebuild.outbox import Outbox
 from tracker.outbound.channel import Channel
@@ -25,29 +25,29 @@ class Announcer:
     public_url: str | None = None
     news_s: float = NEWS_S
 
-    def announce(self, connection: sqlite3.Connection, at: datetime) -> int:
-        """Turn some of what has ended into messages; answers how many. Belongs inside `immediate()`.
+    def announce(self, connection: sqlite3.Connection, at: datetime) -> bool:
+        """Turn what has ended into messages; answers whether anything had. Belongs inside `immediate()`.
 
-        Call it again while there is more: `Unannounced.is_empty`.
+        It takes a part of what there is: call it again, after others have had their turn.
         """
-        unannounced = Unannounced(connection)
+        unannounced = Unannounced(connection, at)
         runs, waves = unannounced.runs(), unannounced.waves()
         oldest = at - timedelta(seconds=self.news_s)
-        alone = [ended for _, ended in runs if ended and from_text(str(ended.run.finished_at)) >= oldest]
-        news = [wave for wave in waves if from_text(wave.finished_at) >= oldest]
-        count = 0
-        for channel, document in self._told(alone, news):
+        alone = [ended for ended in runs if from_text(str(ended.run.finished_at)) >= oldest]
+        news = [wave for wave in waves if from_text(wave.finished_at or to_text(at)) >= oldest]
+        for channel, document in self._told(alone, news, at):
             for lane in channel.lanes:
                 Outbox(connection).put(lane, document, at)
-                count += 1
-        unannounced.set_announced((number for number, _ in runs), (wave.number for wave in waves))
-        return count
+        unannounced.set_announced(runs, waves)
+        return bool(runs or waves)
 
-    def _told(self, runs: Iterable[Ended], waves: Iterable[EndedWave]) -> Iterator[tuple[Channel, Document]]:
+    def _told(
+        self, runs: Iterable[Ended], waves: Iterable[EndedWave], at: datetime
+    ) -> Iterator[tuple[Channel, Document]]:
         for channel in self.channels.values():
             for ended in runs:
                 if channel.wants.includes(ended):
                     yield channel, of_run(ended, self.public_url)
             for wave in waves:
                 if part := channel.wants.part_of(wave):
-                    yield channel, of_wave(wave, part, self.public_url)
+                    yield channel, of_wave(wave, part, self.public_url, at)

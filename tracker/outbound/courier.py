@@ -82,11 +82,12 @@ class Courier:
             await asyncio.gather(*under_way, return_exceptions=True)
 
     def _announce(self) -> None:
-        if Unannounced(self._sql).is_empty():
+        unannounced = Unannounced(self._sql, self._now())
+        if not unannounced.runs(1) and not unannounced.waves(1):  # without holding up who writes
             return
         with immediate(self._sql):
-            self._announcer.announce(self._sql, self._now())
-        self._changed.set()  # there may be more
+            if self._announcer.announce(self._sql, self._now()):
+                self._changed.set()  # there may be more
 
     def _start_due(self) -> None:
         at = self._now()

@@ -43,8 +43,9 @@ def of_run(ended: Ended, public_url: str | None) -> Document:
     return _document(f"run.{_word(ended)}", str(run["finished_at"]), {"run": run})
 
 
-def of_wave(wave: EndedWave, runs: Sequence[Ended], public_url: str | None) -> Document:
-    """`runs` are those that concern the receiver."""
+def of_wave(wave: EndedWave, runs: Sequence[Ended], public_url: str | None, at: datetime) -> Document:
+    """`runs` are those that concern the receiver. One that is not over is told as it stands."""
+    ended_at = wave.finished_at or to_text(at)
     ordered = sorted(runs, key=lambda ended: ended.run.status is Status.SUCCEEDED)
     succeeded = sum(ended.run.status is Status.SUCCEEDED for ended in runs)
     failed = sum(Status(ended.run.status) not in (Status.SUCCEEDED, Status.CANCELED) for ended in runs)
@@ -52,15 +53,15 @@ def of_wave(wave: EndedWave, runs: Sequence[Ended], public_url: str | None) -> D
         "number": wave.number,
         "created_at": wave.created_at,
         "finished_at": wave.finished_at,
-        "duration_s": _seconds(wave.created_at, wave.finished_at),
+        "duration_s": _seconds(wave.created_at, ended_at),
         "tasks_planned": wave.planned,
         "tasks_run": len(wave.runs),
         "tasks_succeeded": succeeded,
         "tasks_failed": failed,
     }
     return _document(
-        "wave.finished",
-        wave.finished_at,
+        "wave.finished" if wave.finished_at else "wave.waiting",
+        ended_at,
         {
             "wave": told,
             "runs": [_run(ended, public_url) for ended in ordered[:RUNS_MOST]],

@@ -4,60 +4,67 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
-from rebuild.run_record import Cause
-from tracker.outbound.notice import Ended, EndedWave, notices_of
+from graph.clock import to_text
+from rebuild.run_record import Cause, Status
+from tracker.outbound.notice import Ended, EndedWave, Notice, notices_of
 from tracker.views.runs import RunRow, run_named
 
 RUNS_MOST = 200  # in one transaction
 WAVES_MOST = 10
+REST_S = 3.0  # a wave in which nothing has gone on for so long waits for another try, or for somebody
 
 
 class Unannounced:
     """What has ended and nobody was told. Writing methods belong inside the caller's `immediate()`."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, at: datetime) -> None:
         self._sql = connection
+        self._rested_before = to_text(at - timedelta(seconds=REST_S))
 
-    def is_empty(self) -> bool:
-        """Asked often: one look into two indexes that hold nothing else."""
-        there = (
-            "SELECT EXISTS (SELECT 1 FROM runs WHERE unannounced)"
-            " OR EXISTS (SELECT 1 FROM waves WHERE unannounced)"
-        )
-        return not self._sql.execute(there).fetchone()[0]
-
-    def runs(self, most: int = RUNS_MOST) -> list[tuple[int, Ended | None]]:
-        """By number, oldest first; None for one of a wave, which tells of it."""
+    def runs(self, most: int = RUNS_MOST) -> list[Ended]:
+        """Those that belong to no wave, oldest first."""
         rows = self._sql.execute(
-            "SELECT number, id, wave_id FROM runs WHERE unannounced ORDER BY number LIMIT ?", (most,)
+            "SELECT id FROM runs WHERE unannounced AND wave_id IS NULL ORDER BY number LIMIT ?", (most,)
         ).fetchall()
-        return [(number, None if wave_id else self._ended(run_id)) for number, run_id, wave_id in rows]
+        return [self._ended(run_id) for (run_id,) in rows]
 
     def waves(self, most: int = WAVES_MOST) -> list[EndedWave]:
-        """Oldest first."""
+        """Those that are over or have come to rest, oldest first."""
         rows = self._sql.execute(
-            "SELECT id, created_at, finished_at, planned FROM waves WHERE unannounced ORDER BY id LIMIT ?",
-            (most,),
+            "SELECT id, created_at, finished_at, planned FROM waves WHERE unannounced"
+            " UNION ALL SELECT id, created_at, finished_at, planned FROM waves w WHERE finished_at IS NULL"
+            " AND NOT EXISTS (SELECT 1 FROM runs INDEXED BY runs_open"
+            "   WHERE finished_at IS NULL AND wave_id = w.id)"
+            " AND EXISTS (SELECT 1 FROM runs WHERE wave_id = w.id AND unannounced)"
+            " AND (SELECT max(finished_at) FROM runs WHERE wave_id = w.id) <= ? ORDER BY id LIMIT ?",
+            (self._rested_before, most),
         ).fetchall()
         return [
             EndedWave(number, created_at, finished_at, len(json.loads(planned)), self._runs_of(number))
             for number, created_at, finished_at, planned in rows
         ]
 
-    def set_announced(self, runs: Iterable[int], waves: Iterable[int]) -> None:
-        self._sql.executemany("UPDATE runs SET unannounced = 0 WHERE number = ?", [(run,) for run in runs])
-        self._sql.executemany("UPDATE waves SET unannounced = 0 WHERE id = ?", [(wave,) for wave in waves])
+    def set_announced(self, runs: Iterable[Ended], waves: Iterable[EndedWave]) -> None:
+        self._sql.executemany(
+            "UPDATE runs SET unannounced = 0 WHERE id = ?", [(ended.run.run_id,) for ended in runs]
+        )
+        for wave in waves:
+            self._sql.execute("UPDATE waves SET unannounced = 0 WHERE id = ?", (wave.number,))
+            self._sql.execute(
+                "UPDATE runs SET unannounced = 0 WHERE wave_id = ? AND unannounced", (wave.number,)
+            )
 
     def _runs_of(self, wave: int) -> tuple[Ended, ...]:
-        """Of each task the last run."""
         rows = self._sql.execute(
-            "SELECT id, task_id FROM runs WHERE wave_id = ? AND finished_at IS NOT NULL ORDER BY number",
-            (wave,),
-        )
-        last = {task_id or run_id: run_id for run_id, task_id in rows}
-        return tuple(self._ended(run_id) for run_id in last.values())
+            "SELECT id, task_id FROM runs WHERE wave_id = ? AND unannounced ORDER BY number", (wave,)
+        ).fetchall()
+        by_task: dict[object, list[Ended]] = {}
+        for run_id, task_id in rows:
+            by_task.setdefault(task_id or run_id, []).append(self._ended(run_id))
+        return tuple(last_of(tries) for tries in by_task.values())
 
     def _ended(self, run_id: str) -> Ended:
         run = run_named(self._sql, run_id)
@@ -72,3 +79,11 @@ class Unannounced:
             (run_id, Cause.PULL_REQUEST),
         ).fetchone()
         return run_named(self._sql, row[0]) if row else None
+
+
+def last_of(tries: Sequence[Ended]) -> Ended:
+    """What became of a task. A failure stays one to tell, though another try has failed as well."""
+    last = tries[-1]
+    if last.run.status is Status.SUCCEEDED:
+        return last
+    return Ended(last.run, last.notices | {n for each in tries for n in each.notices if n is Notice.FAILED})

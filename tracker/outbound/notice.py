@@ -40,11 +40,12 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class EndedWave:
-    """A wave that is over, with its runs; `planned` is how many tasks it began with."""
+    """A wave with its runs that nobody was told of, of each task the last. It began with `planned` tasks. One
+    that is not over waits for another try of what failed, perhaps for hours."""
 
     number: int
     created_at: str
-    finished_at: str
+    finished_at: str | None
     planned: int
     runs: tuple[Ended, ...]
 

@@ -40,9 +40,9 @@ def words_of(document: Mapping[str, Any]) -> Words:
                 f"This is a test of the channel {told['channel']}: messages arrive.",
                 Mood.PLAIN,
             )
-        case "wave.finished" if len(told["runs"]) > 1:
+        case "wave.finished" | "wave.waiting" if len(told["runs"]) > 1:
             return _of_wave(told)
-        case "wave.finished":
+        case "wave.finished" | "wave.waiting":
             return _of_run(told["runs"][0])
         case _:
             return _of_run(told["run"])
@@ -121,6 +121,8 @@ def _because(told: Mapping[str, Any]) -> str:
 def _moved(told: Mapping[str, Any]) -> str:
     platform = f" ({told['platform']})" if told.get("platform") else ""
     change = f"{short_digest(told['from'])} → {short_digest(told['to'])}"
+    if newer := told.get("newer_tag"):
+        return f"{familiar(newer)}{platform} is newer than {familiar(told['base'])}, {change}"
     return f"{familiar(told['base'])}{platform} moved, {change}"
 
 

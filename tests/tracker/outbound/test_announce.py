@@ -51,6 +51,11 @@ def announced(sample: Sample, *channels: Channel, later: timedelta = timedelta()
     return Outbox(sample.sql).all(1000)
 
 
+def nothing_is_left(sample: Sample) -> bool:
+    unannounced = Unannounced(sample.sql, sample.at + timedelta(days=3))
+    return not unannounced.runs() and not unannounced.waves()
+
+
 def end(
     sample: Sample,
     task: str = "web",
@@ -107,21 +112,21 @@ def test_what_was_announced_is_not_announced_again(sample: Sample) -> None:
     announced(sample, channel())
 
     assert len(announced(sample, channel())) == 1
-    assert Unannounced(sample.sql).is_empty()
+    assert nothing_is_left(sample)
 
 
 def test_where_nobody_is_told_nothing_is_left_to_announce(sample: Sample) -> None:
     end(sample)
 
     assert announced(sample) == []
-    assert Unannounced(sample.sql).is_empty()
+    assert nothing_is_left(sample)
 
 
 def test_what_ended_long_ago_is_no_news(sample: Sample) -> None:
     end(sample)
 
     assert announced(sample, channel(), later=timedelta(days=2)) == []
-    assert Unannounced(sample.sql).is_empty()
+    assert nothing_is_left(sample)
 
 
 def test_a_wave_of_two_hundred_runs_is_one_message(sample: Sample) -> None:
@@ -149,6 +154,55 @@ def test_a_task_that_failed_and_then_succeeded_in_a_wave_succeeded(sample: Sampl
     (message,) = announced(sample, channel())
 
     assert [run["outcome"] for run in message.body["data"]["runs"]] == ["recovered"]
+
+
+def test_a_wave_that_waits_for_another_try_tells_of_the_failure(sample: Sample) -> None:
+    wave = new_wave(sample, 2)
+    end(sample, "base", Status.FAILED, wave=wave)
+
+    at_once = announced(sample, channel(), later=timedelta(seconds=43))
+    (message,) = announced(sample, channel(), later=timedelta(seconds=60))
+
+    assert at_once == []
+    assert message.body["type"] == "wave.waiting"
+    assert [run["outcome"] for run in message.body["data"]["runs"]] == ["failed"]
+
+
+def test_a_failure_is_told_though_the_next_try_has_failed_too(sample: Sample) -> None:
+    wave = new_wave(sample, 1)
+    end(sample, "base", Status.FAILED, wave=wave)
+    end(sample, "base", Status.FAILED, wave=wave)
+
+    (message,) = announced(sample, channel(), later=timedelta(minutes=5))
+
+    assert message.body["data"]["wave"]["tasks_failed"] == 1
+
+
+def test_a_wave_goes_on_where_its_last_message_ended(sample: Sample) -> None:
+    wave = new_wave(sample, 2)
+    end(sample, "web", Status.SUCCEEDED, wave=wave)
+    end(sample, "base", Status.FAILED, wave=wave)
+    announced(sample, channel(), later=timedelta(minutes=5))
+    end(sample, "base", Status.FAILED, wave=wave)
+    announced(sample, channel(), later=timedelta(minutes=6))
+    end(sample, "base", Status.SUCCEEDED, wave=wave)
+    close(sample, wave)
+
+    messages = announced(sample, channel())
+
+    told = [[(run["task"], run["outcome"]) for run in one.body["data"]["runs"]] for one in messages]
+    assert told == [[("base", "failed"), ("web", "succeeded")], [("base", "recovered")]]
+    assert [one.body["type"] for one in messages] == ["wave.waiting", "wave.finished"]
+
+
+def test_a_wave_with_a_run_under_way_is_not_told_yet(sample: Sample) -> None:
+    wave = new_wave(sample, 2)
+    end(sample, "web", Status.FAILED, wave=wave)
+    task = sample.task("db", "localhost:5000/db:1")
+    with immediate(sample.sql):
+        Runs(sample.sql).add(task.definition, Cause.BASE_IMAGE, sample.at, task_id=task.task_id, wave_id=wave)
+
+    assert announced(sample, channel(), later=timedelta(minutes=5)) == []
 
 
 def test_a_failure_that_repeats_is_told_once_and_the_recovery_after_it(sample: Sample) -> None:
