@@ -6,7 +6,7 @@ from graph.record import dataclass
 from rebuild.context.refs import default_branch
 from rebuild.context.where import Git
 from rebuild.task import Task
-from tracker.repository_access import RepositoryAccess, git_for
+from tracker.repository_access import RepositoryAccess
 
 _PEELED = "^{}"  # after the name of an annotated tag: the commit that it names
 
@@ -19,12 +19,12 @@ class RepositoryServer:
 
     async def default_branch(self, task: Task, context: Git) -> str | None:
         """None where HEAD leads nowhere."""
-        with git_for(context, await self.access.login(task)) as git:
+        with self.access.git(context, await self.access.opened(task)) as git:
             return await default_branch(git)
 
     async def commit_of(self, task: Task, context: Git, ref: str) -> str:
         """What the ref points to now, by its full name; empty where there is no such ref."""
-        with git_for(context, await self.access.login(task)) as git:
+        with self.access.git(context, await self.access.opened(task)) as git:
             listed = await git.run("ls-remote", "--", context.url, ref, f"{ref}{_PEELED}")
         lines = (line.partition("\t") for line in listed.decode(errors="replace").splitlines())
         told = {name: commit for commit, _, name in lines}

@@ -19,6 +19,7 @@ from rebuild.context.fault import ContextError
 from rebuild.context.git_command import GitCommand
 from rebuild.context.refs import RefKind, default_branch, list_refs, pull_number
 from rebuild.context.where import Git
+from rebuild.context_secrets import ContextSecrets
 from rebuild.login import Login
 from rebuild.repositories import Follower, Watched
 from rebuild.source_event import Happening, PullRequest, SourceEvent
@@ -26,7 +27,7 @@ from rebuild.source_heads import Moved, event_of, kinds_wanted, moved
 from rebuild.source_match import follows, needs_default_branch
 from tracker.forges.fault import ForgeUnavailable
 from tracker.pulse import unheard
-from tracker.repository_access import RepositoryAccess, git_for
+from tracker.repository_access import RepositoryAccess
 
 MOVES_MOST = 200  # of one look; the others are seen by the next one
 
@@ -63,21 +64,23 @@ class RepositoryAsker:
     ) -> Told:
         """`before` is what the refs pointed to at the last look, and `at` is now. Raises `TrackerError`."""
         kinds = kinds_wanted(one.trigger for one in followers)
-        login = await self._login(watched, followers)
-        context = Git(watched.url)
-        with git_for(context, login) as git:
+        opened = await self._opened(watched, followers)
+        with self.git(watched, opened) as git:
             heads = await list_refs(git, kinds)
         moves = moved(before, heads, watched.kinds & kinds)
         if not moves:
             return Told(kinds, heads)
-        return await _Look(self, watched, followers, login, kinds, heads, at).of(moves)
+        return await _Look(self, watched, followers, opened, kinds, heads, at).of(moves)
 
-    async def _login(self, watched: Watched, followers: Sequence[Follower]) -> Login | None:
-        """The token of one of its tasks; after a failure that of the next."""
-        with_token = [one for one in followers if self._access.has_token(one.task)]
-        if not with_token:
-            return None
-        return await self._access.login(with_token[watched.failures % len(with_token)].task)
+    async def _opened(self, watched: Watched, followers: Sequence[Follower]) -> ContextSecrets:
+        """What opens it for one of its tasks; after a failure for the next."""
+        with_own = [one.task for one in followers if self._access.has_own(one.task)]
+        if not with_own:
+            return ContextSecrets()
+        return await self._access.opened(with_own[watched.failures % len(with_own)])
+
+    def git(self, watched: Watched, opened: ContextSecrets) -> contextlib.AbstractContextManager[GitCommand]:
+        return self._access.git(Git(watched.url), opened)
 
     async def pull(self, url: str, login: Login | None, ref: str) -> PullRequest | None:
         number = pull_number(ref)
@@ -94,7 +97,7 @@ class _Look:
     asker: RepositoryAsker
     watched: Watched
     followers: Sequence[Follower]
-    login: Login | None
+    opened: ContextSecrets
     kinds: frozenset[RefKind]
     heads: dict[str, str]
     as_of: datetime
@@ -151,7 +154,7 @@ class _Look:
         if not move.new:
             return None
         try:
-            return await self.asker.pull(self.watched.url, self.login, move.ref)
+            return await self.asker.pull(self.watched.url, self.opened.login, move.ref)
         except ForgeUnavailable:
             raise
         except TrackerError as error:
@@ -173,4 +176,4 @@ class _Look:
             return None
 
     def _git(self) -> contextlib.AbstractContextManager[GitCommand]:
-        return git_for(Git(self.watched.url), self.login)
+        return self.asker.git(self.watched, self.opened)

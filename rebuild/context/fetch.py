@@ -20,8 +20,8 @@ from rebuild.context.git import Checkout
 from rebuild.context.input import read_dockerfile, read_whole
 from rebuild.context.limits import Limits, Meter
 from rebuild.context.oci import pull
-from rebuild.context.reach import Reach, SshFiles
-from rebuild.context.ssh import SshAddress, write_key
+from rebuild.context.reach import Reach
+from rebuild.context.ssh import files_for
 from rebuild.context.tarball import download
 from rebuild.context.unpack import Links, unpack
 from rebuild.context.where import (
@@ -144,20 +144,12 @@ class _Errand:
         with tempfile.TemporaryDirectory(dir=self.into.parent) as scratch:
             home = Path(scratch) / "home"
             home.mkdir()
-            ssh = self._ssh(source, Path(scratch))
-            checkout = Checkout(self.access.login, ssh, self.meter, home, self.log)
+            access = self.access
+            ssh = files_for(source.url, access.reach.ssh, access.ssh_key, Path(scratch))
+            checkout = Checkout(access.login, ssh, self.meter, home, self.log)
             done = await checkout.fetch(source, self.into, keep_git=keep_git)
         folder = inside(self.into, source.folder)
         return Fetched(folder, done.commit, done.branch, done.commit_time)
-
-    def _ssh(self, source: Git, scratch: Path) -> SshFiles | None:
-        """The key of this context, else that of its host; who the hosts are is not the context's to say."""
-        address = SshAddress.of(source.url)
-        if address is None:
-            return None
-        files = self.access.reach.ssh.of(address.host)
-        key = self.access.ssh_key
-        return replace(files, key_file=write_key(key, scratch)) if key else files
 
     async def _tarball(self, source: Tarball) -> Fetched:
         whole = self._opened(source)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from rebuild import process
 from rebuild.context.fault import ContextError
-from rebuild.context.reach import SshFiles
+from rebuild.context.reach import SshFiles, SshHosts
 from rebuild.secret import Secret
 
 _SCAN_S = 15
@@ -57,6 +57,16 @@ def ssh_command(files: SshFiles) -> str:
         known = f"UserKnownHostsFile={files.known_hosts}"
         options += ["-o", known, "-o", "GlobalKnownHostsFile=/dev/null"]
     return shlex.join(["ssh", *options])
+
+
+def files_for(url: str, hosts: SshHosts, key: Secret | None, folder: Path) -> SshFiles | None:
+    """The key that was given for this URL, written into the folder, else that of its host; who the hosts are
+    is not the URL's to say. None for a URL of another protocol."""
+    address = SshAddress.of(url)
+    if address is None:
+        return None
+    files = hosts.of(address.host)
+    return SshFiles(write_key(key, folder), files.known_hosts) if key else files
 
 
 def write_key(key: Secret, folder: Path) -> Path:
