@@ -32,6 +32,7 @@ from rebuild.features import Builder, understood, version_of
 from rebuild.oci_config import oci_config
 from rebuild.probe import EngineProbe
 from rebuild.program import Program, failed
+from rebuild.push_progress import DockerLines, TellPush
 from rebuild.surroundings import Surroundings, build_arg_flags, docker_config, split_build_args
 
 PUSH_TIMEOUT_S = 3600.0
@@ -44,8 +45,9 @@ class DockerEngine:
 
     name = "docker"
 
-    def __init__(self, probe: EngineProbe, around: Surroundings) -> None:
+    def __init__(self, probe: EngineProbe, around: Surroundings, on_push: TellPush | None = None) -> None:
         self.probe = probe
+        self._on_push = on_push
         self.version = probe.version
         self.reads_syntax_line = probe.builder is Builder.BUILDKIT
         self.features: frozenset[Feature] = understood(probe.builder, version_of(probe.builder_version))
@@ -83,7 +85,11 @@ class DockerEngine:
         return Built(image)
 
     def with_auth(self, auth_file: Path) -> DockerEngine:
-        return DockerEngine(self.probe, replace(self._around, auth_file=auth_file))
+        return DockerEngine(self.probe, replace(self._around, auth_file=auth_file), self._on_push)
+
+    def with_progress(self, on_push: TellPush) -> DockerEngine:
+        """The same engine, that tells how far its pushes are: in layers, for docker tells no bytes here."""
+        return DockerEngine(self.probe, self._around, on_push)
 
     async def inspect(self, name: str) -> LocalImage | None:
         answer = await self._cli.ask("image", "inspect", name)
@@ -97,10 +103,15 @@ class DockerEngine:
         """docker pushes names only: the daemon's image of that name is put back afterwards."""
         before = await self.inspect(str(to))
         await self._cli.must("tag", str(image.image_id), str(to))
+        tell = self._on_push
+        if tell is not None:
+            log = DockerLines(to, layers=len(set(image.diff_ids)), log=log, tell=tell)
         try:
             argv = [self.probe.program, "push", str(to)]
             ended = await self._cli.run(argv, self._cli.variables, log, timeout_s=PUSH_TIMEOUT_S)
         finally:
+            if tell is not None:
+                tell(None)
             if before is None:
                 await self._cli.ask("rmi", "--no-prune", str(to))
             else:

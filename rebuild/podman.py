@@ -33,8 +33,10 @@ from rebuild.features import understood, version_of
 from rebuild.oci_config import oci_config
 from rebuild.podman_command import Podman
 from rebuild.probe import EngineProbe
-from rebuild.process import Ended
+from rebuild.process import TAIL_BYTES, Ended, LastLines, Streams
 from rebuild.program import Program, failed
+from rebuild.pseudo_terminal import pseudo_terminal
+from rebuild.push_progress import PodmanBars, TellPush
 from rebuild.surroundings import (
     Surroundings,
     build_arg_flags,
@@ -54,8 +56,9 @@ class PodmanEngine:
     name = "podman"
     reads_syntax_line = False  # buildah takes `# syntax=` for a comment
 
-    def __init__(self, probe: EngineProbe, around: Surroundings) -> None:
+    def __init__(self, probe: EngineProbe, around: Surroundings, on_push: TellPush | None = None) -> None:
         self.probe = probe
+        self._on_push = on_push
         self.version = probe.version
         self.features: frozenset[Feature] = understood(probe.builder, version_of(probe.builder_version))
         self._around = around
@@ -86,7 +89,11 @@ class PodmanEngine:
         return made if isinstance(made, CommandFailed) else Built(_with_variant(made.image, request.platform))
 
     def with_auth(self, auth_file: Path) -> PodmanEngine:
-        return PodmanEngine(self.probe, replace(self._around, auth_file=auth_file))
+        return PodmanEngine(self.probe, replace(self._around, auth_file=auth_file), self._on_push)
+
+    def with_progress(self, on_push: TellPush) -> PodmanEngine:
+        """The same engine, that tells how far its pushes are."""
+        return PodmanEngine(self.probe, self._around, on_push)
 
     async def inspect(self, name: str) -> LocalImage | None:
         found = await self._look(name)
@@ -95,8 +102,38 @@ class PodmanEngine:
     async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> CommandFailed | None:
         variables = {**self._cli.variables, **podman_registries(self._around, str(to))}
         argv = podman_command.push(self._podman, image.image_id.hex, to, podman_trust(self._around))
-        ended = await self._cli.run(argv, variables, log, timeout_s=PUSH_TIMEOUT_S)
+        if self._on_push is None:
+            ended = await self._cli.run(argv, variables, log, timeout_s=PUSH_TIMEOUT_S)
+        else:
+            ended = await self._push_telling(argv, variables, image, to, log, self._on_push)
         return None if ended.exit_code == 0 else failed(ended)
+
+    async def _push_telling(
+        self,
+        argv: list[str],
+        variables: Mapping[str, str],
+        image: LocalImage,
+        to: ImageRef,
+        log: LogSink,
+        tell: TellPush,
+    ) -> Ended:
+        """podman tells bytes on a terminal alone: it gets one, and the log what it would have got without."""
+        tail = LastLines(TAIL_BYTES)
+
+        def hear(piece: bytes) -> None:
+            tail.add(piece)
+            log(piece)
+
+        layers = {str(layer) for layer in image.diff_ids}
+        bars = PodmanBars(to, (*layers, str(image.image_id)), layers=len(layers), log=hear, tell=tell)
+        try:
+            with pseudo_terminal(bars) as terminal:
+                streams = Streams(stdout=terminal, stderr=terminal)
+                ended = await self._cli.run(argv, variables, hear, timeout_s=PUSH_TIMEOUT_S, streams=streams)
+        finally:
+            bars.finish()
+            tell(None)
+        return replace(ended, tail=tail.bytes)
 
     async def remove(self, *names: str) -> None:
         """In an own storage a name only goes: its layers are the cache, and `prune` clears them later."""

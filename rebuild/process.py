@@ -84,7 +84,7 @@ async def run(
     Raises FileNotFoundError where there is no such program. Cancelling the call ends every process
     of the command before the cancellation goes on; so does a `log` that raises.
     """
-    tail = _Last(TAIL_BYTES)
+    tail = LastLines(TAIL_BYTES)
     process = await _start(argv, env, _for_one_log(streams))
     copies = [
         asyncio.create_task(_copy(source, tail.add, log))
@@ -272,7 +272,7 @@ def _status(pid: int) -> tuple[int, str]:
     return int(fields[1]), fields[19]
 
 
-class _Last:
+class LastLines:
     """The last lines of what is added, at most `limit` bytes of them.
 
     A line whose beginning is lost is left out: it might begin within a secret, where nobody knows it.
@@ -297,7 +297,7 @@ class _Last:
         return bytes(whole[0]) if whole and whole[0].strip() else _TOO_LONG % self._limit
 
 
-class _First(_Last):
+class _First(LastLines):
     """The first `limit` bytes of what is added."""
 
     def add(self, chunk: bytes) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from graph.record import dataclass
 from rebuild.engine import CommandFailed, EngineError, LogSink
-from rebuild.process import Captured, Ended, capture, run
+from rebuild.process import TO_THE_LOG, Captured, Ended, Streams, capture, run
 
 ASK_TIMEOUT_S = 120.0
 
@@ -34,11 +34,18 @@ class Program:
         return answer
 
     async def run(
-        self, argv: Sequence[str], variables: Mapping[str, str], log: LogSink, *, timeout_s: float
+        self,
+        argv: Sequence[str],
+        variables: Mapping[str, str],
+        log: LogSink,
+        *,
+        timeout_s: float,
+        streams: Streams = TO_THE_LOG,
     ) -> Ended:
-        """Carry out a whole command line with these variables; what it prints goes to the log."""
+        """Carry out a whole command line with these variables; what it prints goes to the log, unless
+        `streams` lead it elsewhere."""
         try:
-            return await run([*argv], env=variables, log=log, timeout_s=timeout_s)
+            return await run([*argv], env=variables, log=log, timeout_s=timeout_s, streams=streams)
         except FileNotFoundError as error:
             raise self._gone(error) from None
 

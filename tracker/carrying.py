@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Mapping
 
 from graph.clock import now
@@ -92,9 +91,3 @@ def _opening(
     if before is None or of_the_same_server(before.context, definition.context):
         return found
     return {**{use: {} for use in OF_SERVER}, **found}
-
-
-def to_terminal(piece: bytes) -> None:
-    """The log of a run, byte for byte, beside the data that a command prints."""
-    sys.stderr.buffer.write(piece)
-    sys.stderr.buffer.flush()

@@ -48,6 +48,9 @@ from tracker.state import State, home_of
 
 if TYPE_CHECKING:
     from rebuild.container import Containers
+    from rebuild.docker import DockerEngine
+    from rebuild.podman import PodmanEngine
+    from rebuild.push_progress import TellPush
 
 LENT_PREFIX = "TRACKER_SECRET_"  # of the service's variables that tasks may name
 
@@ -66,6 +69,7 @@ class Workshop:
         *,
         on_request: Callable[[RequestSeen], None] | None = None,
         listen: Callable[[bytes], None] = unheard,
+        on_push: TellPush | None = None,
         transport: Transport = few_questions,
         typed: Mapping[str, Source] | None = None,
         typed_values: Mapping[str, Secret] | None = None,
@@ -73,11 +77,13 @@ class Workshop:
         stdin: BinaryIO | None = None,
         serving: bool = False,
     ) -> None:
-        """`typed` are secrets for this command's builds, `typed_values` for its templates, `typed_context`
-        and `stdin` for its context; `serving` keeps from tasks what is tracker's own."""
+        """`on_push` hears how far a push is. `typed` are secrets for this command's builds, `typed_values`
+        for its templates, `typed_context` and `stdin` for its context; `serving` keeps from tasks what is
+        tracker's own."""
         self.settings = settings
         self.state = state
         self._listen = listen
+        self._on_push = on_push
         self.connection: sqlite3.Connection = state.write()
         self.new_client = partial(registry_client, settings, on_request, transport)
         self.client = self.new_client()
@@ -101,9 +107,10 @@ class Workshop:
 
     async def workplace(self) -> Workplace:
         """Where runs happen; finds out on the way which engine there is and what works with it."""
+        engine = await engine_of(self.settings, self.state)
         tools = Tools(
             registry=self.client.with_patience(BUILDING),
-            engine=await engine_of(self.settings, self.state),
+            engine=engine.with_progress(self._on_push) if self._on_push else engine,
             memory=GraphMemory(GraphStore(self.connection)),
             build_platform=host_platform(),
             now=now,
@@ -216,7 +223,7 @@ def containers_of(around: Surroundings, engine: Engine) -> Containers:
     return containers_for(engine, around)
 
 
-async def engine_of(settings: Settings, state: State, *, afresh: bool = False) -> Engine:
+async def engine_of(settings: Settings, state: State, *, afresh: bool = False) -> PodmanEngine | DockerEngine:
     """The engine that the settings ask for; `afresh` finds out anew what works with it."""
     return await find_engine(Choice(settings.engine), surroundings(settings, state), afresh=afresh)
 

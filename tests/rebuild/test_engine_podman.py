@@ -22,6 +22,7 @@ from rebuild.podman import PodmanEngine
 from rebuild.podman_probe import probe_podman
 from rebuild.probe import Isolation
 from rebuild.probe_program import SAYS
+from rebuild.push_progress import PushSeen
 from rebuild.surroundings import Surroundings
 from tests.real_engine import context, podman_storage
 from tests.real_registry import RealRegistry
@@ -290,6 +291,42 @@ async def test_a_target_and_its_time_out_are_kept_to(engine: PodmanEngine, tmp_p
     assert isinstance(quick, Built)
     assert isinstance(slow, CommandFailed)
     assert slow.timed_out
+
+
+@pytest.mark.anyio
+async def test_a_push_tells_how_far_it_is_and_leaves_the_log_as_it_is(
+    engine: PodmanEngine, registry: RealRegistry, tmp_path: Path
+) -> None:
+    seen: list[PushSeen | None] = []
+    folder = context(tmp_path, "FROM scratch\nCOPY busybox /\nCOPY zeros /\n")
+    (folder / "zeros").write_bytes(bytes(3_000_000))
+    image = await built(engine, request(folder))
+    log = bytearray()
+    telling = engine.with_progress(seen.append)
+
+    assert await telling.push(image, ImageRef.parse(f"{registry.host}/told:1"), log.extend) is None
+
+    assert sorted(log.decode().splitlines()) == sorted([
+        "Getting image source signatures", *(f"Copying blob {layer}" for layer in image.diff_ids),
+        f"Copying config {image.image_id}", "Writing manifest to image destination", "Storing signatures",
+    ])  # fmt: skip
+    assert seen[-1] is None
+    last = seen[-2]
+    assert last is not None and (last.layers, last.layers_done) == (2, 2)
+
+
+@pytest.mark.anyio
+async def test_a_push_that_fails_on_a_terminal_says_why(engine: PodmanEngine, tmp_path: Path) -> None:
+    image = await built(engine, request(context(tmp_path, "FROM scratch\nCOPY busybox /\n")))
+    seen: list[PushSeen | None] = []
+
+    failed = await engine.with_progress(seen.append).push(
+        image, ImageRef.parse("localhost:1/away:1"), lambda chunk: None
+    )
+
+    assert failed is not None and "connection refused" in failed.log_tail
+    assert "\x1b" not in failed.log_tail
+    assert seen[-1] is None
 
 
 @pytest.mark.anyio

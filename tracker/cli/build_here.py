@@ -23,12 +23,13 @@ from rebuild.run_names import as_if_run
 from rebuild.run_summary import summary
 from rebuild.runs import Run, Status
 from rebuild.secret_source import Source
-from tracker.carrying import carry_out_here, to_terminal
+from tracker.carrying import carry_out_here
 from tracker.cli.build_typed import BuildTyped
 from tracker.cli.main import Place, report
 from tracker.cli.secret_options import input_for
 from tracker.settings import Settings, load
 from tracker.state import find_config, find_state
+from tracker.terminal import Terminal
 from tracker.workshop import Workshop, host_platform, unheard
 
 
@@ -47,10 +48,12 @@ def build_here(
     settings = load(config)
     definition = definition_of(settings, typed)
     state = find_state(place.state, config)
+    terminal = Terminal.of_command()
     workshop = Workshop(
         settings,
         state,
-        listen=unheard if quiet else to_terminal,
+        listen=unheard if quiet else terminal.hear,
+        on_push=None if quiet else terminal.on_push,
         typed=secrets,
         typed_context=opening,
         stdin=input_for(typed.context),

@@ -26,7 +26,7 @@ from rebuild.step_place import EngineCalls, EngineKind, PlanSetting, RunPlace
 from rebuild.step_plan import plan_steps
 from rebuild.task_work import Work, finish_work, prepare_work, read_written
 from rebuild.template import Surroundings
-from tracker.carrying import carry_out_here, to_terminal
+from tracker.carrying import carry_out_here
 from tracker.cli.main import report
 from tracker.cli.run_typed import Asked
 from tracker.cli.secret_options import input_for
@@ -34,6 +34,7 @@ from tracker.cli.table import print_json
 from tracker.equipping import read_context_secrets
 from tracker.settings import Settings
 from tracker.state import State
+from tracker.terminal import Terminal
 from tracker.workshop import Workshop, reaching, unheard, user_credentials
 
 DRY_RUN_ID = "dryrun"
@@ -66,7 +67,7 @@ async def _work(asked: Asked, definition: Definition, settings: Settings, state:
         stdin = input_for(asked.context)
         reach = reaching(settings).as_whom(user_credentials())
         fetched = await prepare(
-            definition, Path(scratch), to_terminal, secrets=opening, reach=reach, stdin=stdin
+            definition, Path(scratch), Terminal.of_command().hear, secrets=opening, reach=reach, stdin=stdin
         )
         context = fetched.folder
         written = read_written(step, context, asked.secret_values)
@@ -131,10 +132,12 @@ def _announce(run: Run) -> None:
 def _carry_out(
     asked: Asked, definition: Definition, settings: Settings, state: State, *, quiet: bool, as_json: bool
 ) -> int:
+    terminal = Terminal.of_command()
     workshop = Workshop(
         settings,
         state,
-        listen=unheard if quiet else to_terminal,
+        listen=unheard if quiet else terminal.hear,
+        on_push=None if quiet else terminal.on_push,
         typed_values=asked.secret_values,
         typed_context=asked.opening,
         stdin=input_for(asked.context),

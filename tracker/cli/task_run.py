@@ -33,7 +33,7 @@ from rebuild.task import Tasks
 from rebuild.task_edit import NO_CONTEXT, kept_context
 from rebuild.task_secrets import SecretUse
 from rebuild.update_token import remember_token
-from tracker.carrying import carry_out_claimed, to_terminal
+from tracker.carrying import carry_out_claimed
 from tracker.cli.changing import changing
 from tracker.cli.looking import looking
 from tracker.cli.main import Place, report
@@ -48,8 +48,9 @@ from tracker.remote.service import ServerAsked, Wait, server_options, wait_of
 from tracker.serving import is_served
 from tracker.settings import load
 from tracker.state import find_config, find_state
+from tracker.terminal import Terminal
 from tracker.views.runs import RunRow, run_json, run_named
-from tracker.workshop import Workshop
+from tracker.workshop import Workshop, unheard
 
 _LOOK_EVERY_S = 0.5
 
@@ -156,8 +157,13 @@ def _queued(place: Place, wanted: _Wanted) -> str:
 
 def _carried_out(place: Place, wanted: _Wanted, *, quiet: bool) -> str:
     config = find_config(place.config)
-    listen = (lambda piece: None) if quiet else to_terminal
-    workshop = Workshop(load(config), find_state(place.state, config), listen=listen)
+    terminal = Terminal.of_command()
+    workshop = Workshop(
+        load(config),
+        find_state(place.state, config),
+        listen=unheard if quiet else terminal.hear,
+        on_push=None if quiet else terminal.on_push,
+    )
     done, _ = asyncio.run(carry_out_claimed(workshop, lambda: _claimed(workshop, wanted)))
     return done.run_id
 
