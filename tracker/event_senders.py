@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from graph.record import dataclass
 from rebuild.secret import Secret
 from tracker.events.kind import Kind
 from tracker.events.sender import Naming, Sender
@@ -11,6 +12,32 @@ from tracker.hook_settings import HookSource
 from tracker.hooks.sender import HookSender
 from tracker.secret_file import secrets_of_file
 from tracker.settings import EventSource, SenderName
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """A sender as whoever sets it up has to know it; `addresses` are paths, the best first."""
+
+    section: str  # of the settings: `events` for registries, `hooks` for repositories
+    name: str
+    kind: str
+    addresses: tuple[str, ...]
+    proof: str
+
+
+def addressed(
+    events: Mapping[SenderName, EventSource], hooks: Mapping[SenderName, HookSource]
+) -> list[Addressed]:
+    """Everybody who may send, registries first."""
+    of_registries = [
+        Addressed("events", one.name, str(one.kind), tuple(one.addresses), one.proof("this address"))
+        for one in senders_of(events).values()
+    ]
+    of_repositories = [
+        Addressed("hooks", one.name, str(one.provider), (one.address,), one.proof)
+        for one in hook_senders_of(hooks).values()
+    ]
+    return of_registries + of_repositories
 
 
 def senders_of(sections: Mapping[SenderName, EventSource]) -> dict[str, Sender]:
@@ -37,7 +64,7 @@ def secrets_of(name: str, section: EventSource | HookSource, kind: str = "events
     """The secrets of a sender, out of the settings or the file that they name, one a line."""
     if section.secret_file is None:
         return section.secret or ()
-    return secrets_of_file(f"events.{name}.secret_file", section.secret_file)
+    return secrets_of_file(f"{kind}.{name}.secret_file", section.secret_file)
 
 
 def _sender(name: str, section: EventSource) -> Sender:

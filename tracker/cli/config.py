@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from tracker.cli.main import Place
 from tracker.cli.table import print_json
 from tracker.state import find_config, find_state, usual_configs
 from tracker.written_settings import Written, duration_text, read_written
+
+if TYPE_CHECKING:  # `config check` has no need of it
+    from tracker.event_senders import Addressed
 
 Name = tuple[str, ...]
 
@@ -66,32 +69,34 @@ def show(place: Place, as_json: bool) -> None:
 @json_option("Print one JSON array.")
 @click.pass_obj
 def event_addresses(place: Place, url: str | None, as_json: bool) -> None:
-    """Show where each sender of push events sends to, and what it proves itself with.
+    """Show where each sender of events of registries and repositories sends to, and how it proves itself.
 
     An address with a long token in it is as good as the secret: whoever knows it may send.
     """
-    from tracker.event_senders import senders_of
+    from tracker.event_senders import addressed
     from tracker.settings import check
 
     path, written = _read(place)
     settings = check(written, path)
     base = (url or f"http://{settings.serve.listen}").rstrip("/")
-    rows = [
-        {
-            "name": sender.name,
-            "kind": str(sender.kind),
-            "addresses": [base + address for address in sender.addresses],
-            "proof": sender.proof("this address"),
-        }
-        for sender in senders_of(settings.events).values()
-    ]
+    senders = addressed(settings.events, settings.hooks)
     if as_json:
-        print_json(rows)
+        print_json([_sender_row(sender, base) for sender in senders])
         return
-    for row in rows:
-        click.echo(f"{row['name']} ({row['kind']}): {row['proof']}")
-        for address in row["addresses"]:
-            click.echo(f"  {address}")
+    for sender in senders:
+        click.echo(f"{sender.section}.{sender.name} ({sender.kind}): {sender.proof}")
+        for address in sender.addresses:
+            click.echo(f"  {base}{address}")
+
+
+def _sender_row(sender: Addressed, base: str) -> dict[str, Any]:
+    return {
+        "section": sender.section,
+        "name": sender.name,
+        "kind": sender.kind,
+        "addresses": [base + address for address in sender.addresses],
+        "proof": sender.proof,
+    }
 
 
 def _read(place: Place) -> tuple[Path | None, Written]:

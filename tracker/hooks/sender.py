@@ -35,6 +35,11 @@ class HookSender:
     per_minute: int = PER_MINUTE
 
     @property
+    def address(self) -> str:
+        """The path to send to."""
+        return f"/hooks/{self.name}"
+
+    @property
     def proof(self) -> str:
         """What it takes to send as this sender, for people."""
         if not self.secrets:

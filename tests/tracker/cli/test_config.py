@@ -149,10 +149,43 @@ def test_the_address_that_a_sender_sends_to_is_shown_and_its_secret_is_not(
     assert "hunter" not in text.out + json.dumps(rows)
 
 
-def test_a_secret_file_that_cannot_be_read_is_named(settings: Path, tracker: Tracker) -> None:
-    settings.write_text('[events.quay]\nsecret_file = "/nowhere/secret"\n')
+def test_where_a_forge_sends_to_is_shown_with_what_it_proves_itself_with(
+    settings: Path, tracker: Tracker
+) -> None:
+    settings.write_text(
+        '[events.gitlab]\nsecret = "hunter1"\n[hooks.gitlab]\nsecret = "hunter2"\n'
+        '[hooks.our-forgejo]\nkind = "gitea"\nsecret = "hunter3"\n[hooks.generic]\n'
+    )
+
+    text = tracker("--config", str(settings), "config", "events", "--url", "https://tracker.example.com").out
+    rows = tracker("--config", str(settings), "config", "events", "--json").json
+
+    assert [(row["section"], row["name"]) for row in rows][1:] == [
+        ("events", "gitlab"),
+        ("hooks", "gitlab"),
+        ("hooks", "our-forgejo"),
+        ("hooks", "generic"),
+    ]
+    assert rows[3] == {
+        "section": "hooks",
+        "name": "our-forgejo",
+        "kind": "gitea",
+        "addresses": ["http://127.0.0.1:8484/hooks/our-forgejo"],
+        "proof": "the signature in the X-Forgejo-Signature header or the secret in the Authorization header",
+    }
+    assert (
+        "hooks.gitlab (gitlab): the secret in the X-Gitlab-Token header\n"
+        "  https://tracker.example.com/hooks/gitlab\n" in text
+    )
+    assert "hooks.generic (generic): from this machine only, because no secret is set\n" in text
+    assert "hunter" not in text + json.dumps(rows)
+
+
+@pytest.mark.parametrize("section", ["events.quay", "hooks.github"])
+def test_a_secret_file_that_cannot_be_read_is_named(section: str, settings: Path, tracker: Tracker) -> None:
+    settings.write_text(f'[{section}]\nsecret_file = "/nowhere/secret"\n')
 
     refused = tracker("--config", str(settings), "config", "events")
 
     assert refused.status == 2
-    assert "events.quay.secret_file" in refused.err
+    assert f"{section}.secret_file" in refused.err
