@@ -6,6 +6,8 @@ import base64
 import hashlib
 import hmac
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,6 +37,21 @@ def test_who_has_the_secret_finds_the_signature_right(body: bytes, delivery: str
     expected = hmac.digest(base64.b64decode(SECRET.removeprefix("whsec_")), content, hashlib.sha256)
     assert headers["webhook-signature"] == f"v1,{base64.b64encode(expected).decode()}"
     assert headers["webhook-timestamp"] == str(int(NOON.timestamp()))
+
+
+@pytest.mark.parametrize(
+    ("secret", "after_s", "is_ours"),
+    [(SECRET, 1, True), ("whsec_" + "A" * 32, 1, False), (SECRET, 400, False)],
+)
+def test_the_way_that_the_page_shows_tells_ours_from_others(secret: str, after_s: int, is_ours: bool) -> None:
+    page = (Path(__file__).parents[3] / "docs/notifications.md").read_text()
+    shown: dict[str, Any] = {"base64": base64, "hmac": hmac}
+    exec(page.split("```python\n")[1].split("```")[0], shown)
+
+    headers = signed_headers([SigningKey.parse(Secret(SECRET))], "msg_1", b'{"a": 1}', NOON)
+
+    now = NOON.timestamp() + after_s
+    assert shown["is_from_tracker"](headers, b'{"a": 1}', secret, now) is is_ours
 
 
 def test_each_of_several_keys_signs() -> None:
