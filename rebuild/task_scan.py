@@ -28,7 +28,7 @@ from rebuild.run_variables import RunVariables
 from rebuild.secret import HIDDEN, Secret
 from rebuild.step_rules import HELPER
 from rebuild.task_bases import DockerfileAt, TaskBase, bases_of_task
-from rebuild.task_work import finish_work, prepare_work, read_written
+from rebuild.task_work import Work, finish_work, prepare_work, read_written
 from rebuild.template import Surroundings
 
 _RUN = "scan"  # no run has this id
@@ -44,7 +44,8 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class Scanning:
-    """What a scan goes by. `secret_values` are names of values: what they hold is not needed."""
+    """What a scan goes by. `secret_values` are names of values: what they hold is not needed; `given_values`
+    came with a request, and what they hold counts."""
 
     scratch: Path  # empty, for a context that has to be fetched
     build_platform: Platform
@@ -54,6 +55,7 @@ class Scanning:
     context_secrets: ContextSecrets = field(default_factory=ContextSecrets)
     reach: Reach = field(default_factory=Reach)
     secret_values: frozenset[str] = frozenset()
+    given_values: Mapping[str, Secret] = field(default_factory=dict)
     aliases: AliasRules = field(default_factory=AliasRules)
     helper: ImageRef = HELPER  # what is read for an operator in `cmd`
 
@@ -104,15 +106,18 @@ def _of_dockerfile(
     )
 
 
-async def _of_task_file(
+async def read_work(
     task_name: str,
     definition: Definition,
     step: FileStep | InlineStep,
     context: Prepared,
     scanning: Scanning,
-) -> Scanned:
+) -> Work:
+    """What a task file has to do, with *** for what a vault would give. Raises `WrongUse` for one that no run
+    could use, and `SourceUnavailable`."""
     hidden = Secret(HIDDEN)
-    written = read_written(step, context.folder, dict.fromkeys(scanning.secret_values, hidden))
+    kept = dict.fromkeys(scanning.secret_values, hidden)
+    written = read_written(step, context.folder, {**kept, **scanning.given_values})
     prepared = await asyncio.to_thread(
         prepare_work,
         written,
@@ -122,8 +127,19 @@ async def _of_task_file(
         aliases=scanning.aliases,
     )
     secrets: Mapping[str, Secret] = {source.id: hidden for source in prepared.wanted}
+    return finish_work(prepared, written, secrets, strict=step.strict)
+
+
+async def _of_task_file(
+    task_name: str,
+    definition: Definition,
+    step: FileStep | InlineStep,
+    context: Prepared,
+    scanning: Scanning,
+) -> Scanned:
+    work = await read_work(task_name, definition, step, context, scanning)
     found = bases_of_task(
-        finish_work(prepared, written, secrets).taskfile,
+        work.taskfile,
         lambda place: _dockerfile_at(context.folder, place),
         platform=definition.platform,
         build_platform=scanning.build_platform,

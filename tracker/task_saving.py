@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from graph.database import immediate
 from graph.errors import TrackerError
 from graph.expecting import Expectations
 from graph.record import dataclass
-from graph.reference import ImageRef
 from rebuild.alias_rules import AliasRules
 from rebuild.context.reach import Reach
 from rebuild.context_secrets import OF_SERVER, ContextSecrets, of_the_same_server
@@ -23,7 +23,7 @@ from rebuild.definition import Definition, DockerStep
 from rebuild.kept_source import FindCipher
 from rebuild.secret_reader import Places, SecretUnavailable
 from rebuild.secret_source import Source
-from rebuild.step_rules import HELPER
+from rebuild.step_rules import StepRules
 from rebuild.stored_task import Secrets, StoredTasks, WholeTask
 from rebuild.task import Task, Tasks
 from rebuild.task_edit import Usual
@@ -87,7 +87,7 @@ class Archive:
     scratch: Path
     registry: str
     aliases: AliasRules = field(default_factory=AliasRules)
-    helper: ImageRef = HELPER
+    rules: StepRules = field(default_factory=StepRules)
     reach: Reach = field(default_factory=Reach)
 
     @classmethod
@@ -99,7 +99,7 @@ class Archive:
             workshop.state.scratch,
             workshop.settings.registry,
             workshop.settings.alias_rules,
-            workshop.settings.step_rules.helper,
+            workshop.settings.step_rules,
             reaching(workshop.settings).as_whom(user_credentials()),
         )
 
@@ -158,16 +158,7 @@ class Archive:
 
     async def scan(self, wanted: WholeTask, secrets: Secrets) -> Scanned:
         """The bases of a task, from its files as they are now."""
-        with tempfile.TemporaryDirectory(prefix="scan-", dir=self.scratch) as folder:
-            scanning = Scanning(
-                Path(folder),
-                host_platform(),
-                self.registry,
-                now(),
-                aliases=self.aliases,
-                helper=self.helper,
-                reach=self.reach,
-            )
+        with self.scanning() as scanning:
             values = frozenset(self._kept(wanted.name, SecretUse.VALUE, secrets))
             try:
                 opening = await self._opening(wanted.name, self.fitting(wanted, secrets))
@@ -175,6 +166,20 @@ class Archive:
                 return Scanned(unknown=(f"what opens its context cannot be read here: {error.message}",))
             fitted = replace(scanning, context_secrets=opening, secret_values=values)
             return await scan_task(wanted.name, wanted.definition, fitted)
+
+    @contextlib.contextmanager
+    def scanning(self) -> Iterator[Scanning]:
+        """In a folder that is gone afterwards."""
+        with tempfile.TemporaryDirectory(prefix="scan-", dir=self.scratch) as folder:
+            yield Scanning(
+                Path(folder),
+                host_platform(),
+                self.registry,
+                now(),
+                aliases=self.aliases,
+                helper=self.rules.helper,
+                reach=self.reach,
+            )
 
     async def _opening(self, name: str, secrets: Secrets) -> ContextSecrets:
         kept = {use: self._kept(name, use, secrets).get("") for use in CONTEXT_USES}

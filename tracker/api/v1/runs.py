@@ -22,7 +22,7 @@ from rebuild.run_names import as_if_run
 from rebuild.run_secrets import RunSecrets
 from rebuild.runs import Cause, Runs
 from rebuild.secret import Secret
-from rebuild.task import Task, Tasks
+from rebuild.task import Tasks
 from rebuild.update_token import remember_token
 from rebuild.uploads import upload_path
 from tracker.api.auth import Caller, Reader, Runner, require
@@ -39,6 +39,7 @@ from tracker.api.v1.asked import (
 )
 from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import CONFLICT, FAULTS, NOT_FOUND, Conflict, NotFound, told_as
+from tracker.api.v1.rehearsal import Rehearsal
 from tracker.views.runs import RunRow, newest_runs, run_json, run_named, steps_of
 
 TOP_MOST = 1000
@@ -58,10 +59,14 @@ class RunChange(BaseModel):
 def run_routes(desk: Desk) -> APIRouter:
     """`/runs`."""
     router = APIRouter(prefix="/runs", tags=["runs"])
+    rehearsal = Rehearsal(desk)
 
     @router.post("", status_code=201, summary="Ask for a run", responses=FAULTS)
     async def ask(asked: RunAsked, caller: Runner, response: Response) -> RunAnswer:
-        run_id = ask_for_run(asked, caller, desk)
+        definition = _definition(asked, caller, desk)
+        if isinstance(asked, DefinitionAsked):
+            await rehearsal.check(definition, secrets_of(asked))
+        run_id = ask_for_run(asked, definition, caller, desk)
         desk.wake()
         response.headers["Location"] = f"/api/v1/runs/{run_id}"
         return _answer(find_run(desk.connection, run_id), desk)
@@ -104,10 +109,11 @@ def run_routes(desk: Desk) -> APIRouter:
     return router
 
 
-def ask_for_run(asked: DefinitionAsked | TaskAsked, caller: Caller, desk: Desk) -> str:
-    """Check it and put it into the queue, with its secrets; answers the id. One transaction."""
+def ask_for_run(
+    asked: DefinitionAsked | TaskAsked, definition: Definition, caller: Caller, desk: Desk
+) -> str:
+    """Put it into the queue, with its secrets; answers the id. One transaction."""
     task = Tasks(desk.connection).named(asked.task) if isinstance(asked, TaskAsked) else None
-    definition = _definition(asked, task, caller, desk)
     secrets, opening, token = secrets_of(asked), context_secrets_of(asked), _update_token(asked, caller)
     with immediate(desk.connection):
         run = Runs(desk.connection).add(
@@ -134,13 +140,11 @@ def _update_token(asked: DefinitionAsked | TaskAsked, caller: Caller) -> Secret 
     return Secret(asked.update_trigger_token.get_secret_value())
 
 
-def _definition(
-    asked: DefinitionAsked | TaskAsked, task: Task | None, caller: Caller, desk: Desk
-) -> Definition:
+def _definition(asked: DefinitionAsked | TaskAsked, caller: Caller, desk: Desk) -> Definition:
     if isinstance(asked, DefinitionAsked):
         definition = definition_of(asked, desk.usual, caller)
     else:
-        assert task is not None
+        task = Tasks(desk.connection).named(asked.task)
         if asked.context or asked.file:
             # Another context may do with the secrets of the task what it likes, as a changed task may.
             require(caller, Scope.WRITE)
