@@ -197,12 +197,8 @@ class _Judge:
         settled_at = max(self._settled_at(moved) for moved in counting)
         if settled_at > self._now:
             return Decision(image_id, Verdict.WAIT, Reason.SETTLING, evidence, until=settled_at)
-        return Decision(image_id, Verdict.REBUILD, self._why_stale(image_id, counting), evidence)
-
-    def _why_stale(self, image_id: int, counting: Sequence[BaseMoved]) -> Reason:
-        if image_id in self._snapshot.overtaken and any(moved.seen_at_id for moved in counting):
-            return Reason.NEWER_TAG
-        return Reason.BASE_MOVED
+        newer = image_id in self._snapshot.overtaken and any(moved.seen_at_id for moved in counting)
+        return Decision(image_id, Verdict.REBUILD, Reason.NEWER_TAG if newer else Reason.BASE_MOVED, evidence)
 
     def _settled_at(self, moved: BaseMoved) -> datetime:
         """When a move counts. One of our own images moved because we rebuilt it: that counts at once."""
