@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from graph.snapshot import TaskStates, if_moved
 from graph.staleness import Limits, Reason, Verdict, decide
-from tests.graph.world import World, at
+from graph.words import Role, Via
+from tests.graph.world import World, at, base_of, single
 
 OFF, RUNTIME_ONLY = TaskStates(off={2}), TaskStates(runtime_only={2})
 
@@ -85,3 +87,38 @@ def test_a_plan_for_one_image_leaves_out_who_would_not_follow(world: World) -> N
 
     assert verdict(TaskStates()) is Verdict.REBUILD
     assert verdict(RUNTIME_ONLY) is Verdict.BLOCKED
+
+
+@pytest.fixture
+def syntax(world: World) -> World:
+    """shop, built again by an engine that reads the syntax line."""
+    frontend = replace(
+        base_of("docker/dockerfile:1", single("frontend"), role=Role.BUILDTIME), via=Via.SYNTAX
+    )
+    world.publish("docker/dockerfile:1", "frontend", minute=4)
+    base = base_of("debian", world.held["debian"])
+    world.record(["shop"], [base, frontend], single("shop"), task=2, minute=5)
+    world.publish("docker/dockerfile:1", "newer frontend", minute=10)
+    return world
+
+
+def test_the_image_of_a_syntax_line_counts_like_any_base(syntax: World) -> None:
+    decision = syntax.decisions()["shop"]
+
+    assert (decision.verdict, decision.reason) == (Verdict.REBUILD, Reason.BASE_MOVED)
+
+
+def test_the_image_of_a_syntax_line_counts_for_nothing_where_it_is_left_out(syntax: World) -> None:
+    decision = syntax.decisions(states=TaskStates(no_syntax={2}))["shop"]
+
+    assert (decision.verdict, decision.reason) == (Verdict.BLOCKED, Reason.UNFOLLOWED)
+
+
+def test_leaving_out_syntax_lines_leaves_out_no_other_base(syntax: World) -> None:
+    syntax.publish("debian", "second debian", minute=11)
+
+    assert syntax.decisions(states=TaskStates(no_syntax={2}))["shop"].verdict is Verdict.REBUILD
+
+
+def test_where_only_runtime_bases_count_the_image_of_a_syntax_line_does_not(syntax: World) -> None:
+    assert syntax.decisions(states=RUNTIME_ONLY)["shop"].reason is Reason.UNFOLLOWED

@@ -7,13 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from graph.clock import now
+from graph.database import immediate
+from graph.model import Manifests
 from graph.reference import ImageRef
 from graph.snapshot import TaskStates, read_snapshot
-from graph.store import GraphStore
+from graph.staleness import Limits, Reason, decide
+from graph.store import GraphStore, Source
+from graph.words import Role, Via
 from rebuild.intent import from_json, to_json
 from rebuild.logs import log_path
 from rebuild.run import Outcome
-from rebuild.runs import Status
+from rebuild.runs import Cause, Status
+from rebuild.task import Tasks
+from rebuild.triggers import BaseImageTrigger, Bases, Triggers
+from rebuild.waves import enqueue_due, task_states
 from tests.rebuild.test_image_build import HIGH, LOW, Bench
 from tests.rebuild.test_image_build import bench as bench
 
@@ -172,3 +180,69 @@ async def test_without_rules_no_registry_lists_its_tags(bench: Bench) -> None:
 
     assert bench.sample.sql.execute("SELECT count(*) FROM tag_lists").fetchone() == (0,)
     assert GraphStore(bench.sample.sql).watched(ImageRef.parse("r.io/lib:1.0"))
+
+
+async def test_an_engine_that_reads_the_syntax_line_takes_its_image_as_a_base(bench: Bench) -> None:
+    tag(bench, "lib:1.0")
+    frontend = tag(bench, "frontend:1")
+    bench.engine.reads_syntax_line = True
+
+    outcome = await built(bench, f"# syntax={frontend}\nFROM r.io/lib:1.0\n")
+
+    assert outcome.record
+    assert [(base.reference, base.via, base.role) for base in outcome.record.bases] == [
+        (frontend, Via.SYNTAX, Role.BUILDTIME),
+        (ImageRef.parse("r.io/lib:1.0"), Via.FROM, Role.RUNTIME),
+    ]
+    assert f"# syntax={frontend}\n" in bench.engine.built[0]
+
+
+async def test_an_engine_that_does_not_read_the_syntax_line_asks_for_no_image_of_it(bench: Bench) -> None:
+    tag(bench, "lib:1.0")
+
+    outcome = await built(bench, "# syntax=r.io/frontend:not-there\nFROM r.io/lib:1.0\n")
+
+    assert outcome.record
+    assert [base.via for base in outcome.record.bases] == [Via.FROM]
+
+
+async def test_no_rule_changes_the_syntax_line_which_the_builder_reads_itself(bench: Bench) -> None:
+    tag(bench, "lib:1.0")
+    frontend = tag(bench, "frontend:1")
+    tag(bench, "frontend:2")
+    bench.engine.reads_syntax_line = True
+
+    outcome = await built(bench, f"# syntax={frontend}\nFROM r.io/lib:1.0\n", "frontend:*")
+
+    assert outcome.record
+    assert frontend in {base.reference for base in outcome.record.bases}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "reason"),
+    [
+        (BaseImageTrigger(), Reason.BASE_MOVED),
+        (BaseImageTrigger(bases=Bases.RUNTIME), Reason.UNFOLLOWED),
+        (BaseImageTrigger(enabled=False), Reason.UNFOLLOWED),
+    ],
+    ids=["All", "Runtime", "off"],
+)
+async def test_a_buildtime_base_that_moves_rebuilds_by_the_words_of_the_trigger(
+    bench: Bench, trigger: BaseImageTrigger, reason: Reason
+) -> None:
+    tag(bench, "lib:1.0")
+    tools = tag(bench, "tools:1")
+    sql = bench.sample.sql
+    await built(bench, "FROM r.io/tools:1 AS t\nFROM r.io/lib:1.0\nCOPY --from=t /x /x\n")
+    with immediate(sql):
+        task = Tasks(sql).save("app", bench.definition, bench.sample.at)
+        Triggers(sql).set_base_image(task.task_id, trigger)
+        moved = tag(bench, "tools:1", word="moved")
+        held = Manifests(bench.registry.tags[moved])
+        GraphStore(sql).observe(tools, held, now(), Source.POLL)
+        found = enqueue_due(sql, now(), Limits(), workers=1)
+
+    [decision] = decide(read_snapshot(sql, task_states(sql)), now(), Limits()).values()
+    started = reason is Reason.BASE_MOVED
+    assert [run.cause for run in found.runs] == ([Cause.BASE_IMAGE] if started else [])
+    assert decision.reason is (Reason.RUNNING if started else reason)

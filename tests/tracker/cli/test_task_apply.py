@@ -200,3 +200,23 @@ def test_a_task_without_a_name_is_told_so(apply: Tracker) -> None:
     assert done.status == 2
     assert "the task has no name" in done.err
     assert "not valid" not in done.err
+
+
+def test_a_declared_task_may_follow_newer_tags_and_leave_out_syntax_lines(
+    apply: Tracker, tracker: Tracker
+) -> None:
+    text = f"{WEB}base_image_trigger:\n  syntax: false\n  follow: ['python:3.12.*', 'ghcr.io/a/b:^1']\n"
+
+    assert apply(text).status == 0
+    trigger = tracker("task", "show", "-n", "web", "--json").json["base_image_trigger"]
+    assert (trigger["syntax"], trigger["follow"]) == (
+        False,
+        ["docker.io/library/python:3.12.*", "ghcr.io/a/b:^1"],
+    )
+
+
+def test_a_declared_rule_that_is_none_is_a_fault_with_its_line(apply: Tracker) -> None:
+    answer = apply(f"{WEB}base_image_trigger:\n  follow: ['python:3.12']\n")
+
+    assert answer.status == 2
+    assert "tasks.yaml:13: rule 'python:3.12': '3.12' is no pattern of several tags" in answer.err
