@@ -36,6 +36,7 @@ from tracker.equipping import Outfitter, VaultOfEnvironment, cipher_of
 from tracker.reaching import Reaching
 from tracker.registry import (
     BUILDING,
+    Budgets,
     Credentials,
     DockerCredentials,
     RegistryClient,
@@ -85,7 +86,8 @@ class Workshop:
         self._listen = listen
         self._on_push = on_push
         self.connection: sqlite3.Connection = state.write()
-        self.new_client = partial(registry_client, settings, on_request, transport)
+        self.budgets = Budgets()
+        self.new_client = partial(registry_client, settings, on_request, transport, budgets=self.budgets)
         self.client = self.new_client()
         self.cipher = cipher_of(state.folder, os.environ)
         self._vault = VaultOfEnvironment(os.environ)
@@ -172,8 +174,9 @@ def registry_client(
     on_request: Callable[[RequestSeen], None] | None = None,
     transport: Transport = few_questions,
     credentials: Credentials | None = None,
+    budgets: Budgets | None = None,
 ) -> RegistryClient:
-    """One client, so one ledger for each registry, with these credentials or those of the user."""
+    """A client with these credentials or those of the user; `budgets` are shared with other clients."""
     proxies = urllib.request.getproxies_environment()
     return RegistryClient(
         settings=_by_registry(settings),
@@ -181,6 +184,7 @@ def registry_client(
         proxies=proxies,
         transport=transport,
         on_request=on_request,
+        budgets=budgets,
     )
 
 

@@ -1,6 +1,7 @@
 """The registry client: what other packages may use of it."""
 
 from tracker.registry.budget import BudgetLeft
+from tracker.registry.budgets import Budgets
 from tracker.registry.client import RegistryClient
 from tracker.registry.credentials import (
     Credential,
@@ -28,6 +29,7 @@ __all__ = [
     "BUILDING",
     "POLLING",
     "BudgetLeft",
+    "Budgets",
     "Clock",
     "Credential",
     "Credentials",

@@ -1,4 +1,4 @@
-"""How much one registry may still be asked. Counts and waits; knows no HTTP beyond its limit headers."""
+"""How much we may still ask of a registry as one account. Counts and waits; of HTTP only limit headers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from tracker.registry.settings import Clock
 
 PAUSE_FIRST_S = 5.0  # after a refusal that names no time; doubles with each further one
 PAUSE_MOST_S = 900.0
+LOW = 0.1  # with less than this part of its pulls left, an account keeps them for builds
+LOW_PAUSE_S = 900.0  # after which a poll that was put off for that may ask again
 PAUSE_ASKED_MOST_S = 24 * 3600.0  # a longer one is taken for a mistake
 _QUOTA = re.compile(r"\s*(\d{1,12})(?:\s*;\s*w=(\d{1,9}))?", re.ASCII)
 
@@ -27,35 +29,73 @@ class BudgetLeft:
     window_s: int | None
     closed_for_s: float  # 0 where it may be asked
 
+    @property
+    def is_low(self) -> bool:
+        """Whether what is left is kept for builds."""
+        return self.pulls_left is not None and self.pulls_left < (self.pulls_limit or 0) * LOW
 
-class Budget:
-    """One registry's: a bucket of requests, and a gate that its refusals close for everybody.
 
-    The bucket holds a second's worth, so the pace is even. A closed gate raises at once instead
-    of holding the caller: whether to wait is a question of the caller's patience.
+class Pace:
+    """How fast one registry is asked by all accounts together, for such limits are on addresses.
+
+    It holds a second's worth, so that the pace is even.
     """
 
-    def __init__(self, registry: str, requests_per_minute: int | None, clock: Clock) -> None:
-        self._registry = registry
+    def __init__(self, requests_per_minute: int | None, clock: Clock) -> None:
         self._clock = clock
         self._interval_s = 60.0 / requests_per_minute if requests_per_minute else 0.0
         self._burst_s = max(1.0, self._interval_s)
         self._next_at = -math.inf
-        self._opens_at = -math.inf
-        self._refusals = 0
-        self._left: tuple[int | None, int | None, int | None] = (None, None, None)
 
-    async def enter(self) -> None:
-        """Wait for a place in the bucket. Raises `RateLimited` while the gate is closed."""
-        self._check_gate()
+    async def wait(self, *, yields: bool) -> bool:
+        """Wait for a place; whether there was any waiting. Who yields takes one only once it is free."""
         if not self._interval_s:
-            return
-        now = self._clock.monotonic()
-        mine = max(self._next_at, now - self._burst_s + self._interval_s)
+            return False
+        now = began_at = self._clock.monotonic()
+        while yields and self._next_place(now) > now:
+            await self._clock.sleep(self._next_place(now) - now)
+            now = self._clock.monotonic()
+        mine = self._next_place(now)
         self._next_at = mine + self._interval_s
         if mine > now:
             await self._clock.sleep(mine - now)
+        return mine > began_at
+
+    def _next_place(self, now: float) -> float:
+        return max(self._next_at, now - self._burst_s + self._interval_s)
+
+
+class Budget:
+    """One account's at one registry: its quota, and a gate that refusals close for all who ask as it.
+
+    A closed gate raises at once instead of holding the caller: whether to wait is a question of the
+    caller's patience.
+    """
+
+    def __init__(
+        self, registry: str, requests_per_minute: int | None, clock: Clock, *, pace: Pace | None = None
+    ) -> None:
+        """`pace` is shared with the other accounts; one of its own where none is given."""
+        self._registry = registry
+        self._clock = clock
+        self._pace = pace or Pace(requests_per_minute, clock)
+        self._opens_at = -math.inf
+        self._refusals = 0
+        self._left: tuple[int | None, int | None, int | None] = (None, None, None)
+        self._told_at = -math.inf
+
+    async def enter(self, *, yields: bool = False) -> None:
+        """Wait for a place at the registry's pace. Raises `RateLimited` while the gate is closed."""
+        self._check_gate()
+        if await self._pace.wait(yields=yields):
             self._check_gate()
+
+    def check_pull(self) -> None:
+        """Raise `RateLimited` where the pulls that are left are kept for builds."""
+        left = self.left()
+        if left.is_low:
+            kept = f"{left.pulls_left} of {left.pulls_limit} pulls are left, which are kept for builds"
+            raise RateLimited(f"{self._registry}: {kept}", retry_after_s=LOW_PAUSE_S)
 
     def refused(self, retry_after_s: float | None) -> float:
         """Close the gate for what the registry asked, or for longer each time; returns the seconds."""
@@ -74,9 +114,26 @@ class Budget:
             left, window_s = read_quota(remaining)
             limit, _ = read_quota(headers.get("ratelimit-limit", ""))
             self._left = (left, limit, window_s)
+            self._told_at = self._clock.monotonic()
 
     def left(self) -> BudgetLeft:
-        return BudgetLeft(*self._left, closed_for_s=self._closed_for_s())
+        """As it was told last; what was told longer ago than the window lasts says nothing."""
+        window_s = self._left[2]
+        told = self._left
+        if window_s is not None and self._clock.monotonic() - self._told_at > window_s:
+            told = (None, None, None)
+        return BudgetLeft(*told, closed_for_s=self._closed_for_s())
+
+    def told_ago_s(self) -> float:
+        return self._clock.monotonic() - self._told_at
+
+    def restore(self, left: BudgetLeft, *, told_ago_s: float) -> None:
+        """What a process before this one knew."""
+        now = self._clock.monotonic()
+        self._left = (left.pulls_left, left.pulls_limit, left.window_s)
+        self._told_at = now - told_ago_s
+        if left.closed_for_s > 0:
+            self._opens_at = now + min(left.closed_for_s, PAUSE_ASKED_MOST_S)
 
     def _closed_for_s(self) -> float:
         return max(0.0, self._opens_at - self._clock.monotonic())

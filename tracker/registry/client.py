@@ -16,6 +16,7 @@ from graph.model import Manifests
 from graph.reference import Digest, ImageRef
 from rebuild.registry import RegistryRefused, RegistryUnavailable, TagList
 from tracker.registry.budget import BudgetLeft
+from tracker.registry.budgets import Budgets
 from tracker.registry.credentials import Credentials, FixedCredentials
 from tracker.registry.host import Host
 from tracker.registry.manifest import (
@@ -53,8 +54,8 @@ class RegistryClient:
 
     `settings` are by registry host as names have it (`docker.io`, `localhost:5000`); the others
     get `default`. `proxies` are what `urllib.request.getproxies_environment()` gives, `transport`
-    is `few_questions` or `tracker.registry.aiohttp_transport.many_questions`. One client keeps one
-    ledger for each registry: share it, and give callers a patience of their own by `with_patience`.
+    is `few_questions` or `tracker.registry.aiohttp_transport.many_questions`. Clients with the same
+    `budgets` share them, one for each account. Callers get a patience of their own by `with_patience`.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class RegistryClient:
         transport: Transport = few_questions,
         clock: Clock | None = None,
         on_request: OnRequest | None = None,
+        budgets: Budgets | None = None,
     ) -> None:
         self._settings = settings or {}
         self._default = default or RegistrySettings()
@@ -79,6 +81,7 @@ class RegistryClient:
         self._transport = transport
         self._clock = clock or Clock()
         self._on_request = on_request or _unseen
+        self._budgets = budgets or Budgets(self._clock)
         self._hosts: dict[str, Host] = {}
         self._kinds: OrderedDict[Digest, str] = OrderedDict()
 
@@ -111,7 +114,7 @@ class RegistryClient:
 
     def budgets(self) -> Mapping[str, BudgetLeft]:
         """What is left at each registry that was asked so far."""
-        return {registry: host.budget_left() for registry, host in self._hosts.items()}
+        return {registry: host.budget().left() for registry, host in self._hosts.items()}
 
     async def digest(self, reference: ImageRef, *, known: Digest | None = None) -> Digest:
         """What the tag points to now: one HEAD, and no second request when that is `known`.
@@ -192,6 +195,8 @@ class RegistryClient:
 
     async def _document(self, reference: ImageRef, digest: Digest) -> tuple[str, Digest, dict[str, Any]]:
         """What messages call it, its digest, and the document itself."""
+        if self._patience.yields:
+            self._host(reference.registry).budget().check_pull()
         pinned = reference.with_digest(digest)
         body = await self._verified(reference, self._manifest_asked("GET", pinned), digest)
         what = f"{reference.registry}: {_subject(pinned)}"
@@ -213,7 +218,8 @@ class RegistryClient:
         if known is not None:
             headers["if-none-match"] = f'"{known}"'
         path = f"/v2/{reference.repository}/manifests/{reference.digest or reference.tag}"
-        return Asked(method, path, _subject(reference), self._limits.manifest, headers)
+        yields = self._patience.yields
+        return Asked(method, path, _subject(reference), self._limits.manifest, headers, yields=yields)
 
     def _remember_kind(self, digest: Digest, answer: Answer) -> None:
         self._kinds[digest] = answer.headers.get("content-type", "").partition(";")[0].strip()
@@ -232,6 +238,7 @@ class RegistryClient:
                 transport=self._transport,
                 clock=self._clock,
                 on_request=self._on_request,
+                budgets=self._budgets,
             )
         return host
 

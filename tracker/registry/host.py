@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from rebuild.secret import Secret
 from tracker.registry.answers import error_of, is_rate_limit, retry_after_s
-from tracker.registry.budget import Budget, BudgetLeft
+from tracker.registry.budget import Budget
+from tracker.registry.budgets import Budgets
 from tracker.registry.challenge import read_challenges
 from tracker.registry.credentials import Credentials
 from tracker.registry.hosts import base_url, pace
@@ -32,15 +33,17 @@ class Host:
         transport: Transport,
         clock: Clock,
         on_request: OnRequest,
+        budgets: Budgets,
     ) -> None:
         self.registry = registry
         self._base = base_url(registry, settings)
         self._clock = clock
-        self._budget = Budget(registry, pace(registry, settings), clock)
+        self._budgets = budgets
+        self._pace = pace(registry, settings)
         self._wire = Wire(
             registry,
             settings,
-            budget=self._budget,
+            budget=self.budget,
             proxies=proxies,
             transport=transport,
             clock=clock,
@@ -51,7 +54,7 @@ class Host:
             settings,
             credentials=credentials,
             wire=self._wire,
-            budget=self._budget,
+            budget=self.budget,
             limits=limits,
             clock=clock,
         )
@@ -66,8 +69,9 @@ class Host:
     def prepare(self, repositories: Iterable[str]) -> None:
         self._identity.prepare(repositories)
 
-    def budget_left(self) -> BudgetLeft:
-        return self._budget.left()
+    def budget(self) -> Budget:
+        """That of the account which we are known to be by now."""
+        return self._budgets.of(self.registry, self._identity.account, self._pace)
 
     async def close(self) -> None:
         await self._identity.close()
@@ -95,11 +99,11 @@ class Host:
         if answer.status == 401:
             answer, _ = await self._ask_again(repository, asked, answer, header)
         if answer.status in (200, 304):
-            self._budget.answered(answer.headers)
+            self.budget().answered(answer.headers)
             return answer
         pause_s = None
         if is_rate_limit(answer):
-            pause_s = self._budget.refused(retry_after_s(answer, self._clock.now()))
+            pause_s = self.budget().refused(retry_after_s(answer, self._clock.now()))
         raise error_of(self.registry, asked.what, answer, pause_s=pause_s)
 
     async def _ask_again(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import httpx
 
@@ -10,6 +10,7 @@ from rebuild.registry import RegistryRefused
 from rebuild.secret import Secret
 from tracker.registry.answers import error_of, is_rate_limit, retry_after_s
 from tracker.registry.budget import Budget
+from tracker.registry.budgets import ANONYMOUS, account_of
 from tracker.registry.challenge import Basic, Bearer, Challenge
 from tracker.registry.credentials import Credential, Credentials, CredentialsRejected, Login, basic_header
 from tracker.registry.hosts import check_realm
@@ -29,7 +30,7 @@ class Identity:
         *,
         credentials: Credentials,
         wire: Wire,
-        budget: Budget,
+        budget: Callable[[], Budget],
         limits: Limits,
         clock: Clock,
     ) -> None:
@@ -45,6 +46,7 @@ class Identity:
         self._basic: Secret | None = None
         self._rejected: Credential | None = None
         self._tokens = Tokens(self._fetch, clock)
+        self.account = ANONYMOUS  # until the registry asks who we are
 
     def prepare(self, repositories: Iterable[str]) -> None:
         self._tokens.prepare(repositories)
@@ -111,6 +113,7 @@ class Identity:
 
     async def _credential(self) -> Credential | None:
         credential = await self._credentials.find(self._registry)
+        self.account = account_of(credential)
         if credential is not None and credential == self._rejected:
             raise self._rejection()
         return credential
@@ -140,7 +143,7 @@ class Identity:
             raise self._rejection()
         pause_s = None
         if is_rate_limit(answer):
-            pause_s = self._budget.refused(retry_after_s(answer, self._clock.now()))
+            pause_s = self._budget().refused(retry_after_s(answer, self._clock.now()))
         raise error_of(self._registry, asked.what, answer, pause_s=pause_s)
 
 

@@ -33,10 +33,11 @@ async def try_login(
     Raises `CredentialsRejected`, or what else a registry can do to a question.
     """
     clock = Clock()
+    budget = Budget(registry, None, clock)
     wire = Wire(
         registry,
         settings,
-        budget=Budget(registry, None, clock),
+        budget=lambda: budget,
         proxies=proxies,
         transport=few_questions,
         clock=clock,

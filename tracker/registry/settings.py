@@ -55,9 +55,10 @@ class Patience:
     total_s: float
     first_s: float = 0.5  # upper end of the first pause; it doubles, and the pause is drawn from below it
     most_s: float = 30.0
+    yields: bool = False  # lets those go first that do not, and leaves them the last pulls
 
 
-POLLING = Patience(attempts=2, total_s=10.0)  # the next cycle comes anyway
+POLLING = Patience(attempts=2, total_s=10.0, yields=True)  # the next cycle comes anyway
 BUILDING = Patience(attempts=6, total_s=300.0)
 
 

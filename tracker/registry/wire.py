@@ -7,7 +7,7 @@ address (those of redirects carry signatures) and takes a third of the time of a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 
 import httpx
@@ -37,6 +37,7 @@ class Asked:
     limit: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # they and the body hold secrets
     body: bytes = field(default=b"", repr=False)
+    yields: bool = False  # others go first
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Wire:
         registry: str,
         settings: RegistrySettings,
         *,
-        budget: Budget,
+        budget: Callable[[], Budget],
         proxies: Mapping[str, str],
         transport: Transport,
         clock: Clock,
@@ -85,7 +86,7 @@ class Wire:
         taken: too large, or a redirect that loops or leaves TLS.
         """
         async with self._places:
-            await self._budget.enter()
+            await self._budget().enter(yields=asked.yields)
             try:
                 async with asyncio.timeout(self._settings.answer_timeout_s):
                     return await self._follow(asked)
