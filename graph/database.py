@@ -17,7 +17,8 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     """Open or create the file; the tables are those of the migrations that the caller applies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = _connect(f"file:{_quoted(path)}?mode=rwc", path)
-    connection.execute("PRAGMA journal_mode=WAL")
+    with _writing(connection):
+        connection.execute("PRAGMA journal_mode=WAL")
     # Killed processes lose nothing with NORMAL; a power cut may lose the last moments, which polling repairs.
     connection.execute("PRAGMA synchronous=NORMAL")
     return connection
@@ -83,22 +84,46 @@ def immediate(connection: sqlite3.Connection) -> Iterator[None]:
     _begin(connection)
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.OperationalError) and _is_read_only(error):
+            raise _read_only(connection) from error
         raise
     connection.execute("COMMIT")
 
 
 def _begin(connection: sqlite3.Connection) -> None:
-    try:
+    with _writing(connection):
         connection.execute("BEGIN IMMEDIATE")
+
+
+@contextlib.contextmanager
+def _writing(connection: sqlite3.Connection) -> Iterator[None]:
+    """Says why nothing can be written, and what to do."""
+    try:
+        yield
     except sqlite3.OperationalError as error:
+        if _is_read_only(error):
+            raise _read_only(connection) from error
         if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
             raise
         raise StoreBusy(
             "another process holds the database and does not let go of it",
             hint="a backup or an open sqlite3 shell may do so: end it, and try again",
         ) from error
+
+
+def _is_read_only(error: sqlite3.OperationalError) -> bool:
+    return bool(getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY)
+
+
+def _read_only(connection: sqlite3.Connection) -> StoreError:
+    file = connection.execute("PRAGMA database_list").fetchone()[2]
+    return StoreError(
+        f"the database {file} is not this user's to write",
+        hint="do it as the user that owns it, as with 'sudo -u tracker', or ask the service with --server;"
+        " the folder around it must be writable, too",
+    )
 
 
 @contextlib.contextmanager

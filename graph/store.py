@@ -64,7 +64,11 @@ class GraphStore(Observations):
             "SELECT id FROM images WHERE task_id = ? AND id NOT IN (SELECT value FROM json_each(?))",
             (task_id, made),
         )
-        left = numbers(row[0] for row in rows.fetchall())
+        self.leave_images_behind(row[0] for row in rows.fetchall())
+
+    def leave_images_behind(self, image_ids: Iterable[int]) -> None:
+        """What was recorded of these stays to be seen, and nothing is ever rebuilt for their sake."""
+        left = numbers(image_ids)
         its_own = "id IN (SELECT value FROM json_each(?))"
         self._sql.execute(f"UPDATE images SET task_id = NULL WHERE {its_own}", (left,))
         base_ids = self._sql.execute(

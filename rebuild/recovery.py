@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from datetime import datetime
+from pathlib import Path
 
+from rebuild.logs import LogUnwritable, RunLog, log_path
 from rebuild.owner import is_alive
+from rebuild.run_summary import summary
 from rebuild.runs import Cause, Run, Runs, Status
 
 ATTEMPTS_MOST = 20  # after which a run is taken for what ends its process, by its use of memory say
@@ -49,3 +54,26 @@ def hand_back(runs: Runs, run: Run, now: datetime) -> None:
         runs.finish(run, Status.CANCELED, now, error=f"interrupted; run {queued.run_id} does it anew")
     else:
         runs.requeue(run)
+
+
+def close_logs(connection: sqlite3.Connection, orphans: Iterable[Run], logs: Path, at: datetime) -> None:
+    """Write into the logs of those that have ended how they did: nobody else does."""
+    for run in orphans:
+        status, error = connection.execute(
+            "SELECT status, error FROM runs WHERE number = ?", (run.number,)
+        ).fetchone()
+        path = log_path(logs, run.run_id)
+        if not Status(status).finished or not path.exists():
+            continue
+        took_s = (at - run.started_at).total_seconds() if run.started_at else None
+        with contextlib.suppress(LogUnwritable), contextlib.closing(RunLog(path)) as log:
+            if _ends_within_a_line(path):
+                log.write(b"\n")
+            log.say(f"{summary(run.run_id, Status(status), took_s)}. Error: {error}")
+
+
+def _ends_within_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        return file.read(1) not in (b"", b"\n")

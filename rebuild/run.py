@@ -22,7 +22,8 @@ from graph.store import GraphStore
 from rebuild import intent
 from rebuild.alias_rules import AliasRules
 from rebuild.cancellation import Cancellation
-from rebuild.definition import Definition, DockerStep, FileStep, InlineStep, Revision
+from rebuild.definition import DockerStep, FileStep, InlineStep, Revision
+from rebuild.earlier_names import leave_earlier_names
 from rebuild.engine import CommandFailed
 from rebuild.equipment import Discretion, Equip, Equipment, same_for_all
 from rebuild.image_build import Finished, Tools, build_image, held_already
@@ -35,7 +36,7 @@ from rebuild.runs import Run, Runs, Status
 from rebuild.scratch import scratch_folder
 from rebuild.step_records import KeptSteps
 from rebuild.step_rules import StepRules
-from rebuild.task import Task, Tasks
+from rebuild.task import Tasks
 
 ERROR_CHARACTERS_MOST = 2000
 BUSY_MOST_S = 600.0  # how long somebody else may hold the database before a run is given up
@@ -282,26 +283,10 @@ def write_down(connection: sqlite3.Connection, run: Run, outcome: Outcome, at: d
     for manifest, diff_ids in outcome.layers.items():
         store.remember_layers(manifest, diff_ids)
     if outcome.status is Status.SUCCEEDED and not run.definition.is_trial:
-        _leave_earlier_names(connection, run, outcome)
+        made = [image for record in outcome.records for image in record.images]
+        leave_earlier_names(connection, run, made)
     outputs = outputs_of(outcome)
     Runs(connection).finish(run, outcome.status, at, error=outcome.error, hint=outcome.hint, outputs=outputs)
-
-
-def _leave_earlier_names(connection: sqlite3.Connection, run: Run, outcome: Outcome) -> None:
-    """A task makes what it has just made. An image that an earlier run named after itself, and this one did
-    not make again, would stay stale for ever and ask for run after run."""
-    task = Tasks(connection).of_run(run.run_id)
-    if task is None or task.definition.rebuilt() != _as_of_task(run.definition, task):
-        return  # somebody had it do another thing for once
-    made = [image for record in outcome.records for image in record.images]
-    GraphStore(connection).leave_behind(task.task_id, [*made, *task.definition.images])
-
-
-def _as_of_task(definition: Definition, task: Task) -> Definition:
-    """A commit is what the task is there for, however its context says that."""
-    if definition.revision is not None:
-        definition = replace(definition, context=task.definition.context, revision=None)
-    return definition.rebuilt()
 
 
 def outputs_of(outcome: Outcome) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from rebuild.context_secrets import OF_SERVER, kept_with_task, of_the_same_serve
 from rebuild.definition import Definition
 from rebuild.image_build import Tools
 from rebuild.owner import this_process
-from rebuild.recovery import recover
+from rebuild.recovery import close_logs, recover
 from rebuild.run import Outcome
 from rebuild.runs import Cause, Run, Runs, Status
 from rebuild.secret_source import Source
@@ -63,7 +63,7 @@ async def carry_out_claimed(
 def _claimed(workshop: Workshop, definition: Definition, task_name: str | None) -> Run:
     connection, runs = workshop.connection, Runs(workshop.connection)
     with immediate(connection):
-        recover(connection, now())  # a killed process holds up no task, even where no service runs
+        orphans = recover(connection, now())  # a killed process holds up no task, even where no service runs
         tasks = Tasks(connection)
         before = tasks.named(task_name).definition if task_name and tasks.exists(task_name) else None
         task = tasks.save(task_name, definition, now()) if task_name else None
@@ -75,6 +75,7 @@ def _claimed(workshop: Workshop, definition: Definition, task_name: str | None) 
         cause = Cause.MANUAL if task else Cause.QUICK
         asked = runs.add(definition, cause, now(), task_id=task.task_id if task else None)
         run = runs.claim(now(), this_process(), run_id=asked.run_id)
+    close_logs(connection, orphans, workshop.state.logs, now())
     if run is None:
         raise TrackerError(
             f"task {task_name} is being built at this moment; run {asked.run_id} is queued behind it",

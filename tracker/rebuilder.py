@@ -15,7 +15,7 @@ from graph.record import dataclass
 from graph.staleness import Limits
 from rebuild.cancel import carry_out_unless_canceled
 from rebuild.owner import this_process
-from rebuild.recovery import hand_back, recover
+from rebuild.recovery import close_logs, hand_back, recover
 from rebuild.run import Outcome, Workplace
 from rebuild.runs import Run, Runs, Status
 from rebuild.scratch import sweep
@@ -83,6 +83,7 @@ class Rebuilder:
         with immediate(self._sql):
             orphans = recover(self._sql, self._now(), lost=self._lost)
         self._lost.clear()
+        close_logs(self._sql, orphans, self._place.logs, self._now())
         sweep(self._place.scratch, self._sql)
         for run in orphans:
             log.warning("run lost its process", run=run.run_id, task=run.task_id, cause=run.cause)

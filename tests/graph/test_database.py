@@ -37,6 +37,18 @@ def test_a_reader_cannot_write(world: World) -> None:
     reader.close()
 
 
+def test_a_file_of_another_user_is_said_to_be_one(world: World) -> None:
+    file = world.sql.execute("PRAGMA database_list").fetchone()[2]
+    theirs = sqlite3.connect(f"file:{file}?mode=ro", uri=True, isolation_level=None)
+
+    with pytest.raises(StoreError, match="is not this user's to write") as refusal, immediate(theirs):
+        theirs.execute("DELETE FROM images")
+
+    theirs.close()
+    assert file in refusal.value.message
+    assert "sudo -u tracker" in str(refusal.value.hint)
+
+
 def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     path = tmp_path / "50% of #1? yes" / "graph.db"
     writer = open_for_writing(path)

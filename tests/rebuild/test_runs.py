@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graph.database import immediate
+from rebuild.logs import log_path
 from rebuild.owner import is_alive, this_process
-from rebuild.recovery import ATTEMPTS_MOST, hand_back, recover
+from rebuild.recovery import ATTEMPTS_MOST, close_logs, hand_back, recover
 from rebuild.runs import Cause, Run, RunMoved, Runs, Status, run_id_of
 from rebuild.scratch import scratch_folder, sweep
 from rebuild.task import Task, Tasks
@@ -180,6 +181,24 @@ def test_a_quick_run_ends_with_the_command_that_asked_for_it(sample: Sample) -> 
         recover(sample.sql, sample.at)
 
     assert Runs(sample.sql).get(run.run_id).status is Status.ERROR
+
+
+def test_the_log_of_a_run_whose_process_died_says_how_it_ended(sample: Sample, tmp_path: Path) -> None:
+    quick = add(sample, None, Cause.QUICK)
+    claim(sample, DEAD, quick)
+    again = add(sample, sample.task("app", "app"))
+    claim(sample, DEAD, again)
+    for run in (quick, again):
+        log_path(tmp_path, run.run_id).write_bytes(b"half a li")
+
+    with immediate(sample.sql):
+        orphans = recover(sample.sql, sample.at)
+    close_logs(sample.sql, orphans, tmp_path, sample.at)
+
+    first, last = log_path(tmp_path, quick.run_id).read_text().splitlines()
+    assert first == "half a li"
+    assert last.endswith("ended with an error after 0s. Error: the process that carried it out ended")
+    assert log_path(tmp_path, again.run_id).read_bytes() == b"half a li"  # it is done again
 
 
 def test_a_newer_wish_takes_the_place_of_a_run_that_was_interrupted(sample: Sample) -> None:

@@ -24,7 +24,7 @@ from rebuild.kept_source import FindCipher
 from rebuild.logs import log_path
 from rebuild.override import overridden, use_of
 from rebuild.owner import this_process
-from rebuild.recovery import recover
+from rebuild.recovery import close_logs, recover
 from rebuild.run_secrets import RunSecrets
 from rebuild.run_summary import summary
 from rebuild.runs import Cause, Run, Runs, Status
@@ -170,9 +170,10 @@ def _carried_out(place: Place, wanted: _Wanted, *, quiet: bool) -> str:
 
 def _claimed(workshop: Workshop, wanted: _Wanted) -> Run:
     with immediate(workshop.connection):
-        recover(workshop.connection, now())
+        orphans = recover(workshop.connection, now())
         asked = wanted.ask_for(workshop.connection, workshop.cipher, now())
         claimed = Runs(workshop.connection).claim(now(), this_process(), run_id=asked.run_id)
+    close_logs(workshop.connection, orphans, workshop.state.logs, now())
     if claimed is None:
         raise TrackerError(
             f"task {wanted.name} is being carried out at this moment; run {asked.run_id} is queued behind it",

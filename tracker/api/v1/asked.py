@@ -16,7 +16,6 @@ from pydantic import (
 )
 
 from graph.errors import WrongUse
-from graph.reference import Platform
 from rebuild.api_token import Scope
 from rebuild.context.where import Folder, StandardInput, Uploaded
 from rebuild.context.where import Source as ContextSource
@@ -25,6 +24,7 @@ from rebuild.definition import Definition, DockerStep, FileStep, InlineStep, Ste
 from rebuild.override import Override
 from rebuild.override import overridden as overridden_for
 from rebuild.override import use_of as use_of
+from rebuild.platform_asked import asked_platform
 from rebuild.secret import Secret
 from rebuild.secret_source import Opaque, Source, parse_source
 from tracker.api.auth import Caller, Forbidden, require
@@ -157,7 +157,7 @@ def definition_of(asked: DefinitionAsked, usual: Usual, caller: Caller) -> Defin
     return Definition(
         context=context_of(asked.context, caller),
         step=_step(asked.step, usual),
-        platform=Platform.parse(asked.platform) if asked.platform else usual.platform,
+        platform=asked_platform(asked.platform) if asked.platform else usual.platform,
         timeout_s=asked.timeout_s or usual.timeout_s,
         follow=kept_rules(asked.follow),
     )
