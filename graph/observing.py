@@ -132,6 +132,15 @@ class Observations(Contents):
         )
         return [image_id for (image_id,) in rows]
 
+    def directly_on(self, image_ids: Iterable[int]) -> dict[int, int]:
+        """How many images stand on each directly; nothing for those on which none does."""
+        rows = self._sql.execute(
+            "SELECT e.base_id, count(*) FROM json_each(?) s CROSS JOIN edges e INDEXED BY edges_by_base"
+            " ON e.base_id = s.value GROUP BY e.base_id",
+            (numbers(image_ids),),
+        )
+        return dict(rows.fetchall())
+
     def next_due(self) -> datetime | None:
         """When the next reference is to be asked about; None if none is watched."""
         row = self._sql.execute("SELECT min(due_at) FROM observations WHERE due_at IS NOT NULL").fetchone()

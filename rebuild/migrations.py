@@ -415,3 +415,23 @@ def what_events_told(db: Database) -> None:
         );
         """,
     )
+
+
+@run_tables()
+def budgets_at_registries(db: Database) -> None:
+    run_statements(
+        db,
+        """
+        -- What registries last said that they still grant to an account; the empty one is nobody's.
+        CREATE TABLE registry_budgets (
+          registry TEXT NOT NULL,
+          account TEXT NOT NULL,
+          pulls_left INTEGER,
+          pulls_limit INTEGER,
+          window_s INTEGER,
+          told_at TEXT,
+          closed_until TEXT,                -- NULL: it may be asked
+          PRIMARY KEY (registry, account)
+        ) WITHOUT ROWID;
+        """,
+    )

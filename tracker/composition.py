@@ -28,6 +28,7 @@ from tracker.forge_finding import Forges, forges_of
 from tracker.hook_receiver import HookReceiver
 from tracker.hooks.sender import HookSender
 from tracker.intake import Intake
+from tracker.kept_budgets import KeptBudgets
 from tracker.metrics import Metrics
 from tracker.outbound.announce import Announcer
 from tracker.outbound.channel import channels_of
@@ -54,7 +55,7 @@ from tracker.task_saving import Archive
 from tracker.timers import TimerClock
 from tracker.upkeep import EngineStorage, OldRuns, Report, SentContexts, Upkeep, clock
 from tracker.watch import Asker, Intervals
-from tracker.workshop import Workshop, host_platform, reaching
+from tracker.workshop import Workshop, host_platform, pace_at, reaching
 from tracker.written_settings import Written
 
 
@@ -111,7 +112,7 @@ class Composition:
             self._metrics,
             now,
             beat=self._beat(Part.POLLER),
-            review=self._event_review.go_on,
+            review=self._before_questions,
         )
 
     @cached_property
@@ -255,6 +256,14 @@ class Composition:
     @cached_property
     def _doublings(self) -> dict[str, int]:
         return {}
+
+    def _before_questions(self) -> None:
+        self._event_review.go_on()
+        self._kept_budgets.go_on()
+
+    @cached_property
+    def _kept_budgets(self) -> KeptBudgets:
+        return KeptBudgets(self._sql, self._workshop.budgets, partial(pace_at, self._settings), now=now)
 
     @cached_property
     def _event_review(self) -> EventReview:

@@ -95,7 +95,16 @@ class Poller:
             with immediate(self._sql):
                 for image_id, at in later.items():
                     store.schedule([image_id], at)
-        return [watched for watched in due if watched.image_id not in later]
+        return self._in_order([watched for watched in due if watched.image_id not in later])
+
+    def _in_order(self, due: list[Watched]) -> list[Watched]:
+        """Where a registry grants little more, first what most images stand on."""
+        low = self._asker.low_registries()
+        scarce = [watched.image_id for watched in due if watched.reference.registry in low]
+        if not scarce:
+            return due
+        above = GraphStore(self._sql).directly_on(scarce)
+        return sorted(due, key=lambda watched: -above.get(watched.image_id, 0))
 
 
 def _tell(answer: Answer) -> None:

@@ -110,6 +110,10 @@ class Asker:
         self._metrics = metrics
         self._now = now
 
+    def low_registries(self) -> set[str]:
+        """Those that grant so little more that the order of questions matters."""
+        return {registry for registry, left in self._client.budgets().items() if left.is_scarce}
+
     async def ask_all(self, references: Sequence[Watched]) -> AsyncGenerator[list[Answer], None]:
         """Answers as they come, gathered in batches so that one transaction serves many.
 

@@ -43,6 +43,7 @@ from tracker.registry import (
     RegistrySettings,
     RequestSeen,
 )
+from tracker.registry.hosts import pace
 from tracker.registry.transport import Transport, few_questions
 from tracker.settings import RegistrySection, Settings
 from tracker.state import State, home_of
@@ -217,6 +218,12 @@ def registry_settings(section: RegistrySection) -> RegistrySettings:
         connect_timeout_s=section.connect_timeout,
         read_timeout_s=section.read_timeout,
     )
+
+
+def pace_at(settings: Settings, registry: str) -> int | None:
+    """How many requests a minute the registry may be asked; None: as many as it answers."""
+    section = next((one for host, one in settings.registries.items() if host == registry), RegistrySection())
+    return pace(registry, registry_settings(section))
 
 
 def containers_of(around: Surroundings, engine: Engine) -> Containers:

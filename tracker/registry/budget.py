@@ -14,6 +14,7 @@ from tracker.registry.settings import Clock
 
 PAUSE_FIRST_S = 5.0  # after a refusal that names no time; doubles with each further one
 PAUSE_MOST_S = 900.0
+SCARCE = 0.5  # with less than this part of its pulls left, an account spends them where most stands on it
 LOW = 0.1  # with less than this part of its pulls left, an account keeps them for builds
 LOW_PAUSE_S = 900.0  # after which a poll that was put off for that may ask again
 PAUSE_ASKED_MOST_S = 24 * 3600.0  # a longer one is taken for a mistake
@@ -32,7 +33,15 @@ class BudgetLeft:
     @property
     def is_low(self) -> bool:
         """Whether what is left is kept for builds."""
-        return self.pulls_left is not None and self.pulls_left < (self.pulls_limit or 0) * LOW
+        return self._is_below(LOW)
+
+    @property
+    def is_scarce(self) -> bool:
+        """Whether it matters what is asked first."""
+        return self.closed_for_s > 0 or self._is_below(SCARCE)
+
+    def _is_below(self, part: float) -> bool:
+        return self.pulls_left is not None and self.pulls_left < (self.pulls_limit or 0) * part
 
 
 class Pace:
