@@ -149,6 +149,13 @@ class Repositories:
             "UPDATE repositories SET due_at = ? WHERE id = ?", (to_text(due_at), watched.repository_id)
         )
 
+    def ask_failed(self, urls: Iterable[str], at: datetime) -> None:
+        """Those of these that did not answer are due, whatever their pause."""
+        self._sql.executemany(
+            "UPDATE repositories SET due_at = ? WHERE url = ? AND failures > 0",
+            [(to_text(at), url) for url in urls],
+        )
+
     def spare_host(self, host: str, until: datetime) -> None:
         """The host is down: its repositories are not asked before."""
         self._sql.execute(

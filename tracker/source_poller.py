@@ -17,6 +17,7 @@ from rebuild.refusals import Refusals, Refused
 from rebuild.repositories import Follower, Repositories, Watched, followers
 from rebuild.source_heads import kinds_wanted
 from rebuild.source_runs import Asked, Effect
+from rebuild.task import Tasks
 from tracker.metrics import Metrics, PollResult
 from tracker.pulse import unheard
 from tracker.source_asking import RepositoryAsker, Told
@@ -54,6 +55,7 @@ class SourcePoller:
         self._now = now
         self._beat = beat
         self._followers: dict[str, list[Follower]] = {}
+        self._saved_at: dict[str, datetime] = {}  # by URL, when a task of it was saved last
         self._synced_at: datetime | None = None
 
     async def work(self) -> None:
@@ -81,7 +83,21 @@ class SourcePoller:
                 self._repositories.forget(gone)
                 for url in new:
                     self._repositories.add(url, self._now())
+        self._ask_anew_what_changed()
         self._synced_at = self._now()
+
+    def _ask_anew_what_changed(self) -> None:
+        """Whoever changes a task may have mended what kept its repository from answering."""
+        tasks = Tasks(self._sql)
+        saved = {
+            url: max(tasks.times(one.task.task_id)[1] for one in group)
+            for url, group in self._followers.items()
+        }
+        changed = [url for url, at in self._saved_at.items() if url in saved and saved[url] > at]
+        self._saved_at = saved
+        if changed:
+            with immediate(self._sql):
+                self._repositories.ask_failed(changed, self._now())
 
     async def ask_due(self) -> None:
         """One round: everything that is due, a few of each host side by side."""

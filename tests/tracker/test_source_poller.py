@@ -402,6 +402,19 @@ async def test_after_a_refusal_the_token_of_another_task_is_tried(sample: Sample
         assert (failures, made.standing.failures, made.standing.fault) == (1, 0, None)
 
 
+async def test_a_task_that_is_saved_with_another_token_is_asked_for_at_once(
+    sample: Sample, tmp_path: Path
+) -> None:
+    async with rig(sample, tmp_path, private=True) as made:
+        made.task()
+        await made.look(after_s=1.0)
+        failed = made.standing.failures
+        made.task(token=True)
+        await made.look(after_s=1.0)
+
+        assert (failed, made.standing.failures) == (1, 0)
+
+
 async def test_a_refusal_is_shown_without_the_token(sample: Sample, tmp_path: Path) -> None:
     async with rig(sample, tmp_path, private=True, word="wrong:t0ken") as made:
         made.task(token=True)
