@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
 import click
 
 from graph.errors import TrackerError
-from tracker.remote.client import Client, Refused, quoted
-from tracker.remote.follow import Follower
+from graph.record import dataclass
+from tracker.remote.client import Client, Refused, Unreachable, quoted
+from tracker.remote.follow import PATIENCE_S, Follower
 from tracker.remote.service import Wait
 
 POLL_S = 2.0  # without the log
@@ -35,7 +37,7 @@ def attend(client: Client, run_id: str, wait: Wait) -> dict[str, Any]:
         case Wait.NOT:
             return _run(client, run_id)
         case Wait.OUTCOME:
-            return _until_told(client, run_id, lambda: _poll(client, run_id))
+            return _until_told(client, run_id, Poller(client, run_id, _say_lost_quietly).outcome)
         case Wait.LOG:
             follower = Follower(client, run_id, to_terminal, _say_standing, _say_lost)
             return _until_told(client, run_id, follower.follow)
@@ -57,6 +59,10 @@ def _say_standing(status: str) -> None:
 
 def _say_lost(fault: Exception) -> None:
     say(f"\nthe connection is lost ({fault}): trying again")
+
+
+def _say_lost_quietly(fault: TrackerError) -> None:
+    say(f"the connection is lost ({fault.message}): trying again")
 
 
 def _until_told(client: Client, run_id: str, work: Any) -> dict[str, Any]:
@@ -89,6 +95,7 @@ def _asked(run_id: str) -> _Choice:
             err=True,
         )
     except (click.Abort, KeyboardInterrupt):
+        say("")  # the answer is still to come on that line
         return _Choice.DETACH
     return _Choice(text)
 
@@ -104,10 +111,34 @@ def _detached(client: Client, run_id: str) -> Detached:
     return Detached(f"run {run_id} goes on without this command", hint=f"'tracker logs {run_id} --follow'")
 
 
-def _poll(client: Client, run_id: str) -> dict[str, Any]:
-    while (run := _run(client, run_id))["finished_at"] is None:
-        time.sleep(POLL_S)
-    return run
+@dataclass(slots=True)
+class Poller:
+    """Asks for the outcome of one run again and again, as patient as whoever follows its log."""
+
+    client: Client
+    run_id: str
+    lost: Callable[[TrackerError], None]  # the connection, the first time in a row
+    patience_s: float = PATIENCE_S
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+    def outcome(self) -> dict[str, Any]:
+        """Raises what `Client.get` does, for a service that is away `Unreachable` in the end."""
+        heard_at, is_lost = self.clock(), False
+        while True:
+            try:
+                run = _run(self.client, self.run_id)
+                if run["finished_at"] is not None:
+                    return run
+                heard_at, is_lost = self.clock(), False
+            except (Unreachable, Refused) as fault:
+                is_final = isinstance(fault, Refused) and not fault.may_pass
+                if is_final or self.clock() - heard_at > self.patience_s:
+                    raise
+                if not is_lost:
+                    self.lost(fault)
+                is_lost = True
+            self.sleep(POLL_S)
 
 
 def _run(client: Client, run_id: str) -> dict[str, Any]:
