@@ -219,4 +219,4 @@ def test_a_declared_rule_that_is_none_is_a_fault_with_its_line(apply: Tracker) -
     answer = apply(f"{WEB}base_image_trigger:\n  follow: ['python:3.12']\n")
 
     assert answer.status == 2
-    assert "tasks.yaml:13: rule 'python:3.12': '3.12' is no pattern of several tags" in answer.err
+    assert "tasks.yaml:14: rule 'python:3.12': '3.12' is no pattern of several tags" in answer.err
