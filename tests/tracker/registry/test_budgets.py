@@ -122,13 +122,17 @@ async def test_polls_leave_the_last_pulls_to_builds(proxy: FaultyRegistry, regis
 class HandClock(FakeClock):
     """Stands still while others sleep, until a test moves it on."""
 
+    moved = asyncio.Event()
+
     async def sleep(self, seconds: float) -> None:
         until_s = self.passed_s + seconds
         while self.passed_s < until_s:
-            await asyncio.sleep(0)
+            await self.moved.wait()
 
     async def move_on(self, seconds: float) -> None:
         self.passed_s += seconds
+        self.moved.set()
+        self.moved = asyncio.Event()
         for _ in range(20):  # all that can go on does
             await asyncio.sleep(0)
 
@@ -145,6 +149,7 @@ async def test_a_build_goes_before_the_polls_that_wait_for_the_pace() -> None:
     waiting = [asyncio.create_task(ask("poll", yields=True)) for _ in range(3)]
     await time.move_on(0.5)
     waiting.append(asyncio.create_task(ask("build", yields=False)))
+    await time.move_on(0)
     for _ in range(8):
         await time.move_on(0.5)
     await asyncio.gather(*waiting)
