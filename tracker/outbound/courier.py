@@ -105,12 +105,12 @@ class Courier:
         del self._under_way[lane]
         self._changed.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            # A defect of ours: the message stays, and must not be tried in a circle.
-            self._rests_until[lane] = self._now() + timedelta(seconds=self._persistence.most_s)
-            log.error("message could not be dealt with", channel=lane.receiver, exc_info=error)
+            # The database does not take what came of it: it stays, and must not be tried in a circle.
+            self._rests_until[lane] = self._now() + timedelta(seconds=self._persistence.rest_most_s)
+            log.error("cannot note what came of a message", channel=lane.receiver, exc_info=error)
 
     async def _deliver(self, message: Message) -> None:
-        delivery = await self._send(message)
+        delivery = await self._sent(message)
         while True:
             try:
                 with immediate(self._sql):
@@ -119,6 +119,13 @@ class Courier:
             except StoreBusy as error:
                 log.warning("cannot note what came of a message", error=error.message)
                 await asyncio.sleep(_BUSY_S)
+
+    async def _sent(self, message: Message) -> Delivery:
+        try:
+            return await self._send(message)
+        except Exception as error:  # a defect of ours: this message waits, no other does
+            log.error("message could not be sent", delivery=message.delivery, exc_info=error)
+            return NotDelivered(f"a fault of tracker itself: {type(error).__name__}")
 
     def _settle(self, message: Message, delivery: Delivery) -> None:
         """Write down what came of it, and tell."""

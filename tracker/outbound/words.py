@@ -127,7 +127,10 @@ def _moved(told: Mapping[str, Any]) -> str:
 
 
 def _name(run: Mapping[str, Any]) -> str:
-    return str(run["task"] or f"run {run['run_id']}")
+    """Its task; of a quick run what it was to make."""
+    if run["task"] or not run["images"]:
+        return str(run["task"] or f"run {run['run_id']}")
+    return printable(run["images"][0])  # which may be a template that only the run fills in
 
 
 def _went(run: Mapping[str, Any]) -> str:

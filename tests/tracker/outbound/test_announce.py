@@ -21,7 +21,6 @@ from tracker.outbound.ended import Unannounced
 from tracker.outbound.notice import Notice, Wants
 from tracker.outbound.words import Mood, words_of
 
-WEB = "localhost:5000/web:1"
 REASON = [
     {
         "base": "docker.io/library/debian:12",
@@ -261,6 +260,14 @@ class TestInWords:
 
         assert words.subject == "tracker: web succeeded"
         assert "Made: localhost:5000/web:1@cccccccccccc" in words.body
+
+    def test_a_quick_run_is_called_by_what_it_was_to_make(self, sample: Sample) -> None:
+        sample.run(None, Status.FAILED, hours=1, images=["localhost:5000/quick:1"], error="no")
+        wants = Wants(causes=frozenset(Cause))
+
+        (message,) = announced(sample, channel(wants=wants))
+
+        assert words_of(message.body).subject == "tracker: localhost:5000/quick:1 failed"
 
     def test_a_wave_counts_its_tasks_and_names_them(self, sample: Sample) -> None:
         wave = new_wave(sample, 3)

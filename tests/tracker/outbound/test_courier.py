@@ -212,4 +212,6 @@ async def test_a_defect_of_a_sender_does_not_end_the_courier(sample: Sample, rec
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
 
-    assert [message.lane.receiver for message in rig.waiting] == ["broken"]
+    (message,) = rig.waiting
+    assert (message.lane.receiver, message.tries) == ("broken", 1)
+    assert message.fault == "a fault of tracker itself: RuntimeError"
