@@ -415,6 +415,20 @@ async def test_a_task_that_is_saved_with_another_token_is_asked_for_at_once(
         assert (failed, made.standing.failures) == (1, 0)
 
 
+async def test_a_service_that_is_started_again_asks_at_once_what_did_not_answer(
+    sample: Sample, tmp_path: Path
+) -> None:
+    async with rig(sample, tmp_path, private=True, word="wrong") as made:
+        made.task(token=True)
+        await made.look(after_s=1.0)
+        failed = made.standing.failures
+        mended = Places(environment={"GIT_WORD": f"{USER}:{PASSWORD}"})
+        again = Rig(sample, made.repository, made.server, places=mended)
+        await again.look()
+
+        assert (failed, again.standing.failures) == (1, 0)
+
+
 async def test_a_refusal_is_shown_without_the_token(sample: Sample, tmp_path: Path) -> None:
     async with rig(sample, tmp_path, private=True, word="wrong:t0ken") as made:
         made.task(token=True)
