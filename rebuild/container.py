@@ -45,6 +45,10 @@ class Containers(Protocol):
     def with_auth(self, auth_file: Path) -> Self:
         """The same, with these logins to registries: a file in the format of docker's config.json."""
 
+    def as_nobody(self, auth_file: Path) -> Self:
+        """The same for whom nobody vouches: no login is found but those of the file, in a folder of the run's
+        own."""
+
     async def pull(self, image: ImageRef, platform: Platform, log: LogSink) -> CommandFailed | None:
         """Bring an image into the engine's storage; None is success."""
 

@@ -87,6 +87,9 @@ class DockerEngine:
     def with_auth(self, auth_file: Path) -> DockerEngine:
         return DockerEngine(self.probe, replace(self._around, auth_file=auth_file), self._on_push)
 
+    def as_nobody(self, auth_file: Path) -> DockerEngine:
+        return self.with_auth(auth_file)  # docker reads no other
+
     def with_progress(self, on_push: TellPush) -> DockerEngine:
         """The same engine, that tells how far its pushes are: in layers, for docker tells no bytes here."""
         return DockerEngine(self.probe, self._around, on_push)

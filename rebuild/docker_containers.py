@@ -43,6 +43,9 @@ class DockerContainers(ContainerCommands):
     def with_auth(self, auth_file: Path) -> DockerContainers:
         return DockerContainers(self._probe, replace(self._around, auth_file=auth_file), self._limits)
 
+    def as_nobody(self, auth_file: Path) -> DockerContainers:
+        return self.with_auth(auth_file)  # docker reads no other
+
     def variables(self, text: str) -> Mapping[str, str]:
         return self._variables
 

@@ -87,6 +87,10 @@ class Engine(Protocol):
     def with_auth(self, auth_file: Path) -> Self:
         """The same engine, with these logins to registries: a file in the format of docker's config.json."""
 
+    def as_nobody(self, auth_file: Path) -> Self:
+        """The same for whom nobody vouches: no login is found but those of the file, in a folder of the run's
+        own."""
+
     async def inspect(self, name: str) -> LocalImage | None:
         """The image of that name or id in the engine's storage, None where it has none."""
 

@@ -32,7 +32,7 @@ from rebuild.engine import (
 from rebuild.features import understood, version_of
 from rebuild.oci_config import oci_config
 from rebuild.podman_command import Podman
-from rebuild.probe import EngineProbe
+from rebuild.probe import EngineProbe, Isolation
 from rebuild.process import TAIL_BYTES, Ended, LastLines, Streams
 from rebuild.program import Program, failed
 from rebuild.pseudo_terminal import pseudo_terminal
@@ -40,6 +40,7 @@ from rebuild.push_progress import PodmanBars, TellPush
 from rebuild.surroundings import (
     Surroundings,
     build_arg_flags,
+    for_nobody,
     podman_registries,
     podman_trust,
     split_build_args,
@@ -90,6 +91,15 @@ class PodmanEngine:
 
     def with_auth(self, auth_file: Path) -> PodmanEngine:
         return PodmanEngine(self.probe, replace(self._around, auth_file=auth_file), self._on_push)
+
+    def as_nobody(self, auth_file: Path) -> PodmanEngine:
+        if self.probe.isolation is Isolation.CHROOT:
+            raise EngineError(
+                "podman isolates RUN by chroot alone here, which shares the machine's network:"
+                " what a stranger has written is not built",
+                hint="`tracker doctor` prints why no container starts",
+            )
+        return PodmanEngine(self.probe, for_nobody(self._around, auth_file), self._on_push)
 
     def with_progress(self, on_push: TellPush) -> PodmanEngine:
         """The same engine, that tells how far its pushes are."""

@@ -16,7 +16,7 @@ from rebuild.podman_command import Podman
 from rebuild.probe import EngineProbe
 from rebuild.process import TO_THE_LOG, Streams
 from rebuild.step_place import EngineCalls
-from rebuild.surroundings import Surroundings, podman_registries, podman_trust
+from rebuild.surroundings import Surroundings, for_nobody, podman_registries, podman_trust
 from rebuild.uninterrupted import uninterrupted
 
 # aardvark-dns, which podman starts before the first container of a network, where the machine has no
@@ -43,6 +43,9 @@ class PodmanContainers(ContainerCommands):
 
     def with_auth(self, auth_file: Path) -> PodmanContainers:
         return PodmanContainers(self._probe, replace(self._around, auth_file=auth_file), self._limits)
+
+    def as_nobody(self, auth_file: Path) -> PodmanContainers:
+        return PodmanContainers(self._probe, for_nobody(self._around, auth_file), self._limits)
 
     def variables(self, text: str) -> Mapping[str, str]:
         given = {**self._around.variables(), **podman_registries(self._around, text)}

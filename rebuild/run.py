@@ -163,7 +163,7 @@ async def _steps(
     name = _task_name(run, place)
     aliases, rules = place.aliases, place.step_rules
     if run.definition.is_foreign:  # its author has no say in what may be reached from here
-        aliases, rules = replace(aliases, fetch=None), StepRules(helper=rules.helper)
+        aliases, rules = replace(aliases, fetch=None), rules.for_stranger()
     kept = KeptSteps(place.connection, run)
     here = TaskPlace(
         folder, place.uploads, place.registry, name, aliases, place.cancellation, rules, kept.keep

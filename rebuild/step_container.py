@@ -164,6 +164,8 @@ def _rights(step: Step, setting: PlanSetting) -> Iterator[str]:
         yield f"--cpus={step.cpus}"
     if step.isolation and setting.platform and setting.platform.os == "windows":
         yield f"--isolation={step.isolation}"
+    if step.ports and setting.rules.alone:
+        raise refused(step, "ports", "a port of the machine")
     yield from (f"--publish={_published(port)}" for port in step.ports)
     yield from (f"--expose={port}" for port in step.expose)
 
@@ -186,6 +188,8 @@ def _joined(taskfile: TaskFile, step: Step, setting: PlanSetting) -> Iterator[st
     else:
         listed = {network.name: network for network in taskfile.networks}
         name = network_name(listed[name], setting) if name in listed else name
+    if setting.rules.alone and any(network.skip_creation for network in taskfile.networks):
+        raise refused(step, "a network with skipCreation", "what others have on the machine")
     if name in (None, "default", "bridge"):
         return  # the engine's own, where no names are known
     if name == _HOST and not setting.rules.host_network:

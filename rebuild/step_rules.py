@@ -28,3 +28,8 @@ class StepRules:
     privileged: bool = False  # whether a step may ask for every right on the machine
     host_network: bool = False  # whether it may ask for the machine's own network
     helper: ImageRef = HELPER  # its shell does what follows an operator in `cmd`
+    alone: bool = False  # whether it keeps off ports of the machine and networks that others have made
+
+    def for_stranger(self) -> StepRules:
+        """For what somebody wrote who has no say in what may be reached from here."""
+        return StepRules(helper=self.helper, alone=True)

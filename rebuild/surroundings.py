@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 
 from graph.record import dataclass
@@ -58,6 +58,32 @@ class Surroundings:
         if self.docker_host:
             kept["DOCKER_HOST"] = self.docker_host
         return kept
+
+
+def for_nobody(around: Surroundings, auth_file: Path) -> Surroundings:
+    """The same where no login is found but those of the file, not even in the home of the user.
+
+    podman looks there, too, if the file that it is given says nothing of a registry (before 4.4). So it gets
+    another home, beside that file, with all that it is told at home but the logins. Its images stay where
+    they are.
+    """
+    theirs = Path(around.environment.get("HOME", "/"))
+    told = Path(around.environment.get("XDG_CONFIG_HOME", theirs / ".config")) / "containers"
+    home = auth_file.parent / "home"
+    ours = home / ".config/containers"
+    if not ours.is_dir():
+        ours.mkdir(parents=True, mode=0o700)
+        for path in told.iterdir() if told.is_dir() else ():
+            if path.name != "auth.json":
+                (ours / path.name).symlink_to(path)
+    environment = {name: value for name, value in around.environment.items() if name != "REGISTRY_AUTH_FILE"}
+    environment |= {
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "XDG_DATA_HOME": around.environment.get("XDG_DATA_HOME", str(theirs / ".local/share")),
+        "DOCKER_CONFIG": str(auth_file.parent),
+    }
+    return replace(around, auth_file=auth_file, environment=environment)
 
 
 def split_build_args(

@@ -1,12 +1,17 @@
-"""What tries out a pull request works with: an engine that leaves nothing behind for builds that count."""
+"""What tries out a pull request works with: an engine that leaves nothing behind for builds that count, and
+for one from a fork also one that shows nothing of theirs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from graph.reference import ImageRef, Platform
+from graph.dockerfile import Feature
+from graph.model import Manifests
+from graph.reference import Digest, ImageRef, Platform
 from rebuild.engine import (
     BuildRequest,
     Built,
@@ -17,6 +22,7 @@ from rebuild.engine import (
     LogSink,
     Pruned,
 )
+from rebuild.resolve import LastBuild
 
 
 class TrialEngine:
@@ -40,6 +46,9 @@ class TrialEngine:
     def with_auth(self, auth_file: Path) -> Self:
         return type(self)(self._engine.with_auth(auth_file))
 
+    def as_nobody(self, auth_file: Path) -> Self:
+        return type(self)(self._engine.as_nobody(auth_file))
+
     async def inspect(self, name: str) -> LocalImage | None:
         return await self._engine.inspect(name)
 
@@ -54,3 +63,32 @@ class TrialEngine:
 
     def cannot_run(self, platform: Platform) -> str | None:
         return self._engine.cannot_run(platform)
+
+
+class StrangersEngine(TrialEngine):
+    """The same for what a fork proposes. Images of others in the storage are not shown: they may be private,
+    and only a registry can tell whether everybody may have them.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self.features = engine.features - {Feature.RUN_NETWORK}  # it may name the machine's
+
+    async def inspect(self, name: str) -> None:
+        return None
+
+
+class NothingKnown:
+    """`rebuild.resolve.Memory` of a stranger: what a digest holds is its registry's to tell, or not to."""
+
+    def known_manifests(self, digest: Digest) -> Manifests | None:
+        return None
+
+    def layers_of(self, digest: Digest) -> tuple[Digest, ...] | None:
+        return None
+
+    def newest_build(self, reference: ImageRef) -> LastBuild | None:
+        return None
+
+    def used(self, images: Sequence[ImageRef], written: ImageRef) -> Sequence[str]:
+        return ()

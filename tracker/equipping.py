@@ -26,7 +26,7 @@ from rebuild.secret_reader import Places, SecretUnavailable, read_secrets
 from rebuild.secret_source import Source, parse_keyvault
 from rebuild.task import Task, Tasks
 from rebuild.task_secrets import SecretUse, TaskSecrets
-from rebuild.trial import TrialEngine
+from rebuild.trial import NothingKnown, StrangersEngine, TrialEngine
 from tracker.reaching import Reaching
 from tracker.registry import BUILDING, Credential, Credentials, IdentityToken, Login, RegistryClient
 
@@ -132,16 +132,15 @@ class Outfitter:
     @contextlib.asynccontextmanager
     async def _for_a_stranger(self, run: Run, folder: Path) -> AsyncIterator[Equipment]:
         """Nothing that opens anything: no login, not even the own one, no secret, no token."""
-        tools = tried_out(self.tools)
-        auth_file = write_auth_file(folder / "auth", (), user_file=None, engine=tools.engine.name)
+        auth_file = write_auth_file(folder / "auth", (), user_file=None, engine=self.tools.engine.name)
+        engine = StrangersEngine(self.tools.engine).as_nobody(auth_file)
         containers = None
         if not isinstance(run.definition.step, DockerStep):
-            containers = self.new_containers(self.tools.engine).with_auth(auth_file)
+            containers = self.new_containers(self.tools.engine).as_nobody(auth_file)
         async with self.new_client(TaskCredentials({}, NoCredentials())) as client:
             registry = client.with_patience(BUILDING)
-            engine = tools.engine.with_auth(auth_file)
             reach = self.reaching.as_nobody(NoCredentials())
-            tools = replace(tools, registry=registry, engine=engine)
+            tools = replace(self.tools, registry=registry, engine=engine, memory=NothingKnown())
             yield Equipment(tools, reach=reach, containers=containers)
 
     async def _read_keyvaults(self, wanted: Mapping[str, str]) -> Mapping[str, Secret]:

@@ -102,8 +102,11 @@ async def _build_one(
     secrets: Mapping[str, Secret],
     log: LogSink,
 ) -> Finished | CommandFailed:
-    """In the engine's storage the image has its other names, too, but those somebody else may move."""
+    """In the engine's storage the image has its other names, too, but those somebody else may move. What is
+    not to be pushed has none of them: a later run might take it for what a registry has under that name."""
     site.local_names.add(name)
+    if not site.pushes:
+        wanted = replace(wanted, images=())
     names = (name, *(str(image) for image in wanted.images[1:]))
     return await build_image(
         replace(wanted, flags=(*wanted.flags, *(f"--tag={one}" for one in names))),
