@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from graph.clock import from_text, to_text
@@ -75,6 +75,15 @@ class TagLists:
         self._sql.execute(
             "UPDATE tag_lists SET due_at = ? WHERE repository = ?", (to_text(due_at), repository)
         )
+
+    def hasten(self, repositories: Iterable[str], due_at: datetime) -> int:
+        """Ask no later than then for the lists of those in which something is followed; answers how many."""
+        hastened = self._sql.execute(
+            "UPDATE tag_lists SET due_at = ?1 WHERE due_at > ?1"
+            " AND repository IN (SELECT value FROM json_each(?2))",
+            (to_text(due_at), json.dumps(sorted(repositories))),
+        )
+        return hastened.rowcount
 
     def forget_unused(self) -> None:
         """Those in which nothing is followed any more."""

@@ -7,13 +7,15 @@ import contextlib
 import functools
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
+from graph.database import immediate
 from graph.errors import StoreBusy
 from graph.observing import Watched
 from graph.store import GraphStore, Source
+from graph.tag_lists import TagLists
 from tracker.event_path import place_of
 from tracker.event_paths import Word
 from tracker.events.hearing import Heard, Told, hear, to_ask
@@ -31,6 +33,7 @@ IDLE_S = 10.0  # where no event comes, how often to look and to show that we cou
 REST_S = 1.0  # the pause where another process holds the database
 LETTERS_MOST = 500  # dealt with together; what names the same reference is asked about once
 PUSHES_MOST = 1_000  # in them; the rest comes with the next ones
+LISTED_AFTER_S = 2.0  # the distribution registry tells of a push before it lists the tag
 LETTERS_AT_ONCE = 50  # read before others, senders above all, have their turn
 
 log = structlog.get_logger()
@@ -50,6 +53,7 @@ class Receiver:
         now: Callable[[], datetime],
         beat: Callable[[], None] = unheard,
     ) -> None:
+        self._sql = connection
         self._store = GraphStore(connection)
         self._inbox = Inbox(connection)
         self._asker = asker
@@ -84,6 +88,7 @@ class Receiver:
         opened, told = await self._open(letters)
         answers = await asyncio.gather(*map(self._ask, to_ask(told, self._now()).values()))
         heard = hear(told, answers, self._now())
+        self._hasten_lists(told)
         settled = [letter for letter in opened if letter.letter_id not in heard.waits_s]
         self._intake.take(answers, Source.EVENT, settled, [*self._words(told)])
         self._report(answers, heard)
@@ -107,6 +112,17 @@ class Receiver:
             if len(opened) % LETTERS_AT_ONCE == 0:
                 await asyncio.sleep(0)
         return opened, told
+
+    def _hasten_lists(self, told: Iterable[Told]) -> None:
+        """A tag that nobody watches may be the newest of those that somebody follows."""
+        pushes = [each.push for each in told if each.found is None]
+        repositories = {
+            reference.name for push in pushes for reference in names_of(push.host, push.repository, push.tag)
+        }
+        if repositories:
+            with immediate(self._sql):
+                due_at = self._now() + timedelta(seconds=LISTED_AFTER_S)
+                TagLists(self._sql).hasten(repositories, due_at)
 
     def _words(self, told: Iterable[Told]) -> Iterator[Word]:
         """What the events say by having come at all."""

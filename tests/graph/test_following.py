@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from sqlite_utils import Database
+
 from graph.database import immediate
 from graph.drift import read_pinned
 from graph.following import Followings
+from graph.migrations import tags_of_known_pins
 from graph.model import Followed
 from graph.reference import ImageRef
 from graph.snapshot import TaskStates
@@ -310,3 +313,15 @@ def test_the_tag_of_a_pin_is_watched_no_longer_than_the_pin_is_used(world: World
     with immediate(world.sql):
         world.store.forget_unused()
     assert watched(world) == {"debian"}
+
+
+def test_pins_that_were_recorded_before_anybody_watched_their_tags_are_taken_up(world: World) -> None:
+    name = pin(world)
+    for table in ("pinned_tags", "observations"):
+        world.sql.execute(f"DELETE FROM {table}")
+
+    tags_of_known_pins(Database(world.sql))
+
+    assert watched(world) == {"alpine:3"}
+    pins = world.sql.execute("SELECT image_id, tag_id FROM pinned_tags").fetchall()
+    assert pins == [(world.id(name), world.id("alpine:3"))]

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from graph.database import immediate
 from graph.observing import Watched
 from graph.reference import Digest, ImageRef
 from graph.store import GraphStore
+from graph.tag_lists import TagLists
 from rebuild.secret import Secret
 from tests.graph_samples import Sample, digest_of
 from tests.real_registry import RealRegistry
@@ -174,3 +176,19 @@ async def test_what_a_sender_sent_that_the_settings_no_longer_have_is_dropped(sc
     await scene.settle()
 
     assert scene.questions() == 0
+
+
+@pytest.mark.anyio
+async def test_a_push_of_a_new_tag_hastens_the_list_of_a_followed_repository(scene: Scene) -> None:
+    lists, later = TagLists(scene.sample.sql), now() + timedelta(hours=1)
+    with immediate(scene.sample.sql):
+        lists.watch(scene.base.name, later)
+        lists.watch("r.io/other", later)
+        entry = {"reference": str(scene.base.with_tag("2"))}
+        Inbox(scene.sample.sql).put(SOURCE, json.dumps(entry).encode(), now())
+    scene.receiver.wake()
+
+    await scene.settle()
+
+    assert [each.name for each in lists.due(now() + timedelta(minutes=1), 10)] == [scene.base.name]
+    assert scene.counted(EventResult.UNWATCHED) == 1

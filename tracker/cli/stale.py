@@ -79,7 +79,7 @@ def _print_summary(view: StaleImages) -> None:
     pinned = len(view.found) - len(found)
     if pinned:
         behind = "image stands on a pinned base", "images stand on pinned bases"
-        click.echo(f"\n{counted(pinned, *behind)} whose tag has moved: nothing rebuilds them")
+        click.echo(f"\n{counted(pinned, *behind)} whose tag has moved: that rebuilds nothing")
     if not found:
         click.echo("no image is stale")
         return

@@ -98,7 +98,7 @@ def test_a_pin_that_its_tag_has_left_is_told_and_not_stale(pinned: Sample, track
 
     assert "  keep: its base is pinned by digest, and the tag beside it has moved" in answer.lines
     assert f"  - linux/amd64: {old} → {new} at alpine:3, 3 days ago" in answer.lines
-    assert "1 image stands on a pinned base whose tag has moved: nothing rebuilds them" in answer.lines
+    assert "1 image stands on a pinned base whose tag has moved: that rebuilds nothing" in answer.lines
     assert answer.lines[-1] == "no image is stale"
     assert tracker("stale", "--exit-code").status == 0
 
