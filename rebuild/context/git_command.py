@@ -157,7 +157,9 @@ class GitCommand:
         return {"LOGIN_USER": self.login.username, "LOGIN_WORD": self.login.password.reveal()}
 
 
-_TELLING = re.compile(r"(?!.*Could not read from remote repository)(?:fatal|error|remote: error|prlimit): ")
+_TELLING = re.compile(
+    r"(?!.*Could not read from remote repository)(?:(?:fatal|error|remote: error|prlimit): |Permissions \d)"
+)
 
 
 class _Split:

@@ -52,9 +52,9 @@ def ssh_command(files: SshFiles) -> str:
     options = ["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
                "-o", "UpdateHostKeys=no", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none",
                "-o", "ForwardAgent=no", "-o", "PermitLocalCommand=no", "-o", "ConnectTimeout=30",
-               "-i", str(files.key_file or "/dev/null")]  # fmt: skip
+               *(["-i", str(files.key_file)] if files.key_file else ["-o", "IdentityFile=none"])]  # fmt: skip
     if files.known_hosts is not None:
-        known = f"UserKnownHostsFile={files.known_hosts}"
+        known = f'UserKnownHostsFile="{files.known_hosts}"'  # it may be several, with spaces between them
         options += ["-o", known, "-o", "GlobalKnownHostsFile=/dev/null"]
     return shlex.join(["ssh", *options])
 

@@ -266,8 +266,8 @@ def ssh_server(folder: Path) -> Iterator[SshServer]:
         )
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")
     (folder / "sshd_config").write_text(
-        f"ListenAddress 127.0.0.1:{port}\nHostKey {folder}/host\nPidFile none\nUsePAM no\nStrictModes no\n"
-        f"AuthorizedKeysFile {folder}/user.pub\nPasswordAuthentication no\nPermitRootLogin yes\n"
+        f'ListenAddress 127.0.0.1:{port}\nHostKey "{folder}/host"\nPidFile none\nUsePAM no\nStrictModes no\n'
+        f'AuthorizedKeysFile "{folder}/user.pub"\nPasswordAuthentication no\nPermitRootLogin yes\n'
     )
     Path("/run/sshd").mkdir(exist_ok=True)
     sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")

@@ -255,7 +255,7 @@ def by_ssh(key_file: Path, known_hosts: Path) -> Access:
 def test_ssh_opens_with_the_key_that_was_given_and_no_other(
     repository: Repository, into: Path, tmp_path: Path
 ) -> None:
-    with ssh_server(tmp_path / "ssh") as server:
+    with ssh_server(tmp_path / "keys of ssh") as server:
         url = f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}{repository.folder}"
         found = fetched(url, into, access=by_ssh(server.key_file, server.known_hosts))
         stranger = by_ssh(server.key_file.with_name("stranger"), server.known_hosts)
@@ -320,6 +320,28 @@ def test_what_is_no_private_key_is_said_to_be_none(
 ) -> None:
     with pytest.raises(ContextError, match="is no private key"):
         fetched("ssh://git@127.0.0.1:1/app.git", into, access=Access(ssh_key=Secret(text)))
+
+
+def test_a_key_that_others_may_read_is_refused_by_its_name(
+    repository: Repository, into: Path, tmp_path: Path
+) -> None:
+    with ssh_server(tmp_path / "ssh") as server:
+        url = f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}{repository.folder}"
+        server.key_file.chmod(0o644)
+        with pytest.raises(ContextError, match=r"Permissions 0644 for .* are too open") as raised:
+            fetched(url, into, access=by_ssh(server.key_file, server.known_hosts))
+
+    assert raised.value.hint and "chmod 600" in raised.value.hint
+
+
+def test_without_a_key_nobody_is_asked_for_one(repository: Repository, into: Path, tmp_path: Path) -> None:
+    with ssh_server(tmp_path / "ssh") as server:
+        url = f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}{repository.folder}"
+        known = Access(reach=Reach(ssh=SshHosts(SshFiles(None, server.known_hosts))))
+        with pytest.raises(ContextError, match="denied") as raised:
+            fetched(url, into, access=known)
+
+    assert raised.value.hint and "give a key that the host knows" in raised.value.hint
 
 
 def test_a_key_with_a_passphrase_is_said_to_be_of_no_use(
