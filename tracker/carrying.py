@@ -57,6 +57,7 @@ async def carry_out_claimed(
         except asyncio.CancelledError:  # Ctrl-C
             with immediate(workshop.connection):
                 Runs(workshop.connection).finish(run, Status.CANCELED, now(), error="interrupted")
+            close_logs(workshop.connection, [run], workshop.state.logs, now())
             raise
 
 
