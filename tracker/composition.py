@@ -28,6 +28,7 @@ from tracker.forge_finding import Forges, forges_of
 from tracker.hook_receiver import HookReceiver
 from tracker.hooks.sender import HookSender
 from tracker.intake import Intake
+from tracker.interval_settings import intervals_of
 from tracker.kept_budgets import KeptBudgets
 from tracker.metrics import Metrics
 from tracker.outbound.announce import Announcer
@@ -339,18 +340,6 @@ class Composition:
             is_stopping=lambda: self._phase() is Phase.STOPPING,
             now=now,
         )
-
-
-def intervals_of(settings: Settings, doublings: Mapping[str, int]) -> Intervals:
-    """How often each registry is asked."""
-    named = {host: section.interval for host, section in settings.registries.items()}
-    by_registry_s = {host: interval for host, interval in named.items() if interval is not None}
-    return Intervals(
-        settings.watch.interval,
-        {"docker.io": max(900.0, settings.watch.interval)} | by_registry_s,
-        sweep_s=settings.watch.sweep,
-        doublings=doublings,
-    )
 
 
 def poll_rules_of(settings: Settings) -> PollRules:

@@ -57,16 +57,17 @@ class Intervals:
 
     def at_present(self, reference: ImageRef) -> float:
         """Longer than the usual one where events prove reliable."""
-        return max(self._stretched(reference.registry, place) for place in places_of(reference))
+        doublings = max(self.doublings.get(place, 0) for place in places_of(reference))
+        return self.stretched(reference.registry, doublings)
 
     def longest_of(self, registry: str) -> float:
         """The longest one of any reference of the registry."""
-        inside = [place for place in self.doublings if place == registry or place.startswith(f"{registry}/")]
-        return max(self._stretched(registry, place) for place in (registry, *inside))
+        inside = (many for place, many in self.doublings.items() if f"{place}/".startswith(f"{registry}/"))
+        return self.stretched(registry, max(inside, default=0))
 
-    def _stretched(self, registry: str, place: str) -> float:
+    def stretched(self, registry: str, doublings: int) -> float:
         usual_s = self.of(registry)
-        return max(usual_s, min(self.sweep_s, usual_s * 2.0 ** self.doublings.get(place, 0)))
+        return max(usual_s, min(self.sweep_s, usual_s * 2.0**doublings))
 
     @property
     def unstretched(self) -> Intervals:

@@ -11,12 +11,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from dataclasses import asdict
-from enum import StrEnum
 
 import click
 
+from graph.clock import now
 from graph.errors import TrackerError
-from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 from rebuild.docker import DockerEngine
 from rebuild.podman import PodmanEngine
@@ -25,8 +24,11 @@ from rebuild.refusals import Refusals
 from rebuild.registry import RegistryError
 from rebuild.repositories import Repositories, Standing
 from rebuild.task import Tasks
+from tracker.cli.finding import Finding, Mark
 from tracker.cli.habits import json_option
 from tracker.cli.main import Place
+from tracker.cli.watch_findings import budget_findings, event_findings
+from tracker.interval_settings import intervals_of
 from tracker.registry import POLLING
 from tracker.settings import Settings, load
 from tracker.state import State, find_config, find_state
@@ -34,24 +36,6 @@ from tracker.workshop import engine_of, host_platform, registry_client
 
 SPACE_LEAST = 2 * 1024**3  # bytes; a build needs room for its layers
 OTHER_PLATFORMS = tuple(map(Platform.parse, ("linux/amd64", "linux/arm64", "linux/arm/v7", "linux/386")))
-
-
-class Mark(StrEnum):
-    """How a finding is to be taken."""
-
-    OK = "ok"
-    NOTE = "note"  # works without it
-    FAULT = "fault"  # something will fail until somebody acts
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was tried."""
-
-    subject: str
-    mark: Mark
-    text: str
-    hint: str | None = None
 
 
 @click.command()
@@ -76,6 +60,7 @@ def doctor(place: Place, afresh: bool, as_json: bool) -> int:
         _database(state),
         *asyncio.run(_tried(settings, state, afresh)),
         *_repositories(state),
+        *_watching(settings, state),
         _service(settings),
     ]
     if as_json:
@@ -176,6 +161,16 @@ async def _registries(settings: Settings, state: State) -> list[Finding]:
             except RegistryError as error:
                 findings.append(Finding(registry, Mark.FAULT, error.message, error.hint))
     return findings
+
+
+def _watching(settings: Settings, state: State) -> list[Finding]:
+    if not state.database.exists():
+        return []
+    with contextlib.closing(state.read()) as connection:
+        return [
+            *event_findings(connection, intervals_of(settings), now()),
+            *budget_findings(connection, now()),
+        ]
 
 
 def _examples(state: State) -> dict[str, ImageRef]:
