@@ -52,7 +52,8 @@ async def prepare(
     from rebuild.context.fetch import Access, fetch
 
     opened = secrets or ContextSecrets()
-    access = Access(opened.login, opened.query, opened.ssh_key, reach or Reach(), uploads)
+    pull = definition.revision.pull if definition.revision else None
+    access = Access(opened.login, opened.query, opened.ssh_key, reach or Reach(), uploads, pull)
     into = scratch / "context"
     fetched = await fetch(source, into, log=log, access=access, stdin=stdin, in_place=in_place)
     return Prepared(fetched.folder, fetched.commit, fetched.branch)

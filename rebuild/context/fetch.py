@@ -53,6 +53,7 @@ class Access:
     ssh_key: Secret | None = None  # goes before those that the reach has
     reach: Reach = field(default_factory=Reach)
     uploads: Path | None = None  # the folder of contexts that were sent here; None: there are none
+    pull: int | None = None  # the number of the pull request that the commit of the source is of
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ class _Errand:
             home.mkdir()
             access = self.access
             ssh = files_for(source.url, access.reach.ssh, access.ssh_key, Path(scratch))
-            checkout = Checkout(access.login, ssh, self.meter, home, self.log)
+            checkout = Checkout(access.login, ssh, self.meter, home, self.log, self.access.pull)
             done = await checkout.fetch(source, self.into, keep_git=keep_git)
         folder = inside(self.into, source.folder)
         return Fetched(folder, done.commit, done.branch, done.commit_time)

@@ -21,6 +21,7 @@ from rebuild.context.fault import ContextError, TooLarge, Unsafe, masked
 from rebuild.context.git_command import GitCommand
 from rebuild.context.limits import Meter
 from rebuild.context.reach import SshFiles
+from rebuild.context.refs import pull_refs
 from rebuild.context.where import Git, parse_repository
 from rebuild.login import Login
 
@@ -31,6 +32,7 @@ _ENTRY = re.compile(
 )
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?size (\d{1,18})\n")
 _POINTER_BYTES_MOST = 1024
+_FETCH = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-auto-gc")
 _LFS = {
     "filter.lfs.clean": "git-lfs clean -- %f",
     "filter.lfs.smudge": "git-lfs smudge -- %f",
@@ -72,13 +74,14 @@ class Checkout:
     meter: Meter
     scratch: Path
     log: Callable[[bytes], None]
+    pull: int | None = None  # the pull request that the commit is of, where one is known
     _folders: list[Path] = field(default_factory=list)
 
     async def fetch(self, source: Git, into: Path, *, keep_git: bool = False) -> CheckedOut:
         """Check the source's commit out into an empty folder, submodules and LFS files with it."""
         git = self._command(source)
         found = await _find(git, source)
-        commit = await self._check_out(git, found, into)
+        commit = await self._check_out(git, found, into, self.pull)
         self._say(f"{source.url}: {found.name} is {commit}")
         time = int(await git.run("log", "-1", "--format=%ct", commit, folder=into))
         for folder in [] if keep_git else self._folders:
@@ -89,12 +92,12 @@ class Checkout:
     def _command(self, source: Git) -> GitCommand:
         return GitCommand(source, source.login or self.login, self.ssh, self.meter, self.scratch)
 
-    async def _check_out(self, git: GitCommand, found: _Found, into: Path) -> str:
+    async def _check_out(self, git: GitCommand, found: _Found, into: Path, pull: int | None = None) -> str:
         self._folders.append(into)
         if len(self._folders) > self.meter.limits.repositories:
             raise TooLarge(f"the context has more than {self.meter.limits.repositories} submodules")
         await git.run("init", "--quiet", str(into))
-        commit = await _transfer(git, found, into)
+        commit = await _transfer(git, found, into, pull)
         tree = _Tree(self.meter)
         await git.lines("ls-tree", "-r", "-t", "-l", "-z", "--full-tree", commit, folder=into, take=tree.take)
         await git.run("checkout", "--quiet", "--force", "--detach", commit, folder=into)
@@ -192,33 +195,54 @@ def _default(source: Git, lines: list[str]) -> _Found:
     return _Found(named, branch=_branch(named))
 
 
-async def _transfer(git: GitCommand, found: _Found, into: Path) -> str:
+async def _transfer(git: GitCommand, found: _Found, into: Path, pull: int | None) -> str:
     """Fetch the commit alone where the server allows that, and all that it has where not."""
-    base = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-auto-gc")
     alone = f"+{found.name}:refs/context"
     if not found.is_short:
-        answer = await git.capture(*base, "--depth=1", "--", git.source.url, alone, folder=into)
+        answer = await git.capture(*_FETCH, "--depth=1", "--", git.source.url, alone, folder=into)
         if answer.exit_code == 0:
             return await _commit(git, "refs/context", into)
         failure = git.failure(answer.stderr)
         if isinstance(failure, TooLarge):
             raise failure
+    if found.is_commit and pull is not None and (commit := await _of_pull(git, found.name, pull, into)):
+        return commit
     everything = ["+refs/heads/*:refs/all/heads/*", "+refs/tags/*:refs/all/tags/*"]
     if not found.is_commit:
         everything = [alone]
-    await git.run(*base, "--", git.source.url, *everything, folder=into)
+    await git.run(*_FETCH, "--", git.source.url, *everything, folder=into)
     return await _commit(git, found.name if found.is_commit else "refs/context", into)
 
 
-async def _commit(git: GitCommand, name: str, folder: Path) -> str:
+async def _of_pull(git: GitCommand, commit: str, number: int, into: Path) -> str | None:
+    """Fetch the pull request with its history; None where the commit is not, or no longer, in it."""
+    refs = await pull_refs(git, number)
+    if not refs:
+        return None
+    await git.run(
+        *_FETCH,
+        "--",
+        git.source.url,
+        *(f"+{ref}:refs/all/{ref.removeprefix('refs/')}" for ref in refs),
+        folder=into,
+    )
+    return await _known(git, commit, into)
+
+
+async def _known(git: GitCommand, name: str, folder: Path) -> str | None:
     answer = await git.capture(
         "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", folder=folder
     )
-    if answer.exit_code != 0:
+    return answer.stdout.decode().strip() if answer.exit_code == 0 else None
+
+
+async def _commit(git: GitCommand, name: str, folder: Path) -> str:
+    commit = await _known(git, name, folder)
+    if commit is None:
         raise ContextError(
             f"context {git.source.url} has no commit {name!r}", hint="fetch a branch or tag that holds it"
         )
-    return answer.stdout.decode().strip()
+    return commit
 
 
 async def _check_lfs_servers(git: GitCommand, folder: Path) -> None:

@@ -39,6 +39,12 @@ _PREFIXES: Mapping[RefKind, tuple[str, ...]] = {
     RefKind.TAGS: ("refs/tags/",),
     RefKind.PULLS: ("refs/pull/", "refs/merge-requests/"),
 }
+_OF_PULL = (
+    "refs/pull/{}/head",
+    "refs/pull/{}/merge",
+    "refs/merge-requests/{}/head",
+    "refs/pull-requests/{}/from",
+)
 _PULL = re.compile(r"refs/(?:pull|merge-requests)/(\d{1,9})/head")
 
 
@@ -76,6 +82,14 @@ def pull_number(ref: str) -> int | None:
     """The number of the pull request whose head a ref is."""
     found = _PULL.fullmatch(ref)
     return int(found[1]) if found else None
+
+
+async def pull_refs(git: GitCommand, number: int) -> list[str]:
+    """The refs under which the server keeps the code of a pull request, whatever its forge calls them; none
+    where it keeps none. Raises `ContextError`."""
+    listed = await git.run("ls-remote", "--", git.source.url, *(ref.format(number) for ref in _OF_PULL))
+    refs = (line.partition("\t")[2] for line in listed.decode(errors="replace").splitlines())
+    return [ref for ref in refs if ref in {name.format(number) for name in _OF_PULL}]
 
 
 def is_of_host(error: ContextError) -> bool:

@@ -108,6 +108,16 @@ def push_payload(url: str, commit: str, before: str, **more: Any) -> bytes:
     return json.dumps(body).encode()
 
 
+def pull_payload(url: str, commit: str, *, head_id: int) -> bytes:
+    """GitHub's, of pull request 7 into main; one with another `head_id` than 1 is from a fork."""
+    head = {"sha": commit, "ref": "feature", "repo": {"id": head_id}}
+    repository = {"id": 1, "clone_url": url, "default_branch": "main"}
+    pull = {"head": head, "base": {"ref": "main"}}
+    return json.dumps(
+        {"action": "opened", "number": 7, "repository": repository, "pull_request": pull}
+    ).encode()
+
+
 def post(service: RealService, body: bytes, *, secret: str = SECRET, kind: str = "push") -> int:
     """The status of the answer."""
     signature = f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"

@@ -123,11 +123,17 @@ def git_daemon(folder: Path) -> Iterator[GitServer]:
 
 @contextlib.contextmanager
 def git_over_http(
-    folder: Path, *, private: bool = False, redirect_to: str | None = None, lfs_objects: str | None = None
+    folder: Path,
+    *,
+    private: bool = False,
+    redirect_to: str | None = None,
+    lfs_objects: str | None = None,
+    is_old: bool = False,
 ) -> Iterator[GitServer]:
     """Every repository in the folder behind git's own CGI program; `private` wants a login.
 
-    It serves LFS as well, and says that objects lie at the URL `lfs_objects`: here, where none is given.
+    It serves LFS as well, and says that objects lie at the URL `lfs_objects`: here, where none is given. One
+    that is old knows the first protocol alone, and gives no commit by its id that it has not listed.
     """
     state = GitServer("")
 
@@ -137,6 +143,7 @@ def git_over_http(
         wants_login = private
         redirect = redirect_to
         objects_url = lfs_objects
+        knows_newer = not is_old
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         state.url = f"http://127.0.0.1:{server.server_port}"
@@ -155,6 +162,7 @@ class _CgiHandler(BaseHTTPRequestHandler):
     wants_login: bool
     redirect: str | None
     objects_url: str | None
+    knows_newer: bool
 
     def log_message(self, *args: object) -> None:
         pass
@@ -228,7 +236,7 @@ class _CgiHandler(BaseHTTPRequestHandler):
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),
             "CONTENT_LENGTH": str(len(body)),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", "") if self.knows_newer else "",
         }
         done = subprocess.run(["git", "http-backend"], input=body, env=variables, capture_output=True)
         head, _, content = done.stdout.partition(b"\r\n\r\n")

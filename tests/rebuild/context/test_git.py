@@ -179,6 +179,62 @@ def test_http_is_spoken(repository: Repository, into: Path) -> None:
     assert content(found.folder) == {"main.py": "print()\n"}
 
 
+@pytest.mark.parametrize("ref", ["pull/7/head", "merge-requests/7/head", "pull-requests/7/from"])
+def test_an_older_commit_of_a_pull_request_is_found_where_none_is_given_by_its_id(
+    ref: str, repository: Repository, into: Path
+) -> None:
+    proposed = _propose(repository, ref)
+
+    with git_over_http(repository.folder.parent, is_old=True) as server:
+        url = f"{server.url}/app.git#{proposed}"
+        found = fetched(url, into, access=Access(pull=7))
+
+        with pytest.raises(ContextError, match=f"has no commit '{proposed}'"):
+            fetched(url, into.with_name("without"), access=Access())
+    assert (found.commit, found.branch) == (proposed, None)
+    assert content(into) == {**FILES, "proposed": "first"}
+
+
+def test_a_commit_that_is_no_longer_in_its_pull_request_is_missed(repository: Repository, into: Path) -> None:
+    gone = _propose(repository, "pull/8/head")
+    repository.git("update-ref", "refs/pull/8/head", "trunk")
+
+    with (
+        git_over_http(repository.folder.parent, is_old=True) as server,
+        pytest.raises(ContextError, match=f"has no commit '{gone}'"),
+    ):
+        fetched(f"{server.url}/app.git#{gone}", into, access=Access(pull=8))
+
+
+def test_a_commit_of_a_pull_request_that_is_merged_and_gone_is_found_in_its_branch(
+    repository: Repository, into: Path
+) -> None:
+    first = repository.git("rev-parse", "HEAD")
+    repository.commit({"new": "x"})
+    _refuse_ids(repository)
+
+    with git_over_http(repository.folder.parent, is_old=True) as server:
+        found = fetched(f"{server.url}/app.git#{first}", into, access=Access(pull=9))
+
+    assert found.commit == first
+
+
+def _propose(repository: Repository, ref: str) -> str:
+    """Two commits that no branch has; answers the first. The server gives none by its id."""
+    repository.git("checkout", "--quiet", "--detach")
+    first = repository.commit({"proposed": "first"})
+    repository.commit({"proposed": "second"})
+    repository.git("update-ref", f"refs/{ref}", "HEAD")
+    repository.git("checkout", "--quiet", "trunk")
+    _refuse_ids(repository)
+    return first
+
+
+def _refuse_ids(repository: Repository) -> None:
+    for allowed in ("AnySHA1InWant", "ReachableSHA1InWant", "TipSHA1InWant"):
+        repository.git("config", f"uploadpack.allow{allowed}", "false")
+
+
 def test_a_server_of_plain_files_gives_all_that_it_has(repository: Repository, into: Path) -> None:
     """The dumb protocol knows no depth."""
     repository.commit({"new": "x"})
