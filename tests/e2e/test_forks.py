@@ -55,7 +55,8 @@ class Stranger:
     ) -> tuple[RunRow, str]:
         """What came of trying it out, and its log."""
         before = len(self.service.runs())
-        task_file = json.dumps({"version": "v1.1.0", **sections, "steps": steps})
+        written = {"version": "v1.1.0", **sections, "steps": steps}
+        task_file = "".join(f"{key}: {json.dumps(value)}\n" for key, value in written.items())
         self.forge.commit(**{"Dockerfile": dockerfile, "acb.yaml": task_file})
         self.forge.push("refs/pull/7/head", force=True)
         self.service.until(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -146,6 +148,12 @@ class Rig:
         """How often the server was asked for refs."""
         return sum("info/refs" in path for path in self.server.paths)
 
+    def wait_for_listing(self, number: int) -> None:
+        """Until the server is asked for refs for that time."""
+        ends = time.monotonic() + 60
+        while self.listings < number and time.monotonic() < ends:
+            time.sleep(0.005)
+
 
 @pytest.fixture
 def sample(tmp_path: Path) -> Iterator[Sample]:
@@ -243,6 +251,22 @@ async def test_a_webhook_and_a_look_at_one_commit_make_one_run(sample: Sample, t
         made.hear(old, commit)
 
         assert await made.look() == [commit]
+
+
+async def test_a_webhook_while_the_server_answers_with_the_same_commit_makes_one_run(
+    sample: Sample, tmp_path: Path
+) -> None:
+    async with rig(sample, tmp_path) as made:
+        made.task()
+        old = made.repository.git("rev-parse", "HEAD")
+        await made.look()
+        commit, listings = made.repository.commit({"a": "1"}), made.listings
+        looking = asyncio.create_task(made.look())
+        await asyncio.to_thread(made.wait_for_listing, listings + 1)
+        made.hear(old, commit)
+
+        assert await looking == [commit]
+        assert made.metrics.registry.get_sample_value("tracker_source_events_missed_total") == 0
 
 
 async def test_a_look_before_the_webhook_makes_one_run_too(sample: Sample, tmp_path: Path) -> None:

@@ -74,10 +74,10 @@ class Office:
     metrics: Metrics = field(default_factory=Metrics)
     later_s: float = 0.0
 
-    def store(self, before: str, after: str, **more: Any) -> None:
+    def store(self, before: str, after: str, *, sender: str = "generic", **more: Any) -> None:
         body = {"repository": URL, "ref": "refs/heads/main", "before": before, "after": after, **more}
         with immediate(self.sample.sql):
-            Inbox(self.sample.sql, Box.HOOKS).put("generic", json.dumps(body).encode(), self.sample.at)
+            Inbox(self.sample.sql, Box.HOOKS).put(sender, json.dumps(body).encode(), self.sample.at)
 
     @property
     def letters(self) -> int:
@@ -95,7 +95,9 @@ class Office:
             self.sample.sql,
             SourceIntake(self.sample.sql, self.watcher, lambda: self.sample.at),
             self.metrics,
-            senders={"generic": HookSender("generic", Provider.GENERIC, (Secret("s"),))},
+            senders={
+                name: HookSender(name, Provider.GENERIC, (Secret("s"),)) for name in ("generic", "mirror")
+            },
             server=self.server,
             now=lambda: self.sample.at + timedelta(seconds=self.later_s),
             beat=lambda: done.set() if not self.letters or self.server.fault else None,
@@ -128,6 +130,30 @@ async def test_an_event_becomes_a_wish_and_goes(office: Office) -> None:
     assert (office.wanted, office.letters, office.watcher.looks) == ([B], 0, 1)
     assert office.server.asked == []
     assert b'tracker_events_total{result="asked",source="hooks/generic"} 1.0' in office.metrics.render()
+
+
+@pytest.mark.anyio
+async def test_one_push_that_two_senders_tell_at_the_same_moment_is_one_wish(office: Office) -> None:
+    office.store(A, B, default_branch="main")
+    office.store(A, B, default_branch="main", sender="mirror")
+
+    await office.work()
+
+    told = office.metrics.render()
+    assert (office.wanted, office.letters, office.watcher.looks) == ([B], 0, 1)
+    assert b'tracker_events_total{result="asked",source="hooks/generic"} 1.0' in told
+    assert b'tracker_events_total{result="known",source="hooks/mirror"} 1.0' in told
+
+
+@pytest.mark.anyio
+async def test_a_push_to_a_repository_that_no_task_names_is_counted_and_asks_nobody(office: Office) -> None:
+    office.store(A, B, repository="https://git.example.com/example/another.git")
+
+    await office.work()
+
+    assert (office.wanted, office.letters, office.watcher.looks) == ([], 0, 0)
+    assert office.server.asked == []
+    assert b'tracker_events_total{result="unwatched",source="hooks/generic"} 1.0' in office.metrics.render()
 
 
 @pytest.mark.anyio
