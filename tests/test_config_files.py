@@ -45,6 +45,7 @@ def scraped() -> Mapping[str, Set[str]]:
     metrics = Metrics()
     metrics.checked("docker.io", CheckResult.CHANGED, 0.1)
     metrics.run_finished(Cause.TIMER, Status.SUCCEEDED, 1.0)
+    metrics.missed("docker.io")
     metrics.show(StateRead(budgets={"docker.io": (90, 100)}))
     series: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(metrics.render().decode()):
