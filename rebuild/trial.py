@@ -74,7 +74,7 @@ class StrangersEngine(TrialEngine):
         super().__init__(engine)
         self.features = engine.features - {Feature.RUN_NETWORK}  # it may name the machine's
 
-    async def inspect(self, name: str) -> None:
+    async def inspect(self, name: str) -> LocalImage | None:
         return None
 
 

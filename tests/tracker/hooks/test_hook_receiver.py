@@ -18,12 +18,13 @@ from rebuild.context.fault import ContextError
 from rebuild.context.where import Git
 from rebuild.definition import Definition, DockerStep
 from rebuild.secret import Secret
+from rebuild.source_event import Provider
 from rebuild.task import Task, Tasks
 from rebuild.triggers import SourceTrigger, Triggers
 from tests.graph_samples import Sample
 from tests.tracker.hooks.forge_payloads import ZERO, A, B, C
 from tracker.hook_receiver import ASKED_MOST_S, HookReceiver
-from tracker.hooks.sender import HookSender, Provider
+from tracker.hooks.sender import HookSender
 from tracker.inbox import Box, Inbox
 from tracker.metrics import Metrics
 from tracker.sources import SourceIntake
