@@ -7,11 +7,12 @@ import select
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import BinaryIO, TypeVar, assert_never
 
 from graph.errors import WrongUse
+from graph.record import dataclass
 from graph.reference import Digest
 from rebuild.context.archive import HEAD_BYTES, kind_of, what_came
 from rebuild.context.fault import ContextError, Unsafe, masked

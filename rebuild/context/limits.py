@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from graph.record import dataclass
 from rebuild.context.fault import TooLarge
 
 MIB = 1024 * 1024

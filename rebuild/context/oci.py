@@ -13,7 +13,6 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -27,6 +26,7 @@ from oras.container import Container
 from oras.provider import Registry
 
 from graph.errors import InvalidReference
+from graph.record import dataclass
 from graph.reference import DEFAULT_REGISTRY, Digest, ImageRef
 from rebuild.context.cutting import CuttableAdapter
 from rebuild.context.fault import ContextError, Unsafe, masked

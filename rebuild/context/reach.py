@@ -6,9 +6,10 @@ Light: to say what a run may use should not cost the import of an HTTP client.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from graph.record import dataclass
 from rebuild.login import Login
 from rebuild.secret import Secret
 

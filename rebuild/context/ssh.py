@@ -10,10 +10,10 @@ import hashlib
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from graph.record import dataclass
 from rebuild import process
 from rebuild.context.fault import ContextError
 from rebuild.context.reach import SshFiles, SshHosts

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from graph.errors import InvalidReference, WrongUse
+from graph.record import dataclass
 from graph.reference import ImageRef
 from rebuild.context.fault import masked
 from rebuild.login import Login
