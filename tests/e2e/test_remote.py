@@ -442,19 +442,34 @@ def test_a_saved_task_is_run_from_elsewhere_with_another_folder(
     assert [run.cause for run in service.runs("saved-app")] == ["manual", "manual"]
 
 
+def test_a_task_is_created_run_and_deleted_from_elsewhere(shared_yard: Yard, service: RealService) -> None:
+    made = shop(shared_yard, "afar")
+    made.shelf.put(made.base, with_shell("first"))
+    afar = token(service, "read", "run", "write")
+
+    service.tracker("task", "create", "-n", "greet", "--cmd", f"{made.base_name} sh -c 'echo before'", **afar)
+    service.tracker("task", "update", "-n", "greet", "--cmd", f"{made.base_name} sh -c 'echo after'", **afar)
+    done = service.tracker("task", "run", "-n", "greet", **afar)
+    service.tracker("task", "delete", "-n", "greet", "--yes", **afar)
+
+    assert "| after\n" in done.stderr
+    assert service.query("SELECT count(*) FROM tasks") == [(0,)]
+    assert not (service.folder / "nothing-here").exists()
+
+
 def test_a_strict_run_elsewhere_refuses_an_unknown_key_with_the_way_out(
     shared_yard: Yard, service: RealService
 ) -> None:
     folder = shared_yard.project("FROM scratch\n", f="strict")
-    (folder / "acb.yaml").write_text(
-        "version: v1.1.0\nsteps:\n  - cmd: x\n    unknown: 1\n    other: 1\n"
-    )
+    (folder / "acb.yaml").write_text("version: v1.1.0\nsteps:\n  - cmd: x\n    unknown: 1\n    other: 1\n")
 
-    refused = service.tracker("run", folder, "--strict", expect=1, **token(service))
+    refused = service.tracker("run", folder, "--strict", expect=2, **token(service))
+    here = service.tracker("run", folder, "--strict", "--server", "none", expect=2)
 
     assert "has no property 'unknown'" in refused.stderr
     assert "\nhint: the file has 2 faults\n" in refused.stderr
-    assert service.query("SELECT hint FROM runs") == [("the file has 2 faults",)]
+    assert refused.stderr.endswith(here.stderr)
+    assert service.query("SELECT count(*) FROM runs") == [(0,)]
 
 
 @pytest.mark.parametrize("where", ["elsewhere", "on this machine", "in this process"])
