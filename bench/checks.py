@@ -17,7 +17,7 @@ from tests.real_registry import RealRegistry, real_registry
 from tracker.metrics import Metrics
 from tracker.registry import RegistryClient
 from tracker.registry.aiohttp_transport import many_questions
-from tracker.watch import Asker
+from tracker.watching.watch import Asker
 
 REPOSITORIES, TAGS = 50, 20
 ROUNDS = 5

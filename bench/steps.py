@@ -11,9 +11,9 @@ from pathlib import Path
 
 from bench.table import Row, median
 from rebuild.rendering import render_task
-from rebuild.run_variables import RunVariables
-from rebuild.step_place import PlanSetting, RunPlace
-from rebuild.step_plan import plan_steps
+from rebuild.runs.run_variables import RunVariables
+from rebuild.steps.step_place import PlanSetting, RunPlace
+from rebuild.steps.step_plan import plan_steps
 from rebuild.taskfile import read_taskfile
 from rebuild.template import Surroundings
 from tests.real_registry import real_registry

@@ -4,11 +4,11 @@
       WrongUse                the caller or the operator must change what was typed; exit code 2
         InvalidReference      an image name, digest or platform that breaks the naming rules
         DockerfileError       a Dockerfile that the builder would refuse; always with file:line
-        ConfigError           settings (raised in tracker.settings)
+        ConfigError           settings (raised in tracker.settings.settings)
       StoreError              the database cannot be used as asked
         StoreBusy             another process holds it; later it can be
-      RegistryError           what a registry answered (subclasses in rebuild.registry)
-      EngineError             what the engine lacks or refused (subclasses in rebuild.engine)
+      RegistryError           what a registry answered (subclasses in rebuild.images.registry)
+      EngineError             what the engine lacks or refused (subclasses in rebuild.engines.engine)
 
 Anything else that escapes is a defect of tracker: its traceback goes to the log.
 """

@@ -71,7 +71,7 @@ def credentials_secrets_and_tokens(db: Database) -> None:
         CREATE TABLE credentials (
           task_id INTEGER NOT NULL REFERENCES tasks(id) ON DELETE CASCADE,
           registry TEXT NOT NULL,
-          username TEXT,                    -- a source, see rebuild/kept_source.py; NULL: password is a token
+          username TEXT,                    -- a source (kept_source.py); NULL: the password is a token
           password TEXT NOT NULL,
           created_at TEXT NOT NULL,
           updated_at TEXT NOT NULL,
@@ -199,7 +199,7 @@ def events_of_repositories(db: Database) -> None:
     run_statements(
         db,
         """
-        -- JSON: what besides the branch a source trigger looks at, see rebuild/triggers.py.
+        -- JSON: what besides the branch a source trigger looks at, see rebuild/tasks/triggers.py.
         ALTER TABLE source_triggers ADD COLUMN filters TEXT NOT NULL DEFAULT '{}';
         -- What of a repository has been seen for a task. Of a subject the newest row is where it stands;
         -- the commits of the others are known to be older.

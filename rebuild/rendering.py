@@ -16,9 +16,9 @@ from graph.errors import WrongUse
 from graph.record import dataclass
 from rebuild.alias_rules import IMAGE_ALIASES
 from rebuild.aliases import Aliases, AliasSources, parts, read_aliases, replaced
-from rebuild.mask import masked
-from rebuild.run_variables import RunVariables
-from rebuild.secret import Secret
+from rebuild.runs.run_variables import RunVariables
+from rebuild.secrets.mask import masked
+from rebuild.secrets.secret import Secret
 from rebuild.taskfile.fields import Fields
 from rebuild.taskfile.model import SecretSource
 from rebuild.taskfile.problem import Problems

@@ -15,9 +15,9 @@ from graph.model import BuildRecord, Manifests, RecordedBase, SaidBase
 from graph.reference import Digest, ImageRef, Platform
 from graph.store import GraphStore, Source
 from graph.words import Role, Via
-from rebuild.definition import Definition, DockerStep
-from rebuild.runs import Cause, Run, Runs, Status
-from rebuild.task import Task, Tasks
+from rebuild.runs.definition import Definition, DockerStep
+from rebuild.runs.table import Cause, Run, Runs, Status
+from rebuild.tasks.task import Task, Tasks
 from tracker.state import State
 
 AMD64, ARM64 = Platform.parse("linux/amd64"), Platform.parse("linux/arm64")

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rebuild.podman_command import Podman
-from rebuild.probe_program import program
-from rebuild.surroundings import Surroundings
+from rebuild.engines.podman_command import Podman
+from rebuild.engines.probe_program import program
+from rebuild.engines.surroundings import Surroundings
 
 DOCKER = "/usr/bin/docker"
 

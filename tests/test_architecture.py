@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -113,6 +114,16 @@ def test_no_function_outgrows_a_screen() -> None:
     ]
 
     assert long == []
+
+
+def test_classes_of_records_are_made_the_quick_way() -> None:
+    slow = [
+        path
+        for path in sources()
+        if re.search(r"^from dataclasses import .*\bdataclass\b", path.read_text(), re.M)
+    ]
+
+    assert names(slow) == []
 
 
 def test_tests_are_no_package() -> None:

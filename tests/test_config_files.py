@@ -13,7 +13,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from rebuild.runs import Cause, Status
+from rebuild.runs.table import Cause, Status
 from tracker.metrics import CheckResult, Metrics, StateRead
 
 ROOT = Path(__file__).parent.parent

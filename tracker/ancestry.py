@@ -15,7 +15,7 @@ from graph.hearsay import next_unasked
 from graph.model import Manifests
 from graph.reference import DEFAULT_REGISTRY, Digest, ImageRef
 from graph.store import GraphStore
-from rebuild.registry import RegistryError, RegistryRefused
+from rebuild.images.registry import RegistryError, RegistryRefused
 from tracker.registry import RegistryClient
 
 ASKED_MOST = 100  # digests in one go: looking further back must not use up what builds may ask

@@ -8,17 +8,17 @@ from collections.abc import Callable, Mapping
 from graph.clock import now
 from graph.database import immediate
 from graph.errors import TrackerError
-from rebuild.cancel import carry_out_unless_canceled
-from rebuild.context_secrets import OF_SERVER, kept_with_task, of_the_same_server
-from rebuild.definition import Definition
-from rebuild.image_build import Tools
-from rebuild.owner import this_process
-from rebuild.recovery import close_logs, recover
-from rebuild.run import Outcome
-from rebuild.runs import Cause, Run, Runs, Status
-from rebuild.secret_source import Source
-from rebuild.task import Tasks
-from rebuild.task_secrets import SecretUse, TaskSecrets
+from rebuild.images.image_build import Tools
+from rebuild.runs.cancel import carry_out_unless_canceled
+from rebuild.runs.definition import Definition
+from rebuild.runs.owner import this_process
+from rebuild.runs.recovery import close_logs, recover
+from rebuild.runs.run import Outcome
+from rebuild.runs.table import Cause, Run, Runs, Status
+from rebuild.secrets.context_secrets import OF_SERVER, kept_with_task, of_the_same_server
+from rebuild.secrets.secret_source import Source
+from rebuild.secrets.task_secrets import SecretUse, TaskSecrets
+from rebuild.tasks.task import Tasks
 from tracker.workshop import Workshop
 
 

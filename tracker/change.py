@@ -6,8 +6,8 @@ import sqlite3
 from datetime import datetime
 
 from graph.record import dataclass
-from rebuild.kept_source import FindCipher
-from rebuild.task import Task, Tasks
+from rebuild.secrets.kept_source import FindCipher
+from rebuild.tasks.task import Task, Tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,5 +19,5 @@ class Change:
     at: datetime
 
     def task(self, name: str) -> Task:
-        """Raises `rebuild.task.UnknownTask`."""
+        """Raises `rebuild.tasks.task.UnknownTask`."""
         return Tasks(self.sql).named(name)

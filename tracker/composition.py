@@ -12,23 +12,16 @@ from msgspec import to_builtins
 
 from graph.clock import now
 from graph.staleness import Limits
-from rebuild.due_timers import Missed, Overlap, TimerRules
-from rebuild.run import Workplace
-from rebuild.runs import Runs
-from rebuild.task_secrets import TaskSecrets
-from rebuild.uploads import MIB, UploadLimits, Uploads
+from rebuild.runs.run import Workplace
+from rebuild.runs.table import Runs
+from rebuild.runs.uploads import MIB, UploadLimits, Uploads
+from rebuild.secrets.task_secrets import TaskSecrets
+from rebuild.tasks.due_timers import Missed, Overlap, TimerRules
 from tracker.ancestry import Ancestry, trusted_registries
 from tracker.api.app import Parts, Phase, build_app
 from tracker.api.v1.desk import Desk, Usual
-from tracker.asking_now import AskingNow
-from tracker.event_review import EventReview
-from tracker.event_senders import hook_senders_of, senders_of
 from tracker.events.sender import Sender
-from tracker.forge_finding import Forges, forges_of
-from tracker.hook_receiver import HookReceiver
 from tracker.hooks.sender import HookSender
-from tracker.intake import Intake
-from tracker.interval_settings import intervals_of
 from tracker.kept_budgets import KeptBudgets
 from tracker.metrics import Metrics
 from tracker.outbound.announce import Announcer
@@ -36,28 +29,35 @@ from tracker.outbound.channel import channels_of
 from tracker.outbound.courier import Courier
 from tracker.outbound.dispatch import Dispatch
 from tracker.outbound.update_trigger import UpdateTriggers
-from tracker.poller import Poller
 from tracker.pulse import Part, Pulse
 from tracker.rebuilder import Rebuilder, Rules
-from tracker.receiver import Receiver
 from tracker.registry import POLLING
-from tracker.repository_access import RepositoryAccess
-from tracker.repository_server import RepositoryServer
 from tracker.scrape import Scrape
 from tracker.service import Supervisor
-from tracker.settings import Settings
-from tracker.source_asking import RepositoryAsker
-from tracker.source_poller import SourcePoller
-from tracker.source_polling import PollRules
-from tracker.sources import SourceIntake
-from tracker.status_teller import StatusTeller, TellRules
-from tracker.tag_watch import TagAsker, TagPoller
-from tracker.task_saving import Archive
+from tracker.settings.intervals import intervals_of
+from tracker.settings.senders import hook_senders_of, senders_of
+from tracker.settings.settings import Settings
+from tracker.settings.written import Written
+from tracker.sources.asking import RepositoryAsker
+from tracker.sources.forge_finding import Forges, forges_of
+from tracker.sources.hook_receiver import HookReceiver
+from tracker.sources.intake import SourceIntake
+from tracker.sources.poller import SourcePoller
+from tracker.sources.polling import PollRules
+from tracker.sources.repository_access import RepositoryAccess
+from tracker.sources.repository_server import RepositoryServer
+from tracker.sources.status_teller import StatusTeller, TellRules
+from tracker.tasks.saving import Archive
 from tracker.timers import TimerClock
 from tracker.upkeep import EngineStorage, OldRuns, Report, SentContexts, Upkeep, clock
-from tracker.watch import Asker, Intervals
+from tracker.watching.asking_now import AskingNow
+from tracker.watching.event_review import EventReview
+from tracker.watching.intake import Intake
+from tracker.watching.poller import Poller
+from tracker.watching.receiver import Receiver
+from tracker.watching.tag_watch import TagAsker, TagPoller
+from tracker.watching.watch import Asker, Intervals
 from tracker.workshop import Workshop, host_platform, pace_at, reaching
-from tracker.written_settings import Written
 
 
 class Composition:

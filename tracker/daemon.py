@@ -16,14 +16,14 @@ from typing import Any
 import structlog
 
 from graph.errors import StoreError, TrackerError
-from rebuild.run import Workplace
+from rebuild.runs.run import Workplace
 from tracker.api.app import Phase
 from tracker.composition import Composition
 from tracker.http_server import http_server, open_socket, unix_socket
 from tracker.metrics import Metrics
 from tracker.registry.aiohttp_transport import many_questions
 from tracker.service import Supervisor
-from tracker.settings import Settings
+from tracker.settings.settings import Settings
 from tracker.state import State
 from tracker.workshop import Workshop
 

@@ -9,31 +9,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from graph.record import dataclass
-from rebuild.auth_file import write_auth_file
-from rebuild.context_secrets import OF_SERVER, ContextSecrets, of_the_same_server
-from rebuild.context_secrets import USES as CONTEXT_USES
-from rebuild.context_secrets import Sources as ContextSources
-from rebuild.credentials import RegistryCredentials, RegistryLogin, read_logins
-from rebuild.definition import DockerStep
-from rebuild.engine import Engine
-from rebuild.equipment import Equipment
-from rebuild.image_build import Tools
-from rebuild.kept_source import FindCipher
-from rebuild.run_secrets import RunSecrets
-from rebuild.runs import Run
-from rebuild.secret import Secret
-from rebuild.secret_reader import Places, SecretUnavailable, read_secrets
-from rebuild.secret_source import Source, parse_keyvault
-from rebuild.task import Task, Tasks
-from rebuild.task_secrets import SecretUse, TaskSecrets
-from rebuild.trial import NothingKnown, StrangersEngine, TrialEngine
+from rebuild.engines.engine import Engine
+from rebuild.images.image_build import Tools
+from rebuild.images.trial import NothingKnown, StrangersEngine, TrialEngine
+from rebuild.runs.definition import DockerStep
+from rebuild.runs.equipment import Equipment
+from rebuild.runs.table import Run
+from rebuild.secrets.auth_file import write_auth_file
+from rebuild.secrets.context_secrets import OF_SERVER, ContextSecrets, of_the_same_server
+from rebuild.secrets.context_secrets import USES as CONTEXT_USES
+from rebuild.secrets.context_secrets import Sources as ContextSources
+from rebuild.secrets.credentials import RegistryCredentials, RegistryLogin, read_logins
+from rebuild.secrets.kept_source import FindCipher
+from rebuild.secrets.run_secrets import RunSecrets
+from rebuild.secrets.secret import Secret
+from rebuild.secrets.secret_reader import Places, SecretUnavailable, read_secrets
+from rebuild.secrets.secret_source import Source, parse_keyvault
+from rebuild.secrets.task_secrets import SecretUse, TaskSecrets
+from rebuild.tasks.task import Task, Tasks
 from tracker.reaching import Reaching
 from tracker.registry import BUILDING, Credential, Credentials, IdentityToken, Login, RegistryClient
 
 if TYPE_CHECKING:  # loaded only where a run has need of them
-    from rebuild.cipher import Cipher
-    from rebuild.container import Containers
-    from tracker.vault import VaultClient
+    from rebuild.engines.container import Containers
+    from rebuild.secrets.cipher import Cipher
+    from tracker.vault.client import VaultClient
 
 
 class NewClient(Protocol):
@@ -77,7 +77,7 @@ def _credential(login: RegistryLogin) -> Credential:
 
 @dataclass(frozen=True, slots=True)
 class Outfitter:
-    """`rebuild.equipment.Equip` out of the tables: for a run of a task what is kept with it.
+    """`rebuild.runs.equipment.Equip` out of the tables: for a run of a task what is kept with it.
 
     What came with the wish for the run comes before what is kept with its task; `typed` are secrets of
     builds and `typed_values` secret values of templates that somebody gave to this process, before both.
@@ -175,7 +175,7 @@ class Outfitter:
 
 @dataclass(slots=True)
 class VaultOfEnvironment:
-    """`rebuild.secret_reader.Vault` as the variables say, set up when a secret is first asked of it.
+    """`rebuild.secrets.secret_reader.Vault` as the variables say, set up when a secret is first asked of it.
 
     Before that nothing is checked: VAULT_ADDR may be set for other programs.
     """
@@ -185,8 +185,8 @@ class VaultOfEnvironment:
 
     async def read(self, path: str, key: str) -> Secret:
         if self._client is None:
-            from tracker.vault import VaultClient
-            from tracker.vault_settings import VaultSettings
+            from tracker.vault.client import VaultClient
+            from tracker.vault.settings import VaultSettings
 
             settings = VaultSettings.of_environment(self.environment)
             if settings is None:
@@ -207,7 +207,7 @@ async def git_token(secrets: TaskSecrets, task_id: int, places: Places) -> Secre
 
 
 def context_sources(secrets: TaskSecrets, task: Task, context: str) -> dict[SecretUse, Source]:
-    """Of what is kept with the task, what this context may have. Raises `rebuild.cipher.NotOurs`."""
+    """Of what is kept with the task, what this context may have. Raises `rebuild.secrets.cipher.NotOurs`."""
     own = task.definition.context
     uses = [*OF_SERVER] if of_the_same_server(own, context) else []
     uses += [SecretUse.QUERY] if context == own else []
@@ -226,7 +226,7 @@ def cipher_of(state_folder: Path, environment: Mapping[str, str]) -> FindCipher:
     found: dict[tuple[int, ...], Cipher] = {}
 
     def find() -> Cipher:
-        from rebuild.cipher import KEY_FILE, find_cipher
+        from rebuild.secrets.cipher import KEY_FILE, find_cipher
 
         stamp = _stamp(state_folder / KEY_FILE)
         if stamp not in found:

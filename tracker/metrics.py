@@ -18,9 +18,9 @@ from prometheus_client import (
 
 from graph.record import dataclass
 from graph.store import Source
-from rebuild.due_timers import Effect
-from rebuild.outbox import Kind
-from rebuild.runs import Cause, Status
+from rebuild.runs.outbox import Kind
+from rebuild.runs.table import Cause, Status
+from rebuild.tasks.due_timers import Effect
 from tracker import __version__
 from tracker.registry import RequestSeen
 

@@ -13,13 +13,13 @@ from graph.database import immediate
 from graph.errors import StoreBusy
 from graph.record import dataclass
 from graph.staleness import Limits
-from rebuild.cancel import carry_out_unless_canceled
-from rebuild.owner import this_process
-from rebuild.recovery import close_logs, hand_back, recover
-from rebuild.run import Outcome, Workplace
-from rebuild.runs import Run, Runs, Status
-from rebuild.scratch import sweep
-from rebuild.waves import Enqueued, enqueue_due
+from rebuild.runs.cancel import carry_out_unless_canceled
+from rebuild.runs.owner import this_process
+from rebuild.runs.recovery import close_logs, hand_back, recover
+from rebuild.runs.run import Outcome, Workplace
+from rebuild.runs.scratch import sweep
+from rebuild.runs.table import Run, Runs, Status
+from rebuild.runs.waves import Enqueued, enqueue_due
 from tracker.metrics import Metrics
 from tracker.pulse import unheard
 

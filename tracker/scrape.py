@@ -12,12 +12,12 @@ from datetime import datetime
 
 from graph.freshness import read_freshness
 from graph.store import GraphStore
-from rebuild.outbox import Outbox
-from rebuild.runs import Runs
-from tracker.inbox import Box, Inbox
+from rebuild.runs.outbox import Outbox
+from rebuild.runs.table import Runs
 from tracker.metrics import Metrics, StateRead
 from tracker.registry import BudgetLeft
-from tracker.watch import Intervals
+from tracker.watching.inbox import Box, Inbox
+from tracker.watching.watch import Intervals
 
 KEEP_S = 1.0
 USUALLY_S = Intervals().longest_of

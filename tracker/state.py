@@ -10,7 +10,7 @@ from pathlib import Path
 from graph.database import SCHEMA, open_for_reading, open_for_writing, steps_applied
 from graph.errors import StoreError, WrongUse
 from graph.record import dataclass
-from tracker.written_settings import read_written
+from tracker.settings.written import read_written
 
 # Of each set of migrations. Loading them only to find nothing to do takes longer than all else here.
 STEPS = {"graph": SCHEMA, "rebuild": 16}

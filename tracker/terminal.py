@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from rebuild.push_progress import PushSeen, TellPush
+    from rebuild.engines.push_progress import PushSeen, TellPush
 
 MIB = 1024 * 1024
 REDRAW_S = 0.1

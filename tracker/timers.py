@@ -18,8 +18,8 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from graph.database import immediate
 from graph.errors import StoreBusy
-from rebuild.due_timers import Fired, TimerRules, fire_due
-from rebuild.timers import Timers
+from rebuild.tasks.due_timers import Fired, TimerRules, fire_due
+from rebuild.tasks.timers import Timers
 from tracker.metrics import Metrics
 from tracker.pulse import unheard
 

@@ -9,7 +9,7 @@ from typing import Any
 from graph.clock import to_text
 from graph.errors import WrongUse
 from graph.record import dataclass
-from rebuild.api_token import ApiToken, ApiTokens, Scope
+from rebuild.secrets.api_token import ApiToken, ApiTokens, Scope
 from tracker.change import Change
 
 
@@ -35,7 +35,7 @@ def make_token(change: Change, asked: TokenAsked) -> dict[str, Any]:
 
 
 def revoke_token(change: Change, name: str) -> None:
-    """Raises `rebuild.api_token.UnknownToken`."""
+    """Raises `rebuild.secrets.api_token.UnknownToken`."""
     ApiTokens(change.sql).revoke(name)
 
 

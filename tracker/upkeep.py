@@ -14,11 +14,11 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from graph.database import immediate
 from graph.errors import StoreBusy, StoreError
 from graph.store import GraphStore
-from rebuild.engine import EngineError, Pruned
-from rebuild.logs import expire, remove_logs
-from rebuild.retention import BATCH, forget_runs, forget_waves
-from rebuild.runs import Runs
-from rebuild.uploads import Uploads
+from rebuild.engines.engine import EngineError, Pruned
+from rebuild.runs.logs import expire, remove_logs
+from rebuild.runs.retention import BATCH, forget_runs, forget_waves
+from rebuild.runs.table import Runs
+from rebuild.runs.uploads import Uploads
 from tracker.ancestry import Ancestry
 from tracker.metrics import StateRead
 from tracker.pulse import Pulse, Stuck

@@ -17,21 +17,21 @@ from graph.clock import now
 from graph.reference import Platform
 from graph.store import GraphStore
 from rebuild.context.reach import SshFiles, SshHosts
-from rebuild.context_secrets import Sources as ContextSources
-from rebuild.credentials import RegistryCredentials
-from rebuild.engine import Engine
-from rebuild.engine_choice import Choice, find_engine
-from rebuild.image_build import Tools
-from rebuild.memory import GraphMemory
-from rebuild.run import Workplace
-from rebuild.run_secrets import RunSecrets
-from rebuild.scratch import runs_in_use
-from rebuild.secret import Secret
-from rebuild.secret_reader import Places
-from rebuild.secret_source import Source, read_keyvaults
-from rebuild.surroundings import Surroundings
-from rebuild.task import Tasks
-from rebuild.task_secrets import TaskSecrets
+from rebuild.engines.engine import Engine
+from rebuild.engines.engine_choice import Choice, find_engine
+from rebuild.engines.surroundings import Surroundings
+from rebuild.images.image_build import Tools
+from rebuild.images.memory import GraphMemory
+from rebuild.runs.run import Workplace
+from rebuild.runs.scratch import runs_in_use
+from rebuild.secrets.context_secrets import Sources as ContextSources
+from rebuild.secrets.credentials import RegistryCredentials
+from rebuild.secrets.run_secrets import RunSecrets
+from rebuild.secrets.secret import Secret
+from rebuild.secrets.secret_reader import Places
+from rebuild.secrets.secret_source import Source, read_keyvaults
+from rebuild.secrets.task_secrets import TaskSecrets
+from rebuild.tasks.task import Tasks
 from tracker.equipping import Outfitter, VaultOfEnvironment, cipher_of
 from tracker.reaching import Reaching
 from tracker.registry import (
@@ -45,14 +45,14 @@ from tracker.registry import (
 )
 from tracker.registry.hosts import pace
 from tracker.registry.transport import Transport, few_questions
-from tracker.settings import RegistrySection, Settings
+from tracker.settings.settings import RegistrySection, Settings
 from tracker.state import State, home_of
 
 if TYPE_CHECKING:
-    from rebuild.container import Containers
-    from rebuild.docker import DockerEngine
-    from rebuild.podman import PodmanEngine
-    from rebuild.push_progress import TellPush
+    from rebuild.engines.container import Containers
+    from rebuild.engines.docker import DockerEngine
+    from rebuild.engines.podman import PodmanEngine
+    from rebuild.engines.push_progress import TellPush
 
 LENT_PREFIX = "TRACKER_SECRET_"  # of the service's variables that tasks may name
 
@@ -130,7 +130,7 @@ class Workshop:
 
     async def clear_left(self, engine: Engine) -> tuple[str, ...]:
         """End the containers that runs of killed processes have left; answers the ids of those runs."""
-        from rebuild.task_run import remove_left
+        from rebuild.steps.task_run import remove_left
 
         containers = containers_of(surroundings(self.settings, self.state), engine)
         return await remove_left(containers, self.state.scratch, runs_in_use(self.connection))
@@ -229,7 +229,7 @@ def pace_at(settings: Settings, registry: str) -> int | None:
 def containers_of(around: Surroundings, engine: Engine) -> Containers:
     """What steps run in: containers of the engine that builds."""
     # Most runs are builds of one Dockerfile and start none.
-    from rebuild.container_choice import containers_for
+    from rebuild.engines.container_choice import containers_for
 
     return containers_for(engine, around)
 

@@ -10,7 +10,7 @@ from graph.record import dataclass
 from rebuild.alias_rules import RUN_ALIASES, is_alias_name
 from rebuild.aliases.fetching import SourceUnavailable
 from rebuild.context.fault import masked
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from rebuild.taskfile.problem import Problems, nearest, shown
 from rebuild.taskfile.yaml_nodes import Mapping as YamlMapping
 from rebuild.taskfile.yaml_nodes import Node, Scalar, Sequence, read_nodes

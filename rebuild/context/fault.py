@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from graph.errors import TrackerError
-from rebuild.secret import HIDDEN, Secret
+from rebuild.secrets.secret import HIDDEN, Secret
 
 _USER_OF_URL = re.compile(r"(?<=://)[^\s/]*@")
 _QUERY_OF_URL = re.compile(r"(://[^\s?'\"]*\?)[^\s'\"]+")

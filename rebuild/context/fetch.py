@@ -36,9 +36,9 @@ from rebuild.context.where import (
     Uploaded,
     keeps_secrets,
 )
-from rebuild.login import Login
-from rebuild.secret import Secret
-from rebuild.uploads import upload_path
+from rebuild.runs.uploads import upload_path
+from rebuild.secrets.login import Login
+from rebuild.secrets.secret import Secret
 
 _LOOK_EVERY_S = 0.2
 LogSink = Callable[[bytes], None]

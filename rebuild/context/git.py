@@ -23,7 +23,7 @@ from rebuild.context.limits import Meter
 from rebuild.context.reach import SshFiles
 from rebuild.context.refs import pull_refs
 from rebuild.context.where import Git, parse_repository
-from rebuild.login import Login
+from rebuild.secrets.login import Login
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _WHOLE_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

@@ -20,7 +20,7 @@ from rebuild.context.limits import Meter
 from rebuild.context.reach import SshFiles
 from rebuild.context.ssh import is_unknown_host, ssh_command, unknown_host
 from rebuild.context.where import Git
-from rebuild.login import Login
+from rebuild.secrets.login import Login
 
 _OUTPUT_BYTES_MOST = 4 * 1024 * 1024
 _HANDED_ON = ("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",

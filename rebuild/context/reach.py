@@ -10,8 +10,8 @@ from dataclasses import field
 from pathlib import Path
 
 from graph.record import dataclass
-from rebuild.login import Login
-from rebuild.secret import Secret
+from rebuild.secrets.login import Login
+from rebuild.secrets.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)

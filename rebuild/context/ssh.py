@@ -17,7 +17,7 @@ from graph.record import dataclass
 from rebuild import process
 from rebuild.context.fault import ContextError
 from rebuild.context.reach import SshFiles, SshHosts
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 
 _SCAN_S = 15
 _SCAN_BYTES_MOST = 64 * 1024

@@ -17,7 +17,7 @@ from graph.reference import Digest
 from rebuild.context.fault import ContextError, masked
 from rebuild.context.limits import Limits, Meter
 from rebuild.context.where import Tarball
-from rebuild.login import Login, basic_header
+from rebuild.secrets.login import Login, basic_header
 
 _BODY_SHOWN = 200
 _REDIRECTS = {301, 302, 303, 307, 308}

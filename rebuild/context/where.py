@@ -12,9 +12,9 @@ from graph.errors import InvalidReference, WrongUse
 from graph.record import dataclass
 from graph.reference import ImageRef
 from rebuild.context.fault import masked
-from rebuild.login import Login
-from rebuild.secret import HIDDEN, Secret
-from rebuild.uploads import PREFIX, upload_id_of
+from rebuild.runs.uploads import PREFIX, upload_id_of
+from rebuild.secrets.login import Login
+from rebuild.secrets.secret import HIDDEN, Secret
 
 TOKEN_USER = "x-access-token"  # git hosts look at the token alone; GitHub wants this name for an app's
 TEXT_MOST = 4096

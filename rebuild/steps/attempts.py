@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from graph.record import dataclass
-from rebuild.engine import LogSink
+from rebuild.engines.engine import LogSink
 from rebuild.taskfile import Step
 
 Say = Callable[[str], None]

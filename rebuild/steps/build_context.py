@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from rebuild.step_build import PlannedBuild, plan_build
-from rebuild.step_place import RunPlace
 from rebuild.steps.run_site import Site, ancestors
+from rebuild.steps.step_build import PlannedBuild, plan_build
+from rebuild.steps.step_place import RunPlace
 from rebuild.steps.workspace import fresh_folder
 from rebuild.taskfile import Kind, Step, TaskFile
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from graph.errors import TrackerError
 from graph.model import RecordedBase
 from graph.reference import Digest, ImageRef, Platform
-from rebuild.engine import CommandFailed, LogSink
-from rebuild.image_build import Finished, ImageBuild, build_image, find_dockerfile
-from rebuild.secret import Secret
-from rebuild.step_build import PlannedBuild, platform_name
-from rebuild.step_place import RunPlace
+from rebuild.engines.engine import CommandFailed, LogSink
+from rebuild.images.image_build import Finished, ImageBuild, build_image, find_dockerfile
+from rebuild.secrets.secret import Secret
 from rebuild.steps.attempts import Attempt, Spotter, Try
 from rebuild.steps.build_context import settled
 from rebuild.steps.images import BuiltImage, Part
 from rebuild.steps.push_step import publish_under
 from rebuild.steps.run_site import Site
+from rebuild.steps.step_build import PlannedBuild, platform_name
+from rebuild.steps.step_place import RunPlace
 from rebuild.steps.workspace import fresh_folder, inside, secret_file
 from rebuild.taskfile import Step
 

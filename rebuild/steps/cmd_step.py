@@ -10,16 +10,16 @@ from pathlib import Path
 
 from graph.errors import TrackerError
 from graph.reference import ImageRef
-from rebuild.container_pipe import ContainerCall, run_joined
-from rebuild.engine import CommandFailed
+from rebuild.engines.container_pipe import ContainerCall, run_joined
+from rebuild.engines.engine import CommandFailed
+from rebuild.images.registry import RegistryUnavailable
 from rebuild.process import Streams
-from rebuild.registry import RegistryUnavailable
-from rebuild.step_build import Argv
-from rebuild.step_container import PlannedTail
-from rebuild.step_plan import PlannedStep
 from rebuild.steps.attempts import Attempt, Spotter, Try
 from rebuild.steps.images import NotPulled, Runnable
 from rebuild.steps.run_site import Site
+from rebuild.steps.step_build import Argv
+from rebuild.steps.step_container import PlannedTail
+from rebuild.steps.step_plan import PlannedStep
 from rebuild.steps.workspace import forget_outputs, step_outputs, write_environment
 from rebuild.taskfile import Pull, Route, Step, UnreadableOutput
 from rebuild.taskfile.outputs import fill

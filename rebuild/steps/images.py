@@ -16,12 +16,12 @@ from graph.model import BuildRecord, Manifests, RecordedBase
 from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
 from graph.words import Role, Via
-from rebuild.at_hand import AtHand
-from rebuild.container import Containers
-from rebuild.engine import CommandFailed, LocalImage, LogSink
-from rebuild.image_build import Tools
-from rebuild.registry import RegistryError
-from rebuild.resolve import UnusableBase
+from rebuild.engines.container import Containers
+from rebuild.engines.engine import CommandFailed, LocalImage, LogSink
+from rebuild.images.at_hand import AtHand
+from rebuild.images.image_build import Tools
+from rebuild.images.registry import RegistryError
+from rebuild.images.resolve import UnusableBase
 from rebuild.taskfile import Step
 
 _ENGINE_ONLY = "localhost"  # a name without a port, as podman gives it to what has no registry

@@ -12,7 +12,7 @@ from graph.model import BuildRecord, RecordedBase
 from graph.record import dataclass
 from graph.reference import Digest, ImageRef
 from graph.words import Role
-from rebuild.engine import LogSink
+from rebuild.engines.engine import LogSink
 from rebuild.taskfile import WORKSPACE, Step
 
 # The id of the step ("" for the run itself), and a piece of output: empty where the output ends.

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from graph.errors import TrackerError, WrongUse
 from graph.record import dataclass
-from rebuild.registry import RegistryRefused
+from rebuild.images.registry import RegistryRefused
 from rebuild.steps import narration
 from rebuild.steps.attempts import Attempt, Try, persist
 from rebuild.steps.build_context import copy_place

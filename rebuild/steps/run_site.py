@@ -10,13 +10,13 @@ from pathlib import Path
 from graph.model import BuildRecord, RecordedBase
 from graph.record import dataclass
 from graph.reference import ImageRef, Platform
-from rebuild.container import Containers
-from rebuild.image_build import Tools
-from rebuild.secret import Secret
-from rebuild.step_place import PlanSetting, RunPlace
-from rebuild.step_plan import PlannedStep, plan_step, refuse_exposed
+from rebuild.engines.container import Containers
+from rebuild.images.image_build import Tools
+from rebuild.secrets.secret import Secret
 from rebuild.steps.images import BuiltImage, RunImages
 from rebuild.steps.narration import Narrator
+from rebuild.steps.step_place import PlanSetting, RunPlace
+from rebuild.steps.step_plan import PlannedStep, plan_step, refuse_exposed
 from rebuild.taskfile import Step, TaskFile
 
 FetchContext = Callable[[str, Path], Awaitable[Path]]  # source as written, folder to make → the context

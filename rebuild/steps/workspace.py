@@ -12,8 +12,8 @@ import stat
 from pathlib import Path
 
 from graph.errors import WrongUse
-from rebuild.secret import Secret
-from rebuild.step_place import RunPlace
+from rebuild.secrets.secret import Secret
+from rebuild.steps.step_place import RunPlace
 from rebuild.taskfile import Step, TaskFile, UnreadableOutput, read_outputs
 from rebuild.taskfile.outputs import OUTPUT_BYTES_MOST, OUTPUT_FILE
 

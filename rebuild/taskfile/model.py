@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from graph.record import dataclass
 from graph.reference import ImageRef, Platform
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from rebuild.taskfile.build_line import BuildLine
 from rebuild.taskfile.condition import Condition
 from rebuild.taskfile.problem import Problem

@@ -9,8 +9,8 @@ from dataclasses import field
 from graph.dockerfile.error import printable
 from graph.errors import WrongUse
 from graph.record import dataclass
-from rebuild.mask import masked
-from rebuild.secret import Secret
+from rebuild.secrets.mask import masked
+from rebuild.secrets.secret import Secret
 
 PROBLEMS_MOST = 50
 TEXT_SHOWN_MOST = 80

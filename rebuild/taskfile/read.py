@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from graph.dockerfile.budget import Budget, Unreadable
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from rebuild.taskfile.environment import plain_environment, read_environment
 from rebuild.taskfile.fields import Fields
 from rebuild.taskfile.model import STEP_TIMEOUT_S, Build, Cmd, Pull, Push, Step, TaskFile, Version

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 
 from graph.record import dataclass
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from rebuild.taskfile.environment import Written
 from rebuild.taskfile.fields import Fields
 from rebuild.taskfile.model import Network, SecretSource, Volume, VolumeFile

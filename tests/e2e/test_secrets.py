@@ -12,10 +12,10 @@ import pytest
 
 from graph.clock import now
 from graph.database import immediate, open_for_writing
-from rebuild.cipher import find_cipher
-from rebuild.credentials import RegistryCredentials
-from rebuild.secret import Secret
-from rebuild.secret_source import Opaque
+from rebuild.secrets.cipher import find_cipher
+from rebuild.secrets.credentials import RegistryCredentials
+from rebuild.secrets.secret import Secret
+from rebuild.secrets.secret_source import Opaque
 from tests.e2e.yard import Yard
 from tests.real_registry import RealRegistry
 from tests.real_service import RealService

@@ -13,8 +13,8 @@ import pytest
 from graph.model import BuildRecord
 from graph.reference import ImageRef, Platform
 from graph.words import Role, Via
-from rebuild.run_record import Status
-from rebuild.task_run import remove_left
+from rebuild.runs.record import Status
+from rebuild.steps.task_run import remove_left
 from tests.e2e.bases import Shelf, with_shell
 from tests.real_registry import RealRegistry
 from tests.rebuild.steps.machine import BOX, FAILED, SKIPPED, Done, Machine, machine

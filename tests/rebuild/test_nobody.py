@@ -11,15 +11,15 @@ import pytest
 
 from graph.dockerfile import Feature
 from graph.reference import ImageRef
-from rebuild.auth_file import write_auth_file
-from rebuild.emulation import this_machine
-from rebuild.engine import CommandFailed, EngineError
-from rebuild.podman import PodmanEngine
-from rebuild.podman_containers import PodmanContainers
-from rebuild.podman_probe import probe_podman
-from rebuild.probe import Isolation
-from rebuild.surroundings import Surroundings, for_nobody
-from rebuild.trial import StrangersEngine
+from rebuild.engines.emulation import this_machine
+from rebuild.engines.engine import CommandFailed, EngineError
+from rebuild.engines.podman import PodmanEngine
+from rebuild.engines.podman_containers import PodmanContainers
+from rebuild.engines.podman_probe import probe_podman
+from rebuild.engines.probe import Isolation
+from rebuild.engines.surroundings import Surroundings, for_nobody
+from rebuild.images.trial import StrangersEngine
+from rebuild.secrets.auth_file import write_auth_file
 from tests.e2e.bases import Shelf, layered_image
 from tests.real_engine import podman_storage
 from tests.tracker.registry.servers import PASSWORD, USER, registry_with_basic

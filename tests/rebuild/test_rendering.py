@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from graph.errors import WrongUse
 from rebuild.aliases import AliasSources
 from rebuild.rendering import Rendered, prepare_task, render_task
-from rebuild.run_variables import RunVariables
-from rebuild.secret import Secret
+from rebuild.runs.run_variables import RunVariables
+from rebuild.secrets.secret import Secret
 from rebuild.taskfile import SecretSource, read_taskfile
 from rebuild.template import Surroundings, TemplateError
 

@@ -20,8 +20,8 @@ from graph.names import find_image
 from graph.reference import Digest, ImageRef, Platform
 from graph.store import GraphStore
 from graph.words import Role, Via
-from rebuild.podman_command import Podman
-from rebuild.surroundings import Surroundings
+from rebuild.engines.podman_command import Podman
+from rebuild.engines.surroundings import Surroundings
 from tests.graph.world import at
 from tests.real_engine import podman_storage
 from tests.real_registry import RealRegistry

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rebuild.registry import RateLimited
+from rebuild.images.registry import RateLimited
 from tests.tracker.registry.fake_clock import FakeClock
 from tracker.kept_budgets import KeptBudgets, read_budgets
 from tracker.registry import Budgets

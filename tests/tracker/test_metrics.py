@@ -18,14 +18,14 @@ from graph.model import BuildRecord, Manifests, RecordedBase
 from graph.reference import Digest, ImageRef, Platform
 from graph.store import GraphStore, Source
 from graph.words import Role, Via
-from rebuild.definition import Definition, DockerStep
-from rebuild.runs import Cause, Runs, Status
-from rebuild.task import Tasks
-from tracker.inbox import Inbox
+from rebuild.runs.definition import Definition, DockerStep
+from rebuild.runs.table import Cause, Runs, Status
+from rebuild.tasks.task import Tasks
 from tracker.metrics import CheckResult, EventResult, Metrics, StateRead, code_of
 from tracker.registry import BudgetLeft, RequestSeen
 from tracker.scrape import Scrape, read_state
 from tracker.state import State
+from tracker.watching.inbox import Inbox
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 AMD64 = Platform.parse("linux/amd64")

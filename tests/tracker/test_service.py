@@ -24,8 +24,8 @@ import pytest
 import structlog
 
 from graph.staleness import Limits
-from rebuild.image_build import Tools
-from rebuild.run import Workplace
+from rebuild.images.image_build import Tools
+from rebuild.runs.run import Workplace
 from tests.real_engine import clear_storage
 from tests.real_service import RealService, real_service
 from tracker import log

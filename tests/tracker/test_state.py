@@ -13,8 +13,8 @@ from graph.database import open_for_writing, steps_applied
 from graph.errors import StoreError, WrongUse
 from graph.migrations import graph_tables, migrate
 from rebuild.migrations import run_tables
+from tracker.settings.written import ConfigError
 from tracker.state import STEPS, State, find_config, find_state
-from tracker.written_settings import ConfigError
 
 
 def test_the_settings_file_that_was_asked_for_is_taken(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 
 from graph.reference import ImageRef
-from rebuild.push_progress import PushSeen
+from rebuild.engines.push_progress import PushSeen
 from tracker.terminal import Terminal
 
 SEEN = PushSeen(ImageRef.parse("localhost:5000/team/shop:1"), 3, 2, 12 * 1024 * 1024, 40 * 1024 * 1024)

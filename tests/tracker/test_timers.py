@@ -14,9 +14,9 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from graph.clock import now, to_text
 from graph.database import immediate
-from rebuild.due_timers import Missed, TimerRules
-from rebuild.schedule import Schedule
-from rebuild.timers import Timer, Timers
+from rebuild.tasks.due_timers import Missed, TimerRules
+from rebuild.tasks.schedule import Schedule
+from rebuild.tasks.timers import Timer, Timers
 from tests.graph_samples import Sample
 from tracker.metrics import Metrics
 from tracker.timers import AT_ONCE_MOST, TICK_S, TimerClock

@@ -15,17 +15,17 @@ from graph.model import BuildRecord
 from graph.reference import ImageRef
 from graph.staleness import Limits
 from graph.store import GraphStore, Source
-from rebuild.due_timers import TimerRules, fire_due
-from rebuild.run import Outcome, write_down
-from rebuild.runs import Runs, Status
-from rebuild.timers import Timers, timers_of
-from rebuild.waves import enqueue_due
+from rebuild.runs.run import Outcome, write_down
+from rebuild.runs.table import Runs, Status
+from rebuild.runs.waves import enqueue_due
+from rebuild.tasks.due_timers import TimerRules, fire_due
+from rebuild.tasks.timers import Timers, timers_of
 from tests.graph_samples import HOST, Sample, diamond, index_of, with_moved_debian
-from tracker.inbox import Inbox
-from tracker.intake import Intake
 from tracker.metrics import Metrics
 from tracker.state import State
-from tracker.watch import Answer, Intervals
+from tracker.watching.inbox import Inbox
+from tracker.watching.intake import Intake
+from tracker.watching.watch import Answer, Intervals
 
 STEPS_MOST = 400
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from graph.database import immediate
-from rebuild.engine import EngineError, Pruned
-from rebuild.logs import log_path
-from rebuild.retention import BATCH
-from rebuild.runs import Cause, Runs, Status
+from rebuild.engines.engine import EngineError, Pruned
+from rebuild.runs.logs import log_path
+from rebuild.runs.retention import BATCH
+from rebuild.runs.table import Cause, Runs, Status
 from tests.graph_samples import Sample, definition_of
 from tracker.upkeep import CACHE_KEPT_S, CLEAR_EVERY_S, EngineStorage, OldRuns
 

@@ -24,9 +24,9 @@ from tracker.api.v1.app import PREFIX, build_api
 from tracker.api.v1.desk import Desk
 from tracker.events.sender import Sender
 from tracker.hooks.sender import HookSender
-from tracker.inbox import Box, Slot
 from tracker.metrics import Metrics
 from tracker.pulse import Stuck, unheard
+from tracker.watching.inbox import Box, Slot
 
 
 class Phase(StrEnum):

@@ -19,7 +19,7 @@ from starlette.types import Scope as AsgiScope
 from graph.database import immediate
 from graph.errors import StoreBusy, TrackerError
 from graph.record import dataclass
-from rebuild.api_token import ApiTokens, Scope, is_use_noted
+from rebuild.secrets.api_token import ApiTokens, Scope, is_use_noted
 
 UNIX = "unix"  # stands where the address of a caller over TCP does; its port is the user's number
 _CALLER = "tracker.caller"

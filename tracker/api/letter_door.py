@@ -17,8 +17,8 @@ from starlette.responses import JSONResponse, Response
 from graph.errors import StoreError, TrackerError
 from tracker.api.auth import UNIX
 from tracker.events.allowance import Allowance
-from tracker.inbox import Slot
 from tracker.metrics import EventResult, Metrics
+from tracker.watching.inbox import Slot
 
 SAID_EVERY_S = 60.0  # the log has one line in that time for each sender and reason
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from rebuild.task import check_name
+from rebuild.tasks.task import check_name
 from tracker.cli.build_typed import BuildTyped, build_arg, image_name
 from tracker.cli.habits import PLACES, RUNS, json_option, takes
 from tracker.cli.main import Place

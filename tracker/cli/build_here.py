@@ -14,20 +14,20 @@ from graph.clock import now
 from graph.reference import Platform
 from rebuild.context.where import Folder
 from rebuild.context.where import Source as ContextSource
-from rebuild.context_secrets import Sources as ContextSources
-from rebuild.definition import Definition, DockerStep, full_name, kept_rules
-from rebuild.image_build import Tools, examine
-from rebuild.preparation import Prepared, image_build
-from rebuild.run import Outcome, outputs_of
-from rebuild.run_names import as_if_run
-from rebuild.run_summary import summary
-from rebuild.runs import Run, Status
-from rebuild.secret_source import Source
+from rebuild.images.image_build import Tools, examine
+from rebuild.runs.definition import Definition, DockerStep, full_name, kept_rules
+from rebuild.runs.preparation import Prepared, image_build
+from rebuild.runs.run import Outcome, outputs_of
+from rebuild.runs.run_names import as_if_run
+from rebuild.runs.run_summary import summary
+from rebuild.runs.table import Run, Status
+from rebuild.secrets.context_secrets import Sources as ContextSources
+from rebuild.secrets.secret_source import Source
 from tracker.carrying import carry_out_here
 from tracker.cli.build_typed import BuildTyped
 from tracker.cli.main import Place, report
 from tracker.cli.secret_options import input_for
-from tracker.settings import Settings, load
+from tracker.settings.settings import Settings, load
 from tracker.state import find_config, find_state
 from tracker.terminal import Terminal
 from tracker.workshop import Workshop, host_platform, unheard

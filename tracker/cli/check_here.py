@@ -13,15 +13,15 @@ from graph.reference import ImageRef
 from graph.store import GraphStore, Source
 from graph.tag_lists import TagLists
 from tracker.ancestry import Ancestry, trusted_registries
-from tracker.checking import Checked, Row, chosen, chosen_lists, row_of, with_newer_tags
 from tracker.cli.main import Place
 from tracker.metrics import Metrics
 from tracker.registry import POLLING
 from tracker.registry.aiohttp_transport import many_questions
-from tracker.settings import Settings, load
+from tracker.settings.settings import Settings, load
 from tracker.state import State, find_config, find_state
-from tracker.tag_watch import TagAsker, ask_and_note
-from tracker.watch import Answer, Asker
+from tracker.watching.checking import Checked, Row, chosen, chosen_lists, row_of, with_newer_tags
+from tracker.watching.tag_watch import TagAsker, ask_and_note
+from tracker.watching.watch import Answer, Asker
 from tracker.workshop import registry_client
 
 

@@ -12,11 +12,11 @@ import click
 from tracker.cli.habits import json_option
 from tracker.cli.main import Place
 from tracker.cli.table import print_json
+from tracker.settings.written import Written, duration_text, read_written
 from tracker.state import find_config, find_state, usual_configs
-from tracker.written_settings import Written, duration_text, read_written
 
 if TYPE_CHECKING:  # `config check` has no need of it
-    from tracker.event_senders import Addressed
+    from tracker.settings.senders import Addressed
 
 Name = tuple[str, ...]
 
@@ -30,7 +30,7 @@ def config() -> None:
 @click.pass_obj
 def check_settings(place: Place) -> None:
     """Check every setting; print all faults at once, each with its path, and exit with 2."""
-    from tracker.settings import check
+    from tracker.settings.settings import check
 
     path, written = _read(place)
     check(written, path)
@@ -45,7 +45,7 @@ def show(place: Place, as_json: bool) -> None:
     """Show the settings that count, as TOML, each with where it came from. Secrets are shown as ***."""
     from msgspec import to_builtins
 
-    from tracker.settings import check
+    from tracker.settings.settings import check
 
     path, written = _read(place)
     values = dict(_flat(to_builtins(check(written, path), enc_hook=str)))
@@ -73,8 +73,8 @@ def event_addresses(place: Place, url: str | None, as_json: bool) -> None:
 
     An address with a long token in it is as good as the secret: whoever knows it may send.
     """
-    from tracker.event_senders import addressed
-    from tracker.settings import check
+    from tracker.settings.senders import addressed
+    from tracker.settings.settings import check
 
     path, written = _read(place)
     settings = check(written, path)

@@ -17,20 +17,20 @@ import click
 from graph.clock import now
 from graph.errors import TrackerError
 from graph.reference import ImageRef, Platform
-from rebuild.docker import DockerEngine
-from rebuild.podman import PodmanEngine
-from rebuild.probe import EngineProbe
-from rebuild.refusals import Refusals
-from rebuild.registry import RegistryError
-from rebuild.repositories import Repositories, Standing
-from rebuild.task import Tasks
+from rebuild.engines.docker import DockerEngine
+from rebuild.engines.podman import PodmanEngine
+from rebuild.engines.probe import EngineProbe
+from rebuild.images.registry import RegistryError
+from rebuild.sources.refusals import Refusals
+from rebuild.sources.repositories import Repositories, Standing
+from rebuild.tasks.task import Tasks
 from tracker.cli.finding import Finding, Mark
 from tracker.cli.habits import json_option
 from tracker.cli.main import Place
 from tracker.cli.watch_findings import budget_findings, event_findings
-from tracker.interval_settings import intervals_of
 from tracker.registry import POLLING
-from tracker.settings import Settings, load
+from tracker.settings.intervals import intervals_of
+from tracker.settings.settings import Settings, load
 from tracker.state import State, find_config, find_state
 from tracker.workshop import engine_of, host_platform, registry_client
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from graph.errors import WrongUse
-from rebuild.task_edit import INLINE_BYTES_MOST
+from rebuild.tasks.task_edit import INLINE_BYTES_MOST
 
 STDIN = "-"
 

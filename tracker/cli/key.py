@@ -12,10 +12,10 @@ import click
 
 from graph.database import immediate
 from graph.errors import TrackerError, WrongUse
-from rebuild.cipher import CREDENTIAL, KEY_FILE, Cipher, credential_keys
-from rebuild.key_file import new_key, read_keys, replace_key_file
-from rebuild.sealed import check_sealed, reseal, sealed_values
-from rebuild.secret import Secret
+from rebuild.secrets.cipher import CREDENTIAL, KEY_FILE, Cipher, credential_keys
+from rebuild.secrets.key_file import new_key, read_keys, replace_key_file
+from rebuild.secrets.sealed import check_sealed, reseal, sealed_values
+from rebuild.secrets.secret import Secret
 from tracker.cli.habits import json_option
 from tracker.cli.looking import find_place
 from tracker.cli.main import Place

@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from graph.errors import WrongUse
-from rebuild.credentials import registry_of
-from rebuild.secret import Secret
+from rebuild.secrets.credentials import registry_of
+from rebuild.secrets.secret import Secret
 from tracker.cli.main import Place
 from tracker.registry.credentials import Login
 from tracker.registry.settings import RegistrySettings
@@ -46,7 +46,7 @@ def login(place: Place, registry: str, username: str | None, password_stdin: boo
 
 
 def _settings(place: Place, host: str) -> RegistrySettings:
-    from tracker.settings import load
+    from tracker.settings.settings import load
     from tracker.workshop import registry_settings
 
     section = load(find_config(place.config)).registries.get(host)  # type: ignore[call-overload]

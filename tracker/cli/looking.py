@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from graph.clock import now
 from graph.errors import StoreError
 from tracker.cli.main import Place
+from tracker.settings.written import Written, read_written
 from tracker.state import State, find_config, find_state
 from tracker.views.look import Look
-from tracker.written_settings import Written, read_written
 
 
 @contextlib.contextmanager

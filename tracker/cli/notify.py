@@ -19,7 +19,7 @@ from tracker.cli.table import Row, print_json, print_rows
 from tracker.wording import ago, counted
 
 if TYPE_CHECKING:
-    from rebuild.outbox import Lane, Message
+    from rebuild.runs.outbox import Lane, Message
     from tracker.outbound.channel import Channel
     from tracker.outbound.delivery import Delivery
     from tracker.outbound.dispatch import Dispatch
@@ -56,7 +56,7 @@ def test(place: Place, names: tuple[str, ...], as_json: bool) -> int:
 @click.pass_obj
 def waiting(place: Place, as_json: bool) -> None:
     """List what waits to go out, oldest first, with what came of the last try."""
-    from rebuild.outbox import Outbox
+    from rebuild.runs.outbox import Outbox
 
     with looking(place) as look:
         messages = Outbox(look.sql).all(_MOST)
@@ -123,7 +123,7 @@ class _Tried:
 
 def _channels(place: Place, names: Iterable[str]) -> list[Channel]:
     from tracker.outbound.channel import channels_of
-    from tracker.settings import load
+    from tracker.settings.settings import load
     from tracker.state import find_config
 
     config = find_config(place.config)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 import click
 
 from graph.errors import TrackerError
-from tracker.written_settings import duration_s
+from tracker.settings.written import duration_s
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -19,7 +19,7 @@ class Seconds(click.ParamType[float]):
     name = "time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from rebuild.task_edit import TIMEOUT_LEAST_S, TIMEOUT_MOST_S
+        from rebuild.tasks.task_edit import TIMEOUT_LEAST_S, TIMEOUT_MOST_S
 
         text = str(value)
         try:
@@ -50,7 +50,7 @@ class PlatformName(click.ParamType[str]):
     name = "platform"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from rebuild.platform_asked import asked_platform
+        from rebuild.runs.platform_asked import asked_platform
 
         try:
             return str(asked_platform(str(value)))

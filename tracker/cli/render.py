@@ -16,16 +16,16 @@ from graph.errors import WrongUse
 from graph.reference import Platform
 from rebuild.alias_rules import FetchRules
 from rebuild.rendering import BYTES_MOST, Rendered, render_task
-from rebuild.run_variables import RunVariables
-from rebuild.secret import HIDDEN, Secret
-from rebuild.task_work import alias_sources
+from rebuild.runs.run_variables import RunVariables
+from rebuild.secrets.secret import HIDDEN, Secret
+from rebuild.steps.task_work import alias_sources
 from rebuild.taskfile import SecretSource
 from rebuild.template import Surroundings
 from rebuild.values import merged_values, parse_assignments, read_values
 from tracker.cli.habits import json_option
 from tracker.cli.main import Place
 from tracker.cli.table import print_json
-from tracker.settings import Settings, load
+from tracker.settings.settings import Settings, load
 from tracker.state import find_config
 
 STDIN = "-"

@@ -14,17 +14,17 @@ import click
 
 from graph.clock import now
 from rebuild.context.where import Folder, Nothing, Source
-from rebuild.context_secrets import ContextSecrets
-from rebuild.definition import Definition, FileStep, InlineStep
-from rebuild.preparation import prepare
-from rebuild.run import outputs_of
-from rebuild.run_summary import summary
-from rebuild.run_variables import RunVariables
-from rebuild.runs import Run, Status
-from rebuild.secret import HIDDEN, Secret
-from rebuild.step_place import EngineCalls, EngineKind, PlanSetting, RunPlace
-from rebuild.step_plan import plan_steps
-from rebuild.task_work import Work, finish_work, prepare_work, read_written
+from rebuild.runs.definition import Definition, FileStep, InlineStep
+from rebuild.runs.preparation import prepare
+from rebuild.runs.run import outputs_of
+from rebuild.runs.run_summary import summary
+from rebuild.runs.run_variables import RunVariables
+from rebuild.runs.table import Run, Status
+from rebuild.secrets.context_secrets import ContextSecrets
+from rebuild.secrets.secret import HIDDEN, Secret
+from rebuild.steps.step_place import EngineCalls, EngineKind, PlanSetting, RunPlace
+from rebuild.steps.step_plan import plan_steps
+from rebuild.steps.task_work import Work, finish_work, prepare_work, read_written
 from rebuild.template import Surroundings
 from tracker.carrying import carry_out_here
 from tracker.cli.main import report
@@ -32,7 +32,7 @@ from tracker.cli.run_typed import Asked
 from tracker.cli.secret_options import input_for
 from tracker.cli.table import print_json
 from tracker.equipping import read_context_secrets
-from tracker.settings import Settings
+from tracker.settings.settings import Settings
 from tracker.state import State
 from tracker.terminal import Terminal
 from tracker.workshop import Workshop, reaching, unheard, user_credentials

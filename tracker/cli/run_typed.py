@@ -8,13 +8,13 @@ from graph.errors import WrongUse
 from graph.record import dataclass
 from graph.reference import Platform
 from rebuild.context.where import Folder, Nothing, Source, StandardInput
-from rebuild.context_secrets import Sources as ContextSources
-from rebuild.definition import Definition, FileStep, InlineStep
-from rebuild.secret import Secret
-from rebuild.task_secrets import SecretUse, check_secret_name
-from rebuild.task_work import command_file
+from rebuild.runs.definition import Definition, FileStep, InlineStep
+from rebuild.secrets.context_secrets import Sources as ContextSources
+from rebuild.secrets.secret import Secret
+from rebuild.secrets.task_secrets import SecretUse, check_secret_name
+from rebuild.steps.task_work import command_file
 from tracker.cli.files_here import STDIN, text_here
-from tracker.settings import Settings
+from tracker.settings.settings import Settings
 from tracker.workshop import host_platform
 
 DEFAULT_FILE = "acb.yaml"

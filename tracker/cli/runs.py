@@ -13,8 +13,8 @@ import click
 
 from graph.clock import now
 from graph.errors import TrackerError, WrongUse
-from rebuild.logs import log_path
-from rebuild.runs import Status
+from rebuild.runs.logs import log_path
+from rebuild.runs.table import Status
 from tracker.cli.habits import json_option
 from tracker.cli.looking import looking
 from tracker.cli.main import Place

@@ -12,11 +12,11 @@ import click
 from graph.errors import WrongUse
 from rebuild.context.where import Source as ContextSource
 from rebuild.context.where import StandardInput
-from rebuild.context_secrets import GIT_TOKEN_OPTION, ContextSecrets, ssh_key_source, typed_with
-from rebuild.context_secrets import Sources as ContextSources
-from rebuild.secret import Secret
-from rebuild.secret_source import FromEnvironment, FromFile, Opaque, Source, parse_source
-from rebuild.task_secrets import SecretUse, check_secret_name
+from rebuild.secrets.context_secrets import GIT_TOKEN_OPTION, ContextSecrets, ssh_key_source, typed_with
+from rebuild.secrets.context_secrets import Sources as ContextSources
+from rebuild.secrets.secret import Secret
+from rebuild.secrets.secret_source import FromEnvironment, FromFile, Opaque, Source, parse_source
+from rebuild.secrets.task_secrets import SecretUse, check_secret_name
 
 _FORM = "write --secret id=NAME,src=FILE, or env=VARIABLE or from=SOURCE in the place of src"
 GIT_TOKEN = click.option(

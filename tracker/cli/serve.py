@@ -12,7 +12,7 @@ from tracker.cli.main import Place
 from tracker.state import find_config, find_state
 
 if TYPE_CHECKING:
-    from tracker.settings import Address
+    from tracker.settings.settings import Address
 
 
 @click.command()
@@ -30,7 +30,7 @@ def serve(place: Place, listen: str | None) -> None:
     from tracker import log
     from tracker.daemon import Daemon
     from tracker.service import Supervisor
-    from tracker.settings import load
+    from tracker.settings.settings import load
 
     config = find_config(place.config)
     settings = load(config)
@@ -43,7 +43,7 @@ def serve(place: Place, listen: str | None) -> None:
 
 
 def _address(text: str) -> Address:
-    from tracker.settings import Address
+    from tracker.settings.settings import Address
 
     try:
         return Address(text)

@@ -1,6 +1,6 @@
 """Lays rows out in the columns of a terminal. Knows no images, only texts that may carry colour.
 
-What only some looks need is imported where it is used, here and in `tracker.written_settings`: whoever asks
+What only some looks need is imported where it is used, here and in `tracker.settings.written`: whoever asks
 for a tree of bases waits for every module.
 """
 

@@ -14,13 +14,13 @@ from tracker.cli.main import Place
 from tracker.cli.table import paragraph, print_json
 from tracker.cli.task_change import tell_unknown, usual_of
 from tracker.cli.task_options import JSON
-from tracker.declared_tasks import TaskFileText, declared_in, read_files
 from tracker.remote.service import ServerAsked, server_options
-from tracker.settings import load
+from tracker.settings.settings import load
 from tracker.state import find_config, find_state
-from tracker.task_apply import Action, Difference, differences, plain_difference, shown
-from tracker.task_apply import apply as make_so
-from tracker.task_saving import Archive
+from tracker.tasks.apply import Action, Difference, differences, plain_difference, shown
+from tracker.tasks.apply import apply as make_so
+from tracker.tasks.declared import TaskFileText, declared_in, read_files
+from tracker.tasks.saving import Archive
 from tracker.wording import printable
 from tracker.workshop import Workshop
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from graph.errors import WrongUse
-from rebuild.override import Override
-from rebuild.secret_source import Source
-from rebuild.task_secrets import SecretUse
+from rebuild.runs.override import Override
+from rebuild.secrets.secret_source import Source
+from rebuild.secrets.task_secrets import SecretUse
 from tracker.cli.task_options import asked_of, secrets_of
 
 _OPTIONS = {SecretUse.BUILD: "--secret-arg", SecretUse.VALUE: "--set-secret"}

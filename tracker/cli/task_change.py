@@ -12,13 +12,13 @@ from typing import Any
 import click
 
 from graph.errors import WrongUse
-from rebuild.stored_task import StoredTasks
-from rebuild.task import check_name
-from rebuild.task_edit import Usual
-from rebuild.timers import timers_of
-from rebuild.trigger_edit import BaseImageAsked, SourceAsked
-from rebuild.triggers import Bases, Payload
-from rebuild.whole_task_edit import Removable, WholeAsked
+from rebuild.tasks.stored_task import StoredTasks
+from rebuild.tasks.task import check_name
+from rebuild.tasks.task_edit import Usual
+from rebuild.tasks.timers import timers_of
+from rebuild.tasks.trigger_edit import BaseImageAsked, SourceAsked
+from rebuild.tasks.triggers import Bases, Payload
+from rebuild.tasks.whole_task_edit import Removable, WholeAsked
 from tracker.cli.changing import changing
 from tracker.cli.habits import refuse_system_task
 from tracker.cli.main import Place
@@ -34,9 +34,9 @@ from tracker.cli.task_webhook import (
     unregister_hook,
 )
 from tracker.remote.service import ServerAsked, server_options
-from tracker.settings import Settings, load
+from tracker.settings.settings import Settings, load
 from tracker.state import find_config, find_state
-from tracker.task_saving import Archive, Draft, Saved
+from tracker.tasks.saving import Archive, Draft, Saved
 from tracker.views.tasks import TaskView, task_view
 from tracker.workshop import Workshop, host_platform
 

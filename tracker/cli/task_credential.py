@@ -9,8 +9,8 @@ import click
 
 from graph.errors import WrongUse
 from graph.record import dataclass
-from rebuild.credentials import registry_of
-from rebuild.secret_source import Opaque, Source, parse_source
+from rebuild.secrets.credentials import registry_of
+from rebuild.secrets.secret_source import Opaque, Source, parse_source
 from tracker.cli.changing import changed
 from tracker.cli.main import Place
 from tracker.cli.seen import seen
@@ -18,7 +18,7 @@ from tracker.cli.table import Row, print_json, print_rows
 from tracker.cli.task_options import JSON, NAME, line_of_stdin, source_of
 from tracker.remote.asked_json import Route, asked_json, quoted
 from tracker.remote.service import ServerAsked, server_options
-from tracker.task_parts import (
+from tracker.tasks.parts import (
     CredentialAsked,
     add_credential,
     check_new,

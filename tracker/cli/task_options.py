@@ -10,20 +10,20 @@ import click
 
 from graph.errors import WrongUse
 from rebuild.context.where import Nothing, Source
-from rebuild.context_secrets import (
+from rebuild.secrets.context_secrets import (
     GIT_TOKEN_OPTION,
     ContextSecrets,
     kept_with_task,
     ssh_key_source,
     typed_with,
 )
-from rebuild.secret import Secret
-from rebuild.secret_source import Opaque, parse_source
-from rebuild.secret_source import Source as SecretSource
-from rebuild.stored_task import Secrets
-from rebuild.task_edit import NO_CONTEXT, Asked
-from rebuild.task_secrets import SecretUse, check_secret_name
-from rebuild.task_work import command_file
+from rebuild.secrets.secret import Secret
+from rebuild.secrets.secret_source import Opaque, parse_source
+from rebuild.secrets.secret_source import Source as SecretSource
+from rebuild.secrets.task_secrets import SecretUse, check_secret_name
+from rebuild.steps.task_work import command_file
+from rebuild.tasks.stored_task import Secrets
+from rebuild.tasks.task_edit import NO_CONTEXT, Asked
 from rebuild.values import parse_assignments
 from tracker.cli.completing import task_names
 from tracker.cli.files_here import STDIN, text_here

@@ -18,21 +18,21 @@ from graph.database import immediate
 from graph.errors import TrackerError
 from graph.record import dataclass
 from rebuild.context.where import Source
-from rebuild.context_secrets import ContextSecrets
-from rebuild.definition import Definition
-from rebuild.kept_source import FindCipher
-from rebuild.logs import log_path
-from rebuild.override import overridden, use_of
-from rebuild.owner import this_process
-from rebuild.recovery import close_logs, recover
-from rebuild.run_secrets import RunSecrets
-from rebuild.run_summary import summary
-from rebuild.runs import Cause, Run, Runs, Status
-from rebuild.secret import Secret
-from rebuild.task import Tasks
-from rebuild.task_edit import NO_CONTEXT, kept_context
-from rebuild.task_secrets import SecretUse
-from rebuild.update_token import remember_token
+from rebuild.runs.definition import Definition
+from rebuild.runs.logs import log_path
+from rebuild.runs.override import overridden, use_of
+from rebuild.runs.owner import this_process
+from rebuild.runs.recovery import close_logs, recover
+from rebuild.runs.run_summary import summary
+from rebuild.runs.table import Cause, Run, Runs, Status
+from rebuild.secrets.context_secrets import ContextSecrets
+from rebuild.secrets.kept_source import FindCipher
+from rebuild.secrets.run_secrets import RunSecrets
+from rebuild.secrets.secret import Secret
+from rebuild.secrets.task_secrets import SecretUse
+from rebuild.secrets.update_token import remember_token
+from rebuild.tasks.task import Tasks
+from rebuild.tasks.task_edit import NO_CONTEXT, kept_context
 from tracker.carrying import carry_out_claimed
 from tracker.cli.changing import changing
 from tracker.cli.looking import looking
@@ -46,7 +46,7 @@ from tracker.cli.update_token import typed_token
 from tracker.remote.secret_values import values_of
 from tracker.remote.service import ServerAsked, Wait, server_options, wait_of
 from tracker.serving import is_served
-from tracker.settings import load
+from tracker.settings.settings import load
 from tracker.state import find_config, find_state
 from tracker.terminal import Terminal
 from tracker.views.runs import RunRow, run_json, run_named

@@ -10,8 +10,8 @@ import click
 
 from graph.clock import from_text, now
 from graph.errors import TrackerError
-from rebuild.cancel import cancel_run
-from rebuild.runs import Runs, Status
+from rebuild.runs.cancel import cancel_run
+from rebuild.runs.table import Runs, Status
 from tracker.cli.changing import changing
 from tracker.cli.completing import run_ids
 from tracker.cli.main import Place

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import click
 
 from graph.clock import now
-from rebuild.definition import DockerStep, FileStep, InlineStep
-from rebuild.triggers import Payload, SourceTrigger
+from rebuild.runs.definition import DockerStep, FileStep, InlineStep
+from rebuild.tasks.triggers import Payload, SourceTrigger
 from tracker.cli.main import Place
 from tracker.cli.seen import seen
 from tracker.cli.table import Row, paragraph, print_json, print_rows, terminal_width, visible

@@ -12,9 +12,9 @@ import click
 
 from graph.clock import now
 from graph.errors import WrongUse
-from rebuild.next_fire import fires
-from rebuild.schedule import Schedule
-from rebuild.timers import UTC, zone_of
+from rebuild.tasks.next_fire import fires
+from rebuild.tasks.schedule import Schedule
+from rebuild.tasks.timers import UTC, zone_of
 from tracker.cli.changing import changed
 from tracker.cli.main import Place
 from tracker.cli.option_types import switch
@@ -23,7 +23,7 @@ from tracker.cli.table import Row, print_json, print_rows
 from tracker.cli.task_options import JSON, NAME
 from tracker.remote.asked_json import Route, asked_json, quoted
 from tracker.remote.service import ServerAsked, server_options
-from tracker.task_parts import TimerAsked, add_timer, remove_timer, timer_of, update_timer
+from tracker.tasks.parts import TimerAsked, add_timer, remove_timer, timer_of, update_timer
 from tracker.views.tasks import TaskTimers, timers_view
 from tracker.wording import ago
 

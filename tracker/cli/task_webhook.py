@@ -8,16 +8,16 @@ import click
 
 from graph.clock import now
 from graph.errors import TrackerError
-from rebuild.task import Task, Tasks
-from rebuild.task_secrets import TaskSecrets
-from rebuild.task_webhooks import Registered, TaskWebhooks
+from rebuild.secrets.task_secrets import TaskSecrets
+from rebuild.tasks.task import Task, Tasks
+from rebuild.tasks.task_webhooks import Registered, TaskWebhooks
 from tracker.cli.looking import looking
 from tracker.cli.main import Place
-from tracker.forge_finding import forges_of
-from tracker.repository_access import RepositoryAccess
-from tracker.settings import Settings, load
+from tracker.settings.settings import Settings, load
+from tracker.sources.forge_finding import forges_of
+from tracker.sources.repository_access import RepositoryAccess
+from tracker.sources.webhooks import HookChoice, Webhooks, choose_hook
 from tracker.state import find_config, find_state
-from tracker.webhooks import HookChoice, Webhooks, choose_hook
 from tracker.workshop import Workshop
 
 _ANY = ""

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from graph.errors import WrongUse
-from rebuild.api_token import ApiTokens, Scope
+from rebuild.secrets.api_token import ApiTokens, Scope
 from tracker.cli.changing import changed
 from tracker.cli.habits import json_option
 from tracker.cli.looking import looking
@@ -17,8 +17,8 @@ from tracker.cli.main import Place
 from tracker.cli.table import Row, print_json, print_rows
 from tracker.remote.asked_json import Route, asked_json, quoted
 from tracker.remote.service import ServerAsked, server_options
+from tracker.settings.written import duration_s
 from tracker.tokens import TokenAsked, make_token, revoke_token, token_json
-from tracker.written_settings import duration_s
 
 
 @click.group()

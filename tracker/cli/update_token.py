@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tracker.cli.task_options import source_of
 from tracker.remote.secret_values import values_of
 

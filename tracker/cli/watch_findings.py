@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from tracker.cli.finding import Finding, Mark
-from tracker.event_path import EventPath
-from tracker.event_paths import EventPaths
 from tracker.kept_budgets import KeptBudget, read_budgets
-from tracker.watch import Intervals
+from tracker.watching.event_path import EventPath
+from tracker.watching.event_paths import EventPaths
+from tracker.watching.watch import Intervals
 from tracker.wording import ago, clock_text, counted, familiar
 
 MISSED_LATELY = timedelta(days=7)

@@ -12,9 +12,9 @@ from datetime import datetime
 from graph.observing import Watched
 from graph.record import dataclass
 from tracker.events.push import Push
-from tracker.inbox import Letter
 from tracker.metrics import EventResult
-from tracker.watch import Answer
+from tracker.watching.inbox import Letter
+from tracker.watching.watch import Answer
 
 AGAIN_S = 0.02  # the first pause where the registry does not show yet what it told of
 EARLY_MOST_S = 5.0  # the age of a letter up to which that is thought possible

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 from graph.record import dataclass
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tracker.events.kind import Kind, may_use_address, signature_header
 from tracker.events.signature import (
     Algorithm,

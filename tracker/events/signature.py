@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Iterable
 from enum import StrEnum
 
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 
 
 class Algorithm(StrEnum):

@@ -22,8 +22,8 @@ import httpx
 
 from graph.record import dataclass
 from rebuild.context.where import TOKEN_USER, keeps_secrets
-from rebuild.login import Login, basic_header
-from rebuild.secret import Secret
+from rebuild.secrets.login import Login, basic_header
+from rebuild.secrets.secret import Secret
 from tracker import __version__
 from tracker.forges.fault import ForgeError, ForgeRefused, ForgeUnavailable
 from tracker.forges.kind import ForgeKind

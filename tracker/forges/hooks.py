@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from graph.record import dataclass
-from rebuild.login import Login
-from rebuild.secret import Secret
+from rebuild.secrets.login import Login
+from rebuild.secrets.secret import Secret
 from tracker.forges.address import Address
 from tracker.forges.client import ForgeClient, Request
 from tracker.forges.fault import ForgeRefused

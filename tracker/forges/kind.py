@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from rebuild.source_event import Provider
+from rebuild.sources.event import Provider
 
 
 class ForgeKind(StrEnum):

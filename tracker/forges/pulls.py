@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rebuild.login import Login
-from rebuild.source_event import PullRequest
+from rebuild.secrets.login import Login
+from rebuild.sources.event import PullRequest
 from tracker.forges.address import Address
 from tracker.forges.client import ForgeClient, Request
 from tracker.forges.fault import ForgeRefused

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from rebuild.repository_url import URL_MOST
-from rebuild.source_event import Happening
+from rebuild.sources.event import Happening
+from rebuild.sources.repository_url import URL_MOST
 from tracker.events.body import text
 from tracker.events.push import BadEvent
 

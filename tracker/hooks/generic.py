@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rebuild.source_event import Happening, Provider, PullRequest, SourceEvent
+from rebuild.sources.event import Happening, Provider, PullRequest, SourceEvent
 from tracker.events.body import as_object, listed, text
 from tracker.events.push import BadEvent
 from tracker.hooks import fields

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from rebuild.source_event import Provider, SourceEvent
+from rebuild.sources.event import Provider, SourceEvent
 from tracker.events.body import parse
 from tracker.hooks.azure import read_azure
 from tracker.hooks.bitbucket import read_bitbucket

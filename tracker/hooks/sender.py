@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from graph.record import dataclass
-from rebuild.secret import Secret
-from rebuild.source_event import Provider
+from rebuild.secrets.secret import Secret
+from rebuild.sources.event import Provider
 from tracker.events.sender import shown_in
 from tracker.events.signature import Algorithm, is_secret, is_signed, is_signed_as_named
 

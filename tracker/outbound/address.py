@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from rebuild.secret import Secret
-from rebuild.web_url import WebUrl
+from rebuild.secrets.secret import Secret
+from rebuild.secrets.web_url import WebUrl
 
 _LEAST = 6  # characters of what may be a token
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from graph.clock import from_text, to_text
 from graph.record import dataclass
-from rebuild.outbox import Outbox
+from rebuild.runs.outbox import Outbox
 from tracker.outbound.channel import Channel
 from tracker.outbound.document import Document, of_run, of_wave
 from tracker.outbound.ended import Unannounced

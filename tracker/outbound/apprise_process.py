@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rebuild.mask import masked
 from rebuild.process import dies_with_parent
-from rebuild.secret import Secret
+from rebuild.secrets.mask import masked
+from rebuild.secrets.secret import Secret
 from tracker.outbound.address import hidden_parts, shown
 from tracker.outbound.delivery import Delivered, Delivery, NotDelivered
 from tracker.outbound.words import Words

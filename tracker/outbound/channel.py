@@ -7,13 +7,13 @@ from dataclasses import field
 from pathlib import Path
 
 from graph.record import dataclass
-from rebuild.outbox import Kind, Lane, notify_lanes
-from rebuild.secret import Secret
-from tracker.notify_settings import ChannelName, NotifySection
+from rebuild.runs.outbox import Kind, Lane, notify_lanes
+from rebuild.secrets.secret import Secret
 from tracker.outbound.notice import Wants
 from tracker.outbound.signature import SigningKey
-from tracker.secret_file import secrets_of_file
-from tracker.written_settings import ConfigError
+from tracker.settings.notify import ChannelName, NotifySection
+from tracker.settings.secret_file import secrets_of_file
+from tracker.settings.written import ConfigError
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import structlog
 
 from graph.database import immediate
 from graph.errors import StoreBusy
-from rebuild.outbox import Lane, Message, Outbox
+from rebuild.runs.outbox import Lane, Message, Outbox
 from tracker.metrics import MessageResult, Metrics
 from tracker.outbound.announce import Announcer
 from tracker.outbound.delivery import Delivered, Delivery, NotDelivered, Persistence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from graph.record import dataclass
-from rebuild.outbox import Message
+from rebuild.runs.outbox import Message
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from graph.record import dataclass
-from rebuild.outbox import Kind, Lane, Message
-from rebuild.secret import Secret
+from rebuild.runs.outbox import Kind, Lane, Message
+from rebuild.secrets.secret import Secret
 from tracker.outbound.apprise_process import send_by_apprise
 from tracker.outbound.channel import Channel
 from tracker.outbound.delivery import Delivery, NotDelivered

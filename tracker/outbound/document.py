@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from graph.clock import from_text, to_text
-from rebuild.run_record import Status
+from rebuild.runs.record import Status
 from tracker.outbound.notice import Ended, EndedWave, Notice
 from tracker.views.runs import run_json
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from graph.clock import to_text
-from rebuild.run_record import Cause, Status
+from rebuild.runs.record import Cause, Status
 from tracker.outbound.notice import Ended, EndedWave, Notice, notices_of
 from tracker.views.runs import RunRow, run_named
 

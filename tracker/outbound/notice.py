@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, assert_never
 
 from graph.record import dataclass
-from rebuild.run_record import Cause, Status
+from rebuild.runs.record import Cause, Status
 
 if TYPE_CHECKING:  # the settings, which every build reads, take the words from here
     from tracker.views.runs import RunRow

@@ -13,8 +13,8 @@ import httpx
 
 from graph.clock import now
 from graph.record import dataclass
-from rebuild.mask import masked
-from rebuild.secret import Secret
+from rebuild.secrets.mask import masked
+from rebuild.secrets.secret import Secret
 from tracker import __version__
 from tracker.outbound.address import hidden_parts
 from tracker.outbound.delivery import Delivered, Delivery, NotDelivered

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Self
 
 from graph.record import dataclass
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 
 PREFIX = "whsec_"
 _BYTES_LEAST, _BYTES_MOST = 24, 64

@@ -8,11 +8,11 @@ from dataclasses import field
 
 from graph.errors import TrackerError
 from graph.record import dataclass
-from rebuild.kept_source import FindCipher
-from rebuild.outbox import Message
-from rebuild.secret import Secret
-from rebuild.triggers import Payload, Triggers
-from rebuild.update_token import kept_token
+from rebuild.runs.outbox import Message
+from rebuild.secrets.kept_source import FindCipher
+from rebuild.secrets.secret import Secret
+from rebuild.secrets.update_token import kept_token
+from rebuild.tasks.triggers import Payload, Triggers
 from tracker.outbound.delivery import NotDelivered
 
 

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from graph.record import dataclass
+from tracker.settings.written import duration_text
 from tracker.wording import counted, familiar, listed, printable, short_digest
-from tracker.written_settings import duration_text
 
 _LINES_MOST = 25
 _ERROR_MOST = 500

@@ -9,7 +9,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tracker.registry.credentials import Login, basic_header
 from tracker.registry.transport import KEEP_ALIVE_S, Route
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from rebuild.registry import NotFound, RateLimited, RegistryError, RegistryRefused, RegistryUnavailable
+from rebuild.images.registry import NotFound, RateLimited, RegistryError, RegistryRefused, RegistryUnavailable
 from tracker.registry.budget import read_http_date, read_retry_after
 from tracker.registry.wire import Answer
 

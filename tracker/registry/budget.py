@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from graph.record import dataclass
-from rebuild.registry import RateLimited
+from rebuild.images.registry import RateLimited
 from tracker.registry.settings import Clock
 
 PAUSE_FIRST_S = 5.0  # after a refusal that names no time; doubles with each further one

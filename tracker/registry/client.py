@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 from graph.errors import InvalidReference
 from graph.model import Manifests
 from graph.reference import Digest, ImageRef
-from rebuild.registry import RegistryRefused, RegistryUnavailable, TagList
+from rebuild.images.registry import RegistryRefused, RegistryUnavailable, TagList
 from tracker.registry.budget import BudgetLeft
 from tracker.registry.budgets import Budgets
 from tracker.registry.credentials import Credentials, FixedCredentials
@@ -50,7 +50,7 @@ Result = TypeVar("Result")
 
 
 class RegistryClient:
-    """`rebuild.registry.Registry` over HTTP, for all registries at once; use it as `async with`.
+    """`rebuild.images.registry.Registry` over HTTP, for all registries at once; use it as `async with`.
 
     `settings` are by registry host as names have it (`docker.io`, `localhost:5000`); the others
     get `default`. `proxies` are what `urllib.request.getproxies_environment()` gives, `transport`

@@ -10,7 +10,7 @@ import shutil
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
 
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tracker.registry.credentials import Credential, CredentialsError, IdentityToken, Login
 
 OUTPUT_MOST = 64 * 1024

@@ -7,10 +7,10 @@ from dataclasses import field
 from typing import Protocol
 
 from graph.record import dataclass
-from rebuild.login import Login as Login
-from rebuild.login import basic_header as basic_header
-from rebuild.registry import RegistryRefused
-from rebuild.secret import Secret
+from rebuild.images.registry import RegistryRefused
+from rebuild.secrets.login import Login as Login
+from rebuild.secrets.login import basic_header as basic_header
+from rebuild.secrets.secret import Secret
 
 
 class CredentialsError(RegistryRefused):

@@ -12,7 +12,7 @@ from typing import Any
 
 from graph.record import dataclass
 from graph.reference import DEFAULT_REGISTRY
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tracker.registry.credential_helper import ask_helper
 from tracker.registry.credentials import Credential, CredentialsError, IdentityToken, Login
 from tracker.registry.settings import Clock

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import httpx
 
-from rebuild.registry import RegistryUnavailable
+from rebuild.images.registry import RegistryUnavailable
 from tracker.registry.settings import RegistrySettings
 
 _Cause = TypeVar("_Cause", bound=Exception)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tracker.registry.answers import error_of, is_rate_limit, retry_after_s
 from tracker.registry.budget import Budget
 from tracker.registry.budgets import Budgets

@@ -7,7 +7,7 @@ import ipaddress
 import httpx
 
 from graph.reference import DEFAULT_REGISTRY
-from rebuild.registry import RegistryRefused
+from rebuild.images.registry import RegistryRefused
 from tracker.registry.settings import RegistrySettings
 
 # Docker Hub's limit on requests is unpublished and per address; this pace is known to be welcome.

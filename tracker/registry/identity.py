@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 import httpx
 
-from rebuild.registry import RegistryRefused
-from rebuild.secret import Secret
+from rebuild.images.registry import RegistryRefused
+from rebuild.secrets.secret import Secret
 from tracker.registry.answers import error_of, is_rate_limit, retry_after_s
 from tracker.registry.budget import Budget
 from tracker.registry.budgets import ANONYMOUS, account_of

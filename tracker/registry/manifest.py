@@ -12,7 +12,7 @@ from graph.errors import InvalidReference
 from graph.model import Manifests, SaidBase
 from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
-from rebuild.registry import RegistryRefused, RegistryUnavailable
+from rebuild.images.registry import RegistryRefused, RegistryUnavailable
 
 INDEX_TYPES = frozenset(
     {

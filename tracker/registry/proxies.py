@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from rebuild.registry import RegistryRefused
+from rebuild.images.registry import RegistryRefused
 from tracker.registry.hosts import is_loopback
 
 

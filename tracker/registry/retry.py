@@ -13,7 +13,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from rebuild.registry import RegistryUnavailable
+from rebuild.images.registry import RegistryUnavailable
 from tracker.registry.settings import Clock, Patience
 
 Result = TypeVar("Result")

@@ -9,7 +9,7 @@ import httpx
 
 from graph.errors import InvalidReference
 from graph.reference import ImageRef
-from rebuild.registry import RegistryRefused
+from rebuild.images.registry import RegistryRefused
 from tracker.registry.manifest import read_object
 
 PAGE = 1000  # tags asked for at once; registries give fewer if they like

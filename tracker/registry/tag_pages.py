@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rebuild.registry import RegistryRefused, TagList
+from rebuild.images.registry import RegistryRefused, TagList
 from tracker.registry.host import Host
 from tracker.registry.settings import ListLimits
 from tracker.registry.tag_list import PAGE, next_query, path_of, read_tags

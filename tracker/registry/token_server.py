@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 import httpx
 
 from graph.record import dataclass
-from rebuild.registry import RegistryUnavailable
-from rebuild.secret import Secret
+from rebuild.images.registry import RegistryUnavailable
+from rebuild.secrets.secret import Secret
 from tracker.registry.budget import read_http_date
 from tracker.registry.credentials import Credential, IdentityToken, basic_header
 from tracker.registry.wire import Answer, Asked

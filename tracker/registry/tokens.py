@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from urllib.parse import quote
 
 from graph.record import dataclass
-from rebuild.registry import RegistryRefused, RegistryUnavailable
-from rebuild.secret import Secret
+from rebuild.images.registry import RegistryRefused, RegistryUnavailable
+from rebuild.secrets.secret import Secret
 from tracker.registry.credentials import CredentialsError, CredentialsRejected
 from tracker.registry.flight import Flights
 from tracker.registry.settings import Clock

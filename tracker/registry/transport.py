@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from graph.record import dataclass
-from rebuild.registry import RegistryRefused
+from rebuild.images.registry import RegistryRefused
 from tracker.registry.fault import short
 
 KEEP_ALIVE_S = 30.0

@@ -13,7 +13,7 @@ from dataclasses import field, replace
 import httpx
 
 from graph.record import dataclass
-from rebuild.registry import RegistryRefused, RegistryUnavailable
+from rebuild.images.registry import RegistryRefused, RegistryUnavailable
 from tracker import __version__
 from tracker.registry.budget import Budget
 from tracker.registry.fault import unavailable

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from graph.errors import WrongUse
 from graph.record import dataclass
-from rebuild.web_url import WebUrl
+from rebuild.secrets.web_url import WebUrl
 
 _HINT = "write https://HOST, http://HOST:PORT or unix:/PATH"
 

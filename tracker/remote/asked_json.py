@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from rebuild.schedule import Schedule
-from rebuild.secret_source import (
+from rebuild.secrets.secret_source import (
     FromCredential,
     FromEnvironment,
     FromFile,
@@ -21,6 +20,7 @@ from rebuild.secret_source import (
     FromVault,
     Opaque,
 )
+from rebuild.tasks.schedule import Schedule
 
 
 class Route(NamedTuple):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rebuild.context_secrets import Sources as ContextSources
-from rebuild.secret_source import Source
+from rebuild.secrets.context_secrets import Sources as ContextSources
+from rebuild.secrets.secret_source import Source
 from tracker.cli.build_typed import BuildTyped
 from tracker.remote.attend import attend, say
 from tracker.remote.client import Client, quoted

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from graph.errors import TrackerError, WrongUse
 from graph.record import dataclass
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tracker import __version__
 from tracker.remote.address import Address
 from tracker.remote.asked_json import quoted as quoted

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from rebuild.run_record import Status
-from rebuild.run_summary import summary
+from rebuild.runs.record import Status
+from rebuild.runs.run_summary import summary
 from tracker.cli.main import report
 from tracker.remote.service import Wait
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graph.record import dataclass
-from rebuild.definition import FileStep, InlineStep
+from rebuild.runs.definition import FileStep, InlineStep
 from tracker.cli.build_typed import BuildTyped
 from tracker.remote.context import ContextThere
 

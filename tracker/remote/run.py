@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rebuild.context_secrets import Sources as ContextSources
-from rebuild.secret import Secret
+from rebuild.secrets.context_secrets import Sources as ContextSources
+from rebuild.secrets.secret import Secret
 from tracker.remote.attend import attend, say
 from tracker.remote.client import Client
 from tracker.remote.context import run_context

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rebuild.secret_source import FromCredential, FromEnvironment, FromFile
-from rebuild.secret_source import Source as SecretSource
-from rebuild.task_edit import kept_context
-from rebuild.whole_task_edit import WholeAsked
-from tracker.declared_tasks import TaskFileText
+from rebuild.secrets.secret_source import FromCredential, FromEnvironment, FromFile
+from rebuild.secrets.secret_source import Source as SecretSource
+from rebuild.tasks.task_edit import kept_context
+from rebuild.tasks.whole_task_edit import WholeAsked
 from tracker.remote.asked_json import asked_json
 from tracker.remote.attend import say
 from tracker.remote.client import Client, quoted
-from tracker.task_apply import Action, Difference
-from tracker.task_saving import Saved
+from tracker.tasks.apply import Action, Difference
+from tracker.tasks.declared import TaskFileText
+from tracker.tasks.saving import Saved
 
 
 def save_there(client: Client, name: str, asked: WholeAsked, *, new: bool) -> Saved:

@@ -6,9 +6,9 @@ import asyncio
 import os
 from collections.abc import Mapping
 
-from rebuild.context_secrets import Sources as ContextSources
-from rebuild.secret_source import FromVault, Opaque, Source
-from rebuild.task_secrets import SecretUse
+from rebuild.secrets.context_secrets import Sources as ContextSources
+from rebuild.secrets.secret_source import FromVault, Opaque, Source
+from rebuild.secrets.task_secrets import SecretUse
 
 _FIELDS = {
     SecretUse.GIT: "git_access_token",
@@ -31,7 +31,7 @@ def opening_json(sources: ContextSources) -> dict[str, str]:
 
 
 async def _read(sources: Mapping[str, Source]) -> dict[str, str]:
-    from rebuild.secret_reader import Places, read_secrets
+    from rebuild.secrets.secret_reader import Places, read_secrets
 
     vault = None
     if any(isinstance(source, FromVault) for source in sources.values()):

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rebuild.context.where import Folder, Source
-from rebuild.override import Override
-from rebuild.task_secrets import SecretUse
+from rebuild.runs.override import Override
+from rebuild.secrets.task_secrets import SecretUse
 from tracker.cli.secret_options import context_secrets
 from tracker.cli.task_asked import override_of, typed_secrets
 from tracker.cli.update_token import typed_token

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from graph.errors import WrongUse
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tracker.state import home_of
 
 VARIABLE = "TRACKER_TOKEN"

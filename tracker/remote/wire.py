@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from graph.errors import TrackerError, WrongUse
 from graph.record import dataclass
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tracker.remote.address import Address, UnixAddress, WebAddress, connect
 
 CONNECT_S = 10.0

@@ -11,9 +11,9 @@ from graph.database import numbers
 from graph.names import UnknownImage, find_image
 from graph.record import dataclass
 from graph.reference import DEFAULT_REGISTRY, ImageRef
+from tracker.settings.written import Written
 from tracker.state import State
 from tracker.wording import listed
-from tracker.written_settings import Written
 
 
 @dataclass(frozen=True, slots=True)

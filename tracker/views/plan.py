@@ -11,11 +11,11 @@ from graph.plan import plan as plan_wave
 from graph.record import dataclass
 from graph.snapshot import if_moved
 from graph.staleness import Decision, Limits, Reason, Snapshot, decide
-from rebuild.runs import Runs
-from rebuild.waves import task_states
+from rebuild.runs.table import Runs
+from rebuild.runs.waves import task_states
+from tracker.settings.written import workers_of
 from tracker.views.look import Look
 from tracker.views.verdicts import decide_all
-from tracker.written_settings import workers_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 from graph.clock import from_text
 from graph.errors import TrackerError
 from graph.record import dataclass
-from rebuild.runs import Runs, Status
+from rebuild.runs.table import Runs, Status
 from tracker.views.look import Look
 from tracker.wording import familiar
 

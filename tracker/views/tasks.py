@@ -10,17 +10,17 @@ from typing import Any
 from graph.clock import to_text
 from graph.expecting import Expectations
 from graph.record import dataclass
-from rebuild.credentials import RegistryCredentials
-from rebuild.definition import Definition
-from rebuild.refusals import Refusals
-from rebuild.repositories import Repositories
-from rebuild.stored_task import StoredTasks, described, kinds_of_triggers, no_cipher
-from rebuild.task import Task, Tasks
-from rebuild.task_edit import repository_of
-from rebuild.task_secrets import TaskSecrets
-from rebuild.task_webhooks import TaskWebhooks
-from rebuild.timers import Standing, Timers
-from rebuild.triggers import BaseImageTrigger, SourceTrigger
+from rebuild.runs.definition import Definition
+from rebuild.secrets.credentials import RegistryCredentials
+from rebuild.secrets.task_secrets import TaskSecrets
+from rebuild.sources.refusals import Refusals
+from rebuild.sources.repositories import Repositories
+from rebuild.tasks.stored_task import StoredTasks, described, kinds_of_triggers, no_cipher
+from rebuild.tasks.task import Task, Tasks
+from rebuild.tasks.task_edit import repository_of
+from rebuild.tasks.task_webhooks import TaskWebhooks
+from rebuild.tasks.timers import Standing, Timers
+from rebuild.tasks.triggers import BaseImageTrigger, SourceTrigger
 from tracker.views.look import Look
 from tracker.views.runs import RunRow, newest_runs
 
@@ -75,7 +75,7 @@ def tasks_view(look: Look) -> SavedTasks:
 
 
 def task_view(look: Look, task: str) -> TaskView:
-    """With its newest run. Raises `rebuild.task.UnknownTask`."""
+    """With its newest run. Raises `rebuild.tasks.task.UnknownTask`."""
     newest = newest_runs(look.sql, task=task, most=1)
     return _view(look.sql, Tasks(look.sql).named(task), newest[0] if newest else None)
 

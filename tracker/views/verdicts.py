@@ -10,10 +10,10 @@ from graph.clock import to_text
 from graph.record import dataclass
 from graph.snapshot import read_snapshot
 from graph.staleness import BaseMoved, Decision, Snapshot, decide
-from rebuild.waves import task_states
+from rebuild.runs.waves import task_states
 from tracker.reasons import why_decided
+from tracker.settings.written import limits_of
 from tracker.views.look import Look
-from tracker.written_settings import limits_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from rebuild.context.fetch import Access, Fetched, fetch
 from rebuild.context.limits import Limits
 from rebuild.context.reach import Reach, SshFiles, SshHosts
 from rebuild.context.where import TOKEN_USER, Source
-from rebuild.login import Login
-from rebuild.secret import Secret
+from rebuild.secrets.login import Login
+from rebuild.secrets.secret import Secret
 from tests.rebuild.context.repositories import (
     PASSWORD,
     TIME_S,

@@ -19,8 +19,8 @@ from rebuild.context.limits import Limits
 from rebuild.context.oci import LONG_AGO
 from rebuild.context.reach import Reach, RegistryAccess
 from rebuild.context.where import Source
-from rebuild.login import Login
-from rebuild.secret import Secret
+from rebuild.secrets.login import Login
+from rebuild.secrets.secret import Secret
 from tests.real_registry import RealRegistry
 from tests.rebuild.context.archives import Member, folder, link, tar_of
 from tests.rebuild.context.web import Answer, dripping_body, dripping_head, serving

@@ -13,8 +13,8 @@ from rebuild.context.git_command import GitCommand
 from rebuild.context.limits import Limits, Meter
 from rebuild.context.refs import RefKind, default_branch, is_of_host, is_too_often, list_refs, pull_number
 from rebuild.context.where import Git
-from rebuild.login import Login
-from rebuild.secret import Secret
+from rebuild.secrets.login import Login
+from rebuild.secrets.secret import Secret
 from tests.real_registry import free_port
 from tests.rebuild.context.repositories import PASSWORD, USER, Repository, git_daemon, git_over_http
 from tests.rebuild.context.web import body, serving

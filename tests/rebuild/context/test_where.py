@@ -22,8 +22,8 @@ from rebuild.context.where import (
     Tarball,
     parse_repository,
 )
-from rebuild.login import Login
-from rebuild.secret import Secret
+from rebuild.secrets.login import Login
+from rebuild.secrets.secret import Secret
 
 REPOSITORY = "https://git.example.com/u/r.git"
 AZURE = "https://dev.azure.com/org/proj/_git/repo"

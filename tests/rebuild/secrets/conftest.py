@@ -14,11 +14,11 @@ from cryptography.fernet import Fernet
 from graph.database import open_for_writing
 from graph.migrations import graph_tables, migrate
 from graph.reference import Platform
-from rebuild.cipher import Cipher
-from rebuild.definition import Definition, DockerStep
 from rebuild.migrations import run_tables
-from rebuild.secret import Secret
-from rebuild.task import Tasks
+from rebuild.runs.definition import Definition, DockerStep
+from rebuild.secrets.cipher import Cipher
+from rebuild.secrets.secret import Secret
+from rebuild.tasks.task import Tasks
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 

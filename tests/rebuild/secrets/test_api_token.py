@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graph.errors import WrongUse
-from rebuild.api_token import ApiTokens, Scope, UnknownToken, is_use_noted
+from rebuild.secrets.api_token import ApiTokens, Scope, UnknownToken, is_use_noted
 from tests.rebuild.secrets.conftest import NOW, content_of
 
 LATER = NOW + timedelta(days=1)

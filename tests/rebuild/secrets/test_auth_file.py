@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from graph.errors import WrongUse
-from rebuild.auth_file import write_auth_file
-from rebuild.credentials import RegistryLogin
-from rebuild.secret import Secret
+from rebuild.secrets.auth_file import write_auth_file
+from rebuild.secrets.credentials import RegistryLogin
+from rebuild.secrets.secret import Secret
 from tracker.registry import DockerCredentials, IdentityToken, Login
 
 OWN = RegistryLogin("ghcr.io", "robot", Secret("p:w"))

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from graph.reference import Platform
-from rebuild.build_secrets import advice, copies
-from rebuild.docker import DockerEngine
-from rebuild.docker_probe import probe_docker
-from rebuild.engine import BuildRequest, Built, CommandFailed, EngineError
-from rebuild.features import Builder
-from rebuild.podman import PodmanEngine
-from rebuild.podman_probe import probe_podman
-from rebuild.secret import Secret
-from rebuild.surroundings import Surroundings
+from rebuild.engines.docker import DockerEngine
+from rebuild.engines.docker_probe import probe_docker
+from rebuild.engines.engine import BuildRequest, Built, CommandFailed, EngineError
+from rebuild.engines.features import Builder
+from rebuild.engines.podman import PodmanEngine
+from rebuild.engines.podman_probe import probe_podman
+from rebuild.engines.surroundings import Surroundings
+from rebuild.images.build_secrets import advice, copies
+from rebuild.secrets.secret import Secret
 from tests.real_engine import context, docker_daemon, podman_storage
 
 pytestmark = pytest.mark.anyio

@@ -14,8 +14,8 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rebuild.cipher import Cipher, KeyUnusable, NotOurs, find_cipher
-from rebuild.secret import Secret
+from rebuild.secrets.cipher import Cipher, KeyUnusable, NotOurs, find_cipher
+from rebuild.secrets.secret import Secret
 
 VALUE = Secret("hunter22")
 
@@ -87,8 +87,8 @@ def test_processes_that_make_the_key_at_once_agree_on_one(tmp_path: Path) -> Non
 
 def _seal_in_child(folder: Path, number: int) -> int:
     program = (
-        "import sys; from pathlib import Path; from rebuild.cipher import find_cipher;"
-        "from rebuild.secret import Secret; folder = Path(sys.argv[1]);"
+        "import sys; from pathlib import Path; from rebuild.secrets.cipher import find_cipher;"
+        "from rebuild.secrets.secret import Secret; folder = Path(sys.argv[1]);"
         "(folder / sys.argv[2]).write_text(find_cipher(folder, {}).seal(Secret('hunter22'), 'row'))"
     )
 

@@ -8,22 +8,22 @@ from datetime import timedelta
 import pytest
 
 from graph.errors import TrackerError, WrongUse
-from rebuild.cipher import NotOurs
-from rebuild.credentials import (
+from rebuild.runs.table import Cause, Runs
+from rebuild.secrets.cipher import NotOurs
+from rebuild.secrets.credentials import (
     CredentialRefused,
     RegistryCredentials,
     RegistryLogin,
     read_logins,
     registry_of,
 )
-from rebuild.run_secrets import RunSecrets
-from rebuild.runs import Cause, Runs
-from rebuild.sealed import Opened, check_sealed, reseal
-from rebuild.secret import Secret
-from rebuild.secret_reader import Places
-from rebuild.secret_source import FromEnvironment, Opaque, parse_source
-from rebuild.task import Tasks
-from rebuild.task_secrets import SecretUse, TaskSecrets
+from rebuild.secrets.run_secrets import RunSecrets
+from rebuild.secrets.sealed import Opened, check_sealed, reseal
+from rebuild.secrets.secret import Secret
+from rebuild.secrets.secret_reader import Places
+from rebuild.secrets.secret_source import FromEnvironment, Opaque, parse_source
+from rebuild.secrets.task_secrets import SecretUse, TaskSecrets
+from rebuild.tasks.task import Tasks
 from tests.rebuild.secrets.conftest import NOW, Keys, content_of, new_key
 
 LATER = NOW + timedelta(hours=1)

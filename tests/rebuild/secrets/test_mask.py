@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rebuild.mask import Masker, forms, is_maskable, masked
-from rebuild.secret import Secret
+from rebuild.secrets.mask import Masker, forms, is_maskable, masked
+from rebuild.secrets.secret import Secret
 
 KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nBAQEFAASCBKcwggSjAgEA\n-----END KEY-----\n"
 

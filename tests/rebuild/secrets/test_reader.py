@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rebuild.secret import Secret
-from rebuild.secret_reader import AT_ONCE, Places, SecretUnavailable, line_of, read_secrets
-from rebuild.secret_source import FromVault, Source, parse_source
+from rebuild.secrets.secret import Secret
+from rebuild.secrets.secret_reader import AT_ONCE, Places, SecretUnavailable, line_of, read_secrets
+from rebuild.secrets.secret_source import FromVault, Source, parse_source
 
 pytestmark = pytest.mark.anyio
 

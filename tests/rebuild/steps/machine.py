@@ -17,19 +17,19 @@ from graph.clock import now
 from graph.database import open_for_writing
 from graph.migrations import graph_tables, migrate
 from graph.store import GraphStore
-from rebuild.docker import DockerEngine
-from rebuild.docker_containers import DockerContainers
-from rebuild.docker_probe import probe_docker
-from rebuild.emulation import this_machine
-from rebuild.image_build import Tools
-from rebuild.memory import GraphMemory
-from rebuild.podman import PodmanEngine
-from rebuild.podman_containers import PodmanContainers
-from rebuild.podman_probe import probe_podman
-from rebuild.probe import EngineProbe
-from rebuild.secret import Secret
-from rebuild.surroundings import Surroundings
-from rebuild.task_run import TaskMeans, TaskOutcome, TaskRequest, run_task
+from rebuild.engines.docker import DockerEngine
+from rebuild.engines.docker_containers import DockerContainers
+from rebuild.engines.docker_probe import probe_docker
+from rebuild.engines.emulation import this_machine
+from rebuild.engines.podman import PodmanEngine
+from rebuild.engines.podman_containers import PodmanContainers
+from rebuild.engines.podman_probe import probe_podman
+from rebuild.engines.probe import EngineProbe
+from rebuild.engines.surroundings import Surroundings
+from rebuild.images.image_build import Tools
+from rebuild.images.memory import GraphMemory
+from rebuild.secrets.secret import Secret
+from rebuild.steps.task_run import TaskMeans, TaskOutcome, TaskRequest, run_task
 from rebuild.taskfile import StepStatus
 from tests.real_engine import context, docker_daemon, podman_storage
 from tests.real_registry import RealRegistry

@@ -8,10 +8,10 @@ import base64
 import pytest
 
 from graph.errors import WrongUse
-from rebuild.run_record import Status
-from rebuild.secret import Secret
-from rebuild.step_rules import StepRules
+from rebuild.runs.record import Status
+from rebuild.secrets.secret import Secret
 from rebuild.steps.runner import Pace
+from rebuild.steps.step_rules import StepRules
 from tests.rebuild.steps.machine import BOX, CANCELED, FAILED, SKIPPED, SUCCEEDED, Machine
 
 PASSWORD = Secret("correct-horse-battery")

@@ -9,9 +9,9 @@ import pytest
 
 from graph.reference import ImageRef, Platform
 from graph.words import Role
-from rebuild.run_record import Status
-from rebuild.step_rules import StepRules
-from rebuild.task_run import remove_left
+from rebuild.runs.record import Status
+from rebuild.steps.step_rules import StepRules
+from rebuild.steps.task_run import remove_left
 from tests.e2e.bases import Shelf, with_shell
 from tests.real_registry import RealRegistry
 from tests.rebuild.steps.machine import BOX, CANCELED, FAILED, SKIPPED, Machine, docker_machine

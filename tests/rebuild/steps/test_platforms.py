@@ -7,9 +7,9 @@ import struct
 import pytest
 
 from graph.reference import Platform
-from rebuild.engine import EngineError
-from rebuild.probe_program import SAYS, program
-from rebuild.run_record import Status
+from rebuild.engines.engine import EngineError
+from rebuild.engines.probe_program import SAYS, program
+from rebuild.runs.record import Status
 from tests.e2e.bases import Shelf, layered_image
 from tests.rebuild.steps.machine import FAILED, Machine
 

@@ -8,10 +8,10 @@ import hashlib
 import pytest
 
 from graph.reference import ImageRef
-from rebuild.run_record import Status
-from rebuild.secret import Secret
-from rebuild.step_rules import StepRules
+from rebuild.runs.record import Status
+from rebuild.secrets.secret import Secret
 from rebuild.steps.runner import Pace
+from rebuild.steps.step_rules import StepRules
 from tests.e2e.bases import Shelf, with_shell
 from tests.rebuild.steps.machine import BOX, FAILED, SUCCEEDED, Done, Machine
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from graph.errors import WrongUse
-from rebuild.secret import Secret
-from rebuild.step_place import RunPlace
+from rebuild.secrets.secret import Secret
 from rebuild.steps.build_context import shares_time, snapshot
+from rebuild.steps.step_place import RunPlace
 from rebuild.steps.workspace import furnish, inside, secret_file, step_outputs, write_environment
 from rebuild.taskfile import Step, TaskFile, UnreadableOutput
 from tests.rebuild.taskfile.reading import read

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from rebuild.podman_command import Podman
-from rebuild.podman_probe import probe_podman
-from rebuild.secret import Secret
-from rebuild.step_place import EngineCalls, PlanSetting, RunPlace
-from rebuild.step_plan import PlannedStep, plan_networks, plan_step
+from rebuild.engines.podman_command import Podman
+from rebuild.engines.podman_probe import probe_podman
+from rebuild.secrets.secret import Secret
+from rebuild.steps.step_place import EngineCalls, PlanSetting, RunPlace
+from rebuild.steps.step_plan import PlannedStep, plan_networks, plan_step
 from rebuild.taskfile import TaskFile, read_outputs
 from tests.real_engine import context, podman_storage
 from tests.rebuild.taskfile.reading import read

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from graph.reference import Platform
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from rebuild.taskfile import (
     Build,
     Cache,

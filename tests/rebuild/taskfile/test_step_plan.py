@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from graph.errors import WrongUse
 from graph.reference import ImageRef, Platform
-from rebuild.secret import Secret
-from rebuild.step_place import EngineCalls, EngineKind, PlanSetting, RunPlace
-from rebuild.step_plan import PlannedStep, plan_networks, plan_step, plan_steps, refuse_exposed
-from rebuild.step_rules import StepRules
+from rebuild.secrets.secret import Secret
+from rebuild.steps.step_place import EngineCalls, EngineKind, PlanSetting, RunPlace
+from rebuild.steps.step_plan import PlannedStep, plan_networks, plan_step, plan_steps, refuse_exposed
+from rebuild.steps.step_rules import StepRules
 from rebuild.taskfile import TaskFileError
 from tests.rebuild.taskfile.reading import read, step_text
 

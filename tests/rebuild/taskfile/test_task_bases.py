@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from graph.reference import ImageRef, Platform
 from graph.words import Role, Via
-from rebuild.task_bases import DockerfileAt, TaskBases, bases_of_task
+from rebuild.tasks.task_bases import DockerfileAt, TaskBases, bases_of_task
 from tests.rebuild.taskfile.reading import read
 
 AMD64 = Platform.parse("linux/amd64")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from rebuild.taskfile import TaskFileError
 from tests.rebuild.taskfile.reading import fault, read, refused, step_text
 

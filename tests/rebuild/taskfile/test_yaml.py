@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rebuild.step_place import PlanSetting, RunPlace
-from rebuild.step_plan import plan_steps
-from rebuild.step_rules import StepRules
+from rebuild.steps.step_place import PlanSetting, RunPlace
+from rebuild.steps.step_plan import plan_steps
+from rebuild.steps.step_rules import StepRules
 from rebuild.taskfile import TaskFile, TaskFileError, read_taskfile
 from tests.rebuild.taskfile.reading import fault, read, refused
 

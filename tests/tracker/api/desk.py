@@ -17,20 +17,20 @@ from graph.clock import now
 from graph.database import immediate
 from graph.observing import Watched
 from graph.reference import Platform
-from rebuild.api_token import ApiTokens, Scope
-from rebuild.image_build import Tools
-from rebuild.logs import log_path
-from rebuild.runs import Runs, Status
-from rebuild.secret_reader import Places
-from rebuild.uploads import UploadLimits, Uploads
+from rebuild.images.image_build import Tools
+from rebuild.runs.logs import log_path
+from rebuild.runs.table import Runs, Status
+from rebuild.runs.uploads import UploadLimits, Uploads
+from rebuild.secrets.api_token import ApiTokens, Scope
+from rebuild.secrets.secret_reader import Places
 from tracker.api.auth import UNIX
 from tracker.api.v1.app import build_api
 from tracker.api.v1.desk import Desk, Usual
 from tracker.equipping import cipher_of
+from tracker.settings.written import Written
 from tracker.state import State
-from tracker.task_saving import Archive
-from tracker.watch import Answer
-from tracker.written_settings import Written
+from tracker.tasks.saving import Archive
+from tracker.watching.watch import Answer
 
 LIMITS = UploadLimits(bytes_most=4 * 1024 * 1024, total_bytes_most=6 * 1024 * 1024)
 GIT = "http://127.0.0.1:1/app.git"  # nobody answers there

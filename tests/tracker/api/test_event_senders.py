@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graph.clock import now
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tests.tracker.events.payloads import SAMPLES, Sample, sample_of, title
 from tracker.api.app import Parts, Phase, build_app
 from tracker.api.events import EVENT_BYTES_MOST
@@ -27,9 +27,9 @@ from tracker.events.kind import Kind
 from tracker.events.reading import read_pushes
 from tracker.events.sender import Naming, Sender
 from tracker.events.signature import token_of
-from tracker.inbox import Inbox, Letter
 from tracker.metrics import EventResult, Metrics
 from tracker.state import State
+from tracker.watching.inbox import Inbox, Letter
 
 SECRET, NEXT = Secret("correct-horse"), Secret("battery-staple")
 STRANGER = "192.0.2.7"

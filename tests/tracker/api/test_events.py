@@ -14,17 +14,17 @@ import pytest
 
 from graph.clock import now
 from graph.errors import StoreBusy
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tests.graph_samples import digest_of
-from tracker import inbox as inbox_module
 from tracker.api.app import Parts, Phase, build_app
 from tracker.api.events import EVENT_BYTES_MOST
-from tracker.event_senders import secrets_of, senders_of
 from tracker.events.sender import Sender
-from tracker.inbox import Inbox
 from tracker.metrics import Metrics
-from tracker.settings import ConfigError, EventSource, RegistryHost, SenderName
+from tracker.settings.senders import secrets_of, senders_of
+from tracker.settings.settings import ConfigError, EventSource, RegistryHost, SenderName
 from tracker.state import State
+from tracker.watching import inbox as inbox_module
+from tracker.watching.inbox import Inbox
 
 TARGET = {
     "mediaType": "application/vnd.oci.image.manifest.v1+json",

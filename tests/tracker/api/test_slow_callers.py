@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from rebuild.api_token import Scope
+from rebuild.secrets.api_token import Scope
 from tests.tracker.api.desk import ApiDesk
 from tracker.api import door
 from tracker.api.v1.app import PREFIX

@@ -9,7 +9,7 @@ import pytest
 
 from graph.clock import now
 from graph.database import immediate
-from rebuild.api_token import ApiTokens, Scope
+from rebuild.secrets.api_token import ApiTokens, Scope
 from tests.tracker.api.desk import DOCKER, GIT, ApiDesk
 from tracker.api.door import BODY_BYTES_MOST
 

@@ -17,7 +17,7 @@ from tests.graph_samples import Sample, index_of
 from tests.tracker.api.desk import ApiDesk
 from tracker.api.v1 import checks
 from tracker.api.v1.app import build_api
-from tracker.watch import Answer
+from tracker.watching.watch import Answer
 
 pytestmark = pytest.mark.anyio
 

@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from rebuild.run_secrets import RunSecrets
-from rebuild.runs import Runs
-from rebuild.secret import Secret
-from rebuild.secret_source import Opaque
-from rebuild.task import Tasks
-from rebuild.task_secrets import SecretUse
+from rebuild.runs.table import Runs
+from rebuild.secrets.run_secrets import RunSecrets
+from rebuild.secrets.secret import Secret
+from rebuild.secrets.secret_source import Opaque
+from rebuild.secrets.task_secrets import SecretUse
+from rebuild.tasks.task import Tasks
 from tests.tracker.api.desk import DOCKER, ApiDesk
 
 pytestmark = pytest.mark.anyio

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from graph.clock import now
-from rebuild.runs import Runs
-from rebuild.uploads import UnknownUpload, UploadLimits, Uploads, UploadsFull, upload_path
+from rebuild.runs.table import Runs
+from rebuild.runs.uploads import UnknownUpload, UploadLimits, Uploads, UploadsFull, upload_path
 from tests.tracker.api.desk import DOCKER, LIMITS, ApiDesk
 from tracker.upkeep import SentContexts
 

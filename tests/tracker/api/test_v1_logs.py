@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rebuild.runs import Status
+from rebuild.runs.table import Status
 from tests.tracker.api.desk import ApiDesk
 from tracker.api.v1.byte_range import Span, Unsatisfiable, read_range
 from tracker.api.v1.log_stream import HEARTBEAT_S, Standing, log_events

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rebuild.api_token import Scope
+from rebuild.secrets.api_token import Scope
 from tests.tracker.api.desk import GIT, ApiDesk
 from tracker.api.v1 import rehearsal
 

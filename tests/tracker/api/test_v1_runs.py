@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from graph.clock import now
 from graph.database import immediate
-from rebuild.definition import DockerStep, InlineStep
-from rebuild.owner import this_process
-from rebuild.recovery import recover
-from rebuild.run_secrets import RunSecrets
-from rebuild.runs import Runs, Status
-from rebuild.secret_source import Opaque
-from rebuild.task_secrets import SecretUse, TaskSecrets
+from rebuild.runs.definition import DockerStep, InlineStep
+from rebuild.runs.owner import this_process
+from rebuild.runs.recovery import recover
+from rebuild.runs.table import Runs, Status
+from rebuild.secrets.run_secrets import RunSecrets
+from rebuild.secrets.secret_source import Opaque
+from rebuild.secrets.task_secrets import SecretUse, TaskSecrets
 from tests.tracker.api.desk import DOCKER, GIT, ApiDesk
 
 pytestmark = pytest.mark.anyio

@@ -12,13 +12,13 @@ import pytest
 from graph.expecting import Expectations, ExpectedBase
 from graph.model import Role, Via
 from graph.reference import ImageRef
-from rebuild.stored_task import Secrets, WholeTask
-from rebuild.task import Tasks
-from rebuild.task_scan import Scanned
+from rebuild.tasks.stored_task import Secrets, WholeTask
+from rebuild.tasks.task import Tasks
+from rebuild.tasks.task_scan import Scanned
 from tests.tracker.api.desk import DOCKER, ApiDesk
 from tracker.api.v1 import tasks as task_routes
 from tracker.api.v1.app import build_api
-from tracker.task_saving import Archive
+from tracker.tasks.saving import Archive
 
 pytestmark = pytest.mark.anyio
 

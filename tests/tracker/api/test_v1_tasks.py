@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from graph.database import immediate
-from rebuild.api_token import Scope
-from rebuild.runs import Cause, Runs
-from rebuild.task import Tasks
+from rebuild.runs.table import Cause, Runs
+from rebuild.secrets.api_token import Scope
+from rebuild.tasks.task import Tasks
 from tests.tracker.api.desk import DOCKER, GIT, ApiDesk
 from tests.tracker.api.test_v1_scans import expected, go_on, until
 from tests.tracker.api.test_v1_scans import slow as slow

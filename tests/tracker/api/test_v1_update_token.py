@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rebuild.api_token import Scope
-from rebuild.secret import Secret
-from rebuild.update_token import kept_token
+from rebuild.secrets.api_token import Scope
+from rebuild.secrets.secret import Secret
+from rebuild.secrets.update_token import kept_token
 from tests.tracker.api.desk import DOCKER, ApiDesk
 
 pytestmark = pytest.mark.anyio

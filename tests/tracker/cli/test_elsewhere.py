@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rebuild.api_token import Scope
+from rebuild.secrets.api_token import Scope
 from tests.tracker.cli.conftest import Answer, Tracker
 from tests.tracker.remote.desk_service import DeskService, desk_service
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from rebuild.runs import Status
+from rebuild.runs.table import Status
 from tests.graph_samples import LONG, Sample
 from tests.tracker.cli.conftest import Answer, Tracker
 from tracker.cli.main import tracker as group

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from rebuild import key_file
-from rebuild.cipher import Cipher
-from rebuild.key_file import KEY_FILE, new_key, read_keys, replace_key_file
-from rebuild.sealed import check_sealed
+from rebuild.secrets import key_file
+from rebuild.secrets.cipher import Cipher
+from rebuild.secrets.key_file import KEY_FILE, new_key, read_keys, replace_key_file
+from rebuild.secrets.sealed import check_sealed
 from tests.graph_samples import Sample
 from tests.tracker.cli.conftest import Tracker
 from tracker.cli import key as command

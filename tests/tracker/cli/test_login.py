@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tests.real_registry import RealRegistry
 from tests.tracker.cli.conftest import Answer, Tracker
 from tests.tracker.registry.servers import PASSWORD, USER, registry_with_basic, registry_with_tokens

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rebuild.runs import Status
+from rebuild.runs.table import Status
 from tests.graph_samples import LONG, Sample, with_moved_debian
 from tests.tracker.cli.conftest import Tracker
 from tracker.cli.main import COMMANDS, SECTIONS

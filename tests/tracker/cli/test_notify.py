@@ -8,7 +8,7 @@ import pytest
 
 from graph.clock import now
 from graph.database import immediate
-from rebuild.outbox import Kind, Lane, Outbox
+from rebuild.runs.outbox import Kind, Lane, Outbox
 from tests.graph_samples import Sample
 from tests.real_receiver import KEY, Receiver
 from tests.tracker.cli.conftest import Tracker

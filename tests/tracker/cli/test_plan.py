@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rebuild.runs import Status
-from rebuild.task import Tasks
+from rebuild.runs.table import Status
+from rebuild.tasks.task import Tasks
 from tests.graph_samples import HOST, LONG, Sample, with_moved_debian
 from tests.tracker.cli.conftest import Tracker
 

@@ -88,7 +88,7 @@ def test_one_command_is_a_step_whatever_characters_it_has(tracker: Tracker) -> N
 
 
 def test_a_task_file_may_come_by_standard_input(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("steps: [{cmd: 'alpine true'}]".encode())))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"steps: [{cmd: 'alpine true'}]")))
 
     assert [step["kind"] for step in steps(tracker, "-f", "-")] == ["cmd"]
 

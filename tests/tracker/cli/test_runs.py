@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rebuild.runs import Status
-from rebuild.task import Tasks
+from rebuild.runs.table import Status
+from rebuild.tasks.task import Tasks
 from tests.graph_samples import HOST, LONG, Sample
 from tests.tracker.cli.conftest import Tracker
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graph.errors import WrongUse
-from rebuild.secret import Secret
-from rebuild.secret_source import FromEnvironment, FromFile, FromVault, Opaque, Source
+from rebuild.secrets.secret import Secret
+from rebuild.secrets.secret_source import FromEnvironment, FromFile, FromVault, Opaque, Source
 from tracker.cli.secret_options import typed_secrets
 
 HERE = Path("/work")

@@ -9,9 +9,9 @@ import pytest
 
 from graph.clock import now
 from graph.database import immediate
-from rebuild.refusals import Refusals, Refused
-from rebuild.repositories import Repositories, Watched
-from rebuild.task import Tasks
+from rebuild.sources.refusals import Refusals, Refused
+from rebuild.sources.repositories import Repositories, Watched
+from rebuild.tasks.task import Tasks
 from tests.fake_forges import TOKEN, FakeForge, fake_forge
 from tests.tracker.cli.conftest import Answer, Tracker
 from tracker.forges.kind import ForgeKind

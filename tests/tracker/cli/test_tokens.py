@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from graph.clock import now
-from rebuild.api_token import ApiTokens, Scope
+from rebuild.secrets.api_token import ApiTokens, Scope
 from tests.tracker.cli.conftest import Tracker
 
 

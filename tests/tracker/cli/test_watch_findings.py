@@ -12,10 +12,10 @@ import pytest
 from graph.clock import to_text
 from tracker.cli.finding import Finding, Mark
 from tracker.cli.watch_findings import budget_findings, event_findings
-from tracker.event_path import EventPath
-from tracker.event_paths import EventPaths
 from tracker.state import State
-from tracker.watch import Intervals
+from tracker.watching.event_path import EventPath
+from tracker.watching.event_paths import EventPaths
+from tracker.watching.watch import Intervals
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -9,13 +9,13 @@ import pytest
 from graph.model import Manifests
 from graph.observing import Watched
 from graph.reference import Digest, ImageRef
-from rebuild.registry import RegistryUnavailable
+from rebuild.images.registry import RegistryUnavailable
 from tests.graph_samples import digest_of
 from tracker.events.hearing import EARLY_MOST_S, SPACING_S, Told, hear, to_ask
 from tracker.events.push import Push
-from tracker.inbox import Letter
 from tracker.metrics import EventResult
-from tracker.watch import Answer
+from tracker.watching.inbox import Letter
+from tracker.watching.watch import Answer
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 OLD, NEW, OTHER = digest_of("old"), digest_of("new"), digest_of("other")

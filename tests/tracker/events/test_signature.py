@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tracker.events.kind import Kind, may_use_address, signature_header
 from tracker.events.sender import Sender, is_proven_before_body, is_proven_by_signature
 from tracker.events.signature import (

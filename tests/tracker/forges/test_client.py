@@ -8,8 +8,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from rebuild.login import Login
-from rebuild.secret import Secret
+from rebuild.secrets.login import Login
+from rebuild.secrets.secret import Secret
 from tests.fake_forges import TOKEN, FakeForge, fake_forge
 from tests.real_registry import free_port
 from tracker.forges.client import ANSWER_BYTES_MOST, WAIT_MOST_S, ForgeClient, Request, authorization

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from rebuild.login import Login
-from rebuild.secret import Secret
+from rebuild.secrets.login import Login
+from rebuild.secrets.secret import Secret
 from tests.fake_forges import TOKEN, FakeForge, fake_forge
 from tracker.forges.address import Address, Place, address_of
 from tracker.forges.client import ForgeClient

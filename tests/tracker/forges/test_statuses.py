@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from rebuild.login import Login
-from rebuild.secret import Secret
+from rebuild.secrets.login import Login
+from rebuild.secrets.secret import Secret
 from tests.fake_forges import COMMIT, TOKEN, FakeForge, fake_forge
 from tracker.forges.address import Address, Place, address_of
 from tracker.forges.client import ForgeClient

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rebuild.source_event import Happening, Provider
+from rebuild.sources.event import Happening, Provider
 
 A, B, C = (letter * 40 for letter in "abc")
 ZERO = "0" * 40

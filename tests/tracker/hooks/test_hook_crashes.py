@@ -7,16 +7,16 @@ from sqlite3 import Connection
 
 from graph.database import immediate
 from graph.reference import Platform
-from rebuild.definition import Definition, DockerStep
-from rebuild.source_event import Happening, Provider, PullRequest, SourceEvent
-from rebuild.task import Tasks
-from rebuild.triggers import SourceTrigger, Triggers
+from rebuild.runs.definition import Definition, DockerStep
+from rebuild.sources.event import Happening, Provider, PullRequest, SourceEvent
+from rebuild.tasks.task import Tasks
+from rebuild.tasks.triggers import SourceTrigger, Triggers
 from tests.graph_samples import Sample
 from tests.tracker.hooks.forge_payloads import A, B, C
 from tests.tracker.test_transactions import STEPS_MOST, Looking, kill_at
-from tracker.inbox import Box, Inbox
-from tracker.sources import SourceIntake
+from tracker.sources.intake import SourceIntake
 from tracker.state import State
+from tracker.watching.inbox import Box, Inbox
 
 URL = "https://git.example.com/web.git"
 

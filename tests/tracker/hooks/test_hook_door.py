@@ -17,19 +17,19 @@ from hypothesis import strategies as st
 
 from graph.clock import now
 from graph.errors import StoreBusy
-from rebuild.secret import Secret
-from rebuild.source_event import Provider
+from rebuild.secrets.secret import Secret
+from rebuild.sources.event import Provider
 from tests.tracker.hooks.forge_payloads import PAYLOADS, TELLING, Payload
-from tracker import inbox as inbox_module
 from tracker.api.app import Parts, Phase, build_app
 from tracker.api.hooks import HOOK_BYTES_MOST
-from tracker.event_senders import hook_senders_of
-from tracker.hook_settings import HookKind, HookSource
 from tracker.hooks.sender import HookSender, is_proven_before_body, is_proven_by_signature
-from tracker.inbox import Box, Inbox
 from tracker.metrics import Metrics
-from tracker.settings import SenderName
+from tracker.settings.hooks import HookKind, HookSource
+from tracker.settings.senders import hook_senders_of
+from tracker.settings.settings import SenderName
 from tracker.state import State
+from tracker.watching import inbox as inbox_module
+from tracker.watching.inbox import Box, Inbox
 
 SECRETS = (Secret("the new one"), Secret("the old one"))
 

@@ -16,18 +16,18 @@ from graph.database import immediate
 from graph.reference import Platform
 from rebuild.context.fault import ContextError
 from rebuild.context.where import Git
-from rebuild.definition import Definition, DockerStep
-from rebuild.secret import Secret
-from rebuild.source_event import Provider
-from rebuild.task import Task, Tasks
-from rebuild.triggers import SourceTrigger, Triggers
+from rebuild.runs.definition import Definition, DockerStep
+from rebuild.secrets.secret import Secret
+from rebuild.sources.event import Provider
+from rebuild.tasks.task import Task, Tasks
+from rebuild.tasks.triggers import SourceTrigger, Triggers
 from tests.graph_samples import Sample
 from tests.tracker.hooks.forge_payloads import ZERO, A, B, C
-from tracker.hook_receiver import ASKED_MOST_S, HookReceiver
 from tracker.hooks.sender import HookSender
-from tracker.inbox import Box, Inbox
 from tracker.metrics import Metrics
-from tracker.sources import SourceIntake
+from tracker.sources.hook_receiver import ASKED_MOST_S, HookReceiver
+from tracker.sources.intake import SourceIntake
+from tracker.watching.inbox import Box, Inbox
 
 URL = "https://git.example.com/example/web.git"
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rebuild.repository_url import repository
-from rebuild.source_event import Provider
+from rebuild.sources.event import Provider
+from rebuild.sources.repository_url import repository
 from tests.tracker.hooks.forge_payloads import PAYLOADS, TELLING, A, B, Payload
 from tracker.events.push import BadEvent
 from tracker.hooks.reading import HOOK_HEADERS, kept_headers, read_events

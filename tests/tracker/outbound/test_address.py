@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rebuild.mask import masked
-from rebuild.secret import Secret
+from rebuild.secrets.mask import masked
+from rebuild.secrets.secret import Secret
 from tracker.outbound.address import hidden_parts, shown
 
 

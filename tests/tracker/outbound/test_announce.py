@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from graph.database import immediate
-from rebuild.outbox import Kind, Message, Outbox
-from rebuild.runs import Cause, Runs, Status
-from rebuild.secret import Secret
+from rebuild.runs.outbox import Kind, Message, Outbox
+from rebuild.runs.table import Cause, Runs, Status
+from rebuild.secrets.secret import Secret
 from tests.graph_samples import Sample
 from tracker.outbound.announce import Announcer
 from tracker.outbound.channel import Channel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tests.real_receiver import Receiver
 from tracker.outbound.apprise_process import send_by_apprise
 from tracker.outbound.delivery import Delivered, Delivery, NotDelivered

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from rebuild.outbox import Kind
-from rebuild.run_record import Cause
+from rebuild.runs.outbox import Kind
+from rebuild.runs.record import Cause
 from tests.real_receiver import KEY
 from tracker.outbound.channel import Channel, channels_of
 from tracker.outbound.notice import Notice
-from tracker.settings import check, load
-from tracker.written_settings import ConfigError, read_written
+from tracker.settings.settings import check, load
+from tracker.settings.written import ConfigError, read_written
 
 HIDDEN = "s3cret-word"
 

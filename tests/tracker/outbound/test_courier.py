@@ -13,8 +13,8 @@ import pytest
 
 from graph.clock import now
 from graph.database import immediate
-from rebuild.outbox import Kind, Message, Outbox
-from rebuild.secret import Secret
+from rebuild.runs.outbox import Kind, Message, Outbox
+from rebuild.secrets.secret import Secret
 from tests.graph_samples import Sample
 from tests.real_receiver import KEY, Receiver
 from tracker.metrics import Metrics

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rebuild.outbox import Kind, Lane, Message
+from rebuild.runs.outbox import Kind, Lane, Message
 from tracker.outbound.delivery import NotDelivered, Persistence
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

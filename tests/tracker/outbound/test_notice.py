@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rebuild.run_record import Cause, Status
+from rebuild.runs.record import Cause, Status
 from tracker.outbound.notice import Ended, EndedWave, Notice, Wants, notices_of
 from tracker.views.runs import RunRow
 

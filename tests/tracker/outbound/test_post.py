@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tests.real_receiver import Receiver
 from tracker.outbound.delivery import Delivered, Delivery, NotDelivered
 from tracker.outbound.post import Parcel, Post

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tracker.outbound.signature import SigningKey, signed_headers
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -9,11 +9,11 @@ import pytest
 
 from graph.clock import now
 from graph.database import immediate
-from rebuild.cipher import find_cipher
-from rebuild.outbox import Message, Outbox, update_lane
-from rebuild.secret import Secret
-from rebuild.triggers import BaseImageTrigger, Payload, Triggers
-from rebuild.update_token import remember_token
+from rebuild.runs.outbox import Message, Outbox, update_lane
+from rebuild.secrets.cipher import find_cipher
+from rebuild.secrets.secret import Secret
+from rebuild.secrets.update_token import remember_token
+from rebuild.tasks.triggers import BaseImageTrigger, Payload, Triggers
 from tests.graph_samples import Sample
 from tests.real_receiver import Receiver
 from tracker.outbound.delivery import Delivered, Delivery, NotDelivered

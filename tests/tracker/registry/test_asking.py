@@ -7,7 +7,7 @@ import json
 import pytest
 
 from graph.reference import Digest, ImageRef, Platform
-from rebuild.registry import NotFound, RegistryRefused, RegistryUnavailable
+from rebuild.images.registry import NotFound, RegistryRefused, RegistryUnavailable
 from tests.real_registry import RealRegistry
 from tests.tracker.registry.content import Pusher, image, index
 from tests.tracker.registry.servers import Connect

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rebuild.registry import RateLimited
+from rebuild.images.registry import RateLimited
 from tests.tracker.registry.fake_clock import FakeClock
 from tracker.registry.budget import PAUSE_MOST_S, Budget, read_quota, read_retry_after
 

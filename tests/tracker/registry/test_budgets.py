@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from graph.reference import ImageRef
-from rebuild.registry import RateLimited
-from rebuild.secret import Secret
+from rebuild.images.registry import RateLimited
+from rebuild.secrets.secret import Secret
 from tests.faulty_registry import FaultyRegistry, faulty_registry
 from tests.hostile_registry import Reply, Seen
 from tests.real_registry import RealRegistry

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tests.tracker.registry.fake_clock import FakeClock
 from tracker.registry import CredentialsError, DockerCredentials, IdentityToken, Login
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from graph.reference import Digest, ImageRef
-from rebuild.registry import RateLimited, RegistryError, RegistryRefused, RegistryUnavailable
-from rebuild.secret import Secret
+from rebuild.images.registry import RateLimited, RegistryError, RegistryRefused, RegistryUnavailable
+from rebuild.secrets.secret import Secret
 from tests.hostile_registry import HostileRegistry, Reply, Seen, hostile_registry
 from tests.tracker.registry.content import OCI_INDEX, OCI_MANIFEST
 from tests.tracker.registry.fake_clock import FakeClock

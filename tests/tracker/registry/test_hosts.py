@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rebuild.registry import RegistryRefused
+from rebuild.images.registry import RegistryRefused
 from tracker.registry import RegistrySettings
 from tracker.registry.hosts import base_url, check_realm, may_redirect, pace, same_origin
 from tracker.registry.proxies import proxy_for

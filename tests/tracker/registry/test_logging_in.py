@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from graph.reference import ImageRef
-from rebuild.registry import RegistryError, RegistryRefused, RegistryUnavailable
-from rebuild.secret import Secret
+from rebuild.images.registry import RegistryError, RegistryRefused, RegistryUnavailable
+from rebuild.secrets.secret import Secret
 from tests.tracker.registry.content import Pusher, image
 from tests.tracker.registry.fake_clock import FakeClock
 from tests.tracker.registry.servers import (
@@ -138,7 +138,9 @@ async def test_the_next_round_takes_no_token_request_until_the_tokens_end(tmp_pa
         assert counted == [2, 2, 4]
 
 
-async def test_a_shared_token_that_the_registry_no_longer_takes_is_replaced_once_for_all(tmp_path: Path) -> None:
+async def test_a_shared_token_that_the_registry_no_longer_takes_is_replaced_once_for_all(
+    tmp_path: Path,
+) -> None:
     names = [f"team/app{number}" for number in range(60)]
     with registry_with_tokens(tmp_path, *names) as guarded:
         guarded.tokens.expired_ones = 1

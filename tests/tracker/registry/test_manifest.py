@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from graph.model import SaidBase
 from graph.reference import Digest, ImageRef, Platform
-from rebuild.registry import RegistryError
+from rebuild.images.registry import RegistryError
 from tracker.registry.manifest import (
     is_index,
     read_annotations,

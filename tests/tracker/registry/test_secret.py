@@ -9,7 +9,7 @@ import traceback
 import httpx
 import pytest
 
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tracker.registry import IdentityToken, Login
 from tracker.registry.credentials import basic_header
 from tracker.registry.token_server import token_request

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from graph.reference import ImageRef
-from rebuild.registry import NotFound, RegistryRefused, RegistryUnavailable, TagList
+from rebuild.images.registry import NotFound, RegistryRefused, RegistryUnavailable, TagList
 from tests.hostile_registry import HostileRegistry, Reply, Seen, hostile_registry
 from tests.real_registry import RealRegistry
 from tests.tracker.registry.content import Pusher, image

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rebuild.registry import RegistryRefused, RegistryUnavailable
-from rebuild.secret import Secret
+from rebuild.images.registry import RegistryRefused, RegistryUnavailable
+from rebuild.secrets.secret import Secret
 from tests.tracker.registry.fake_clock import FakeClock
 from tracker.registry import IdentityToken, Login
 from tracker.registry.token_server import Grant, read_grant, token_request

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from graph.clock import now
 from graph.database import immediate
-from rebuild.api_token import ApiTokens, Scope
+from rebuild.secrets.api_token import ApiTokens, Scope
 from tests.tracker.api.desk import ApiDesk, api_desk
 from tracker.api.v1.app import PREFIX
 from tracker.http_server import http_server, open_socket, unix_socket

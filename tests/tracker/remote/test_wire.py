@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graph.errors import WrongUse
-from rebuild.secret import Secret
+from rebuild.secrets.secret import Secret
 from tests.tracker.remote.tls_service import Authority, serving, tunnelling
 from tracker.remote.address import parse_address
 from tracker.remote.client import Client, Refused, Unreachable

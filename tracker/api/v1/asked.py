@@ -16,17 +16,17 @@ from pydantic import (
 )
 
 from graph.errors import WrongUse
-from rebuild.api_token import Scope
 from rebuild.context.where import Folder, StandardInput, Uploaded
 from rebuild.context.where import Source as ContextSource
-from rebuild.context_secrets import ContextSecrets
-from rebuild.definition import Definition, DockerStep, FileStep, InlineStep, Step, full_name, kept_rules
-from rebuild.override import Override
-from rebuild.override import overridden as overridden_for
-from rebuild.override import use_of as use_of
-from rebuild.platform_asked import asked_platform
-from rebuild.secret import Secret
-from rebuild.secret_source import Opaque, Source, parse_source
+from rebuild.runs.definition import Definition, DockerStep, FileStep, InlineStep, Step, full_name, kept_rules
+from rebuild.runs.override import Override
+from rebuild.runs.override import overridden as overridden_for
+from rebuild.runs.override import use_of as use_of
+from rebuild.runs.platform_asked import asked_platform
+from rebuild.secrets.api_token import Scope
+from rebuild.secrets.context_secrets import ContextSecrets
+from rebuild.secrets.secret import Secret
+from rebuild.secrets.secret_source import Opaque, Source, parse_source
 from tracker.api.auth import Caller, Forbidden, require
 from tracker.api.v1.desk import Usual
 

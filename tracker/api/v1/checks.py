@@ -20,7 +20,7 @@ from tracker.api.auth import Runner
 from tracker.api.v1.asked import Text
 from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import FAULTS, Busy, Fault
-from tracker.checking import Checked, chosen, row_of
+from tracker.watching.checking import Checked, chosen, row_of
 
 AT_ONCE_MOST = 4
 MEDIA_TYPE = "application/x-ndjson"

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 
 from graph.errors import WrongUse
-from rebuild.uploads import Upload, UploadRefused, Uploads, too_large
+from rebuild.runs.uploads import Upload, UploadRefused, Uploads, too_large
 from tracker.api.auth import Runner
 from tracker.api.v1.answers import ContextAnswer
 from tracker.api.v1.desk import Desk

@@ -10,16 +10,16 @@ from datetime import datetime
 from graph.database import immediate
 from graph.observing import Watched
 from graph.record import dataclass
-from rebuild.image_build import Tools
-from rebuild.kept_source import FindCipher
-from rebuild.task_edit import Usual as Usual  # what counts where a request does not say
-from rebuild.uploads import Uploads
+from rebuild.images.image_build import Tools
+from rebuild.runs.uploads import Uploads
+from rebuild.secrets.kept_source import FindCipher
+from rebuild.tasks.task_edit import Usual as Usual  # what counts where a request does not say
 from tracker.change import Change
-from tracker.checking import Checked
+from tracker.settings.written import Written
 from tracker.state import State
-from tracker.task_saving import Archive
+from tracker.tasks.saving import Archive
 from tracker.views.look import Look
-from tracker.written_settings import Written
+from tracker.watching.checking import Checked
 
 
 @dataclass(frozen=True, slots=True)

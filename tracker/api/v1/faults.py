@@ -13,11 +13,11 @@ from starlette.exceptions import HTTPException
 
 from graph.errors import StoreBusy, TrackerError, WrongUse
 from graph.names import UnknownImage
-from rebuild.api_token import UnknownToken
-from rebuild.task import UnknownTask
-from rebuild.uploads import UnknownUpload, UploadRefused, UploadsFull, UploadTooLarge
+from rebuild.runs.uploads import UnknownUpload, UploadRefused, UploadsFull, UploadTooLarge
+from rebuild.secrets.api_token import UnknownToken
+from rebuild.tasks.task import UnknownTask
 from tracker.api.auth import Forbidden
-from tracker.task_saving import ChangedMeanwhile
+from tracker.tasks.saving import ChangedMeanwhile
 
 
 class NotFound(TrackerError):

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response, StreamingResponse
 
 from graph.errors import WrongUse
-from rebuild.logs import log_path
+from rebuild.runs.logs import log_path
 from tracker.api.auth import Reader
 from tracker.api.v1.byte_range import file_answer
 from tracker.api.v1.desk import Desk

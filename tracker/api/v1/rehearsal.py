@@ -9,13 +9,13 @@ from dataclasses import replace
 from rebuild.aliases import SourceUnavailable
 from rebuild.context.fault import ContextError
 from rebuild.context.where import Folder, Nothing, Source, Uploaded
-from rebuild.definition import Definition, FileStep, InlineStep
-from rebuild.preparation import prepare
-from rebuild.secret import Secret
-from rebuild.step_place import EngineCalls, EngineKind, PlanSetting, RunPlace
-from rebuild.step_plan import plan_steps
-from rebuild.task_scan import read_work
-from rebuild.uploads import MIB, upload_path
+from rebuild.runs.definition import Definition, FileStep, InlineStep
+from rebuild.runs.preparation import prepare
+from rebuild.runs.uploads import MIB, upload_path
+from rebuild.secrets.secret import Secret
+from rebuild.steps.step_place import EngineCalls, EngineKind, PlanSetting, RunPlace
+from rebuild.steps.step_plan import plan_steps
+from rebuild.tasks.task_scan import read_work
 from tracker.api.v1.desk import Desk
 
 WAIT_S = 10.0

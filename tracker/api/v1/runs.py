@@ -11,20 +11,20 @@ from pydantic import BaseModel, ConfigDict
 
 from graph.database import immediate
 from graph.errors import TrackerError
-from rebuild.api_token import Scope
-from rebuild.cancel import cancel_run
 from rebuild.context.where import Folder, Source, Uploaded
-from rebuild.definition import Definition, DockerStep
-from rebuild.image_build import examine
-from rebuild.logs import log_path
-from rebuild.preparation import Prepared, image_build
-from rebuild.run_names import as_if_run
-from rebuild.run_secrets import RunSecrets
-from rebuild.runs import Cause, Runs
-from rebuild.secret import Secret
-from rebuild.task import Tasks
-from rebuild.update_token import remember_token
-from rebuild.uploads import upload_path
+from rebuild.images.image_build import examine
+from rebuild.runs.cancel import cancel_run
+from rebuild.runs.definition import Definition, DockerStep
+from rebuild.runs.logs import log_path
+from rebuild.runs.preparation import Prepared, image_build
+from rebuild.runs.run_names import as_if_run
+from rebuild.runs.table import Cause, Runs
+from rebuild.runs.uploads import upload_path
+from rebuild.secrets.api_token import Scope
+from rebuild.secrets.run_secrets import RunSecrets
+from rebuild.secrets.secret import Secret
+from rebuild.secrets.update_token import remember_token
+from rebuild.tasks.task import Tasks
 from tracker.api.auth import Caller, Reader, Runner, require
 from tracker.api.v1.answers import RunAnswer, WholeRun
 from tracker.api.v1.asked import (

@@ -16,13 +16,13 @@ from graph.clock import to_text
 from graph.database import immediate
 from graph.errors import TrackerError
 from graph.expecting import Expectations
-from rebuild.stored_task import Secrets, WholeTask
-from rebuild.task import Task, Tasks
-from rebuild.task_scan import Scanned
+from rebuild.tasks.stored_task import Secrets, WholeTask
+from rebuild.tasks.task import Task, Tasks
+from rebuild.tasks.task_scan import Scanned
 from tracker.api.v1.desk import Desk
-from tracker.declared_tasks import DeclaredTask
-from tracker.task_apply import apply
-from tracker.task_saving import Draft
+from tracker.tasks.apply import apply
+from tracker.tasks.declared import DeclaredTask
+from tracker.tasks.saving import Draft
 
 WAIT_S = 20.0  # less than proxies wait for an answer
 BEHIND_MOST = 8
@@ -54,7 +54,7 @@ class Scans:
     async def apply(
         self, declared: Sequence[DeclaredTask], *, prune: bool, wait_s: float
     ) -> Mapping[str, Scanned]:
-        """All of them, or none. Raises what `tracker.task_apply.apply` does."""
+        """All of them, or none. Raises what `tracker.tasks.apply.apply` does."""
         async with contextlib.AsyncExitStack() as stack:
 
             async def scan_all(wanted: Sequence[DeclaredTask]) -> Mapping[str, Scanned]:

@@ -8,27 +8,27 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, model_validator
 
 from rebuild.context.where import Source as ContextSource
-from rebuild.context_secrets import ContextSecrets, kept_with_task
-from rebuild.credentials import registry_of
-from rebuild.definition import Definition
-from rebuild.secret_source import Source, parse_source
-from rebuild.stored_task import Secrets, WholeTask
-from rebuild.task_edit import Asked
-from rebuild.task_secrets import SecretUse
-from rebuild.timers import UTC, Timer
-from rebuild.trigger_edit import (
+from rebuild.runs.definition import Definition
+from rebuild.secrets.context_secrets import ContextSecrets, kept_with_task
+from rebuild.secrets.credentials import registry_of
+from rebuild.secrets.secret_source import Source, parse_source
+from rebuild.secrets.task_secrets import SecretUse
+from rebuild.tasks.stored_task import Secrets, WholeTask
+from rebuild.tasks.task_edit import Asked
+from rebuild.tasks.timers import UTC, Timer
+from rebuild.tasks.trigger_edit import (
     BaseImageAsked,
     SourceAsked,
     base_image_trigger,
     changed_source_trigger,
     source_trigger,
 )
-from rebuild.triggers import BaseImageTrigger, SourceTrigger
-from rebuild.whole_task_edit import Removable, WholeAsked
+from rebuild.tasks.triggers import BaseImageTrigger, SourceTrigger
+from rebuild.tasks.whole_task_edit import Removable, WholeAsked
 from tracker.api.auth import Caller
 from tracker.api.v1.asked import LongText, Name, SavedAsked, SecretText, Strict, Text, context_of
-from tracker.declared_tasks import DeclaredCredential
-from tracker.task_parts import CredentialAsked, TimerAsked, timer_of
+from tracker.tasks.declared import DeclaredCredential
+from tracker.tasks.parts import CredentialAsked, TimerAsked, timer_of
 
 ENTRIES_MOST = 1000  # of any list or map
 TEXT_MOST = 1024 * 1024

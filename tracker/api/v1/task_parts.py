@@ -11,7 +11,7 @@ from tracker.api.v1.answers import CredentialAnswer, TimerAnswer
 from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import FAULTS, NOT_FOUND, NotFound, told_as
 from tracker.api.v1.task_asked import CredentialChange, CredentialGiven, TimerChange, TimerGiven
-from tracker.task_parts import (
+from tracker.tasks.parts import (
     add_credential,
     add_timer,
     remove_credential,

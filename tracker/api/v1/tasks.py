@@ -12,11 +12,11 @@ from pathlib import Path
 
 from fastapi import APIRouter, Response
 
-from rebuild.context_secrets import kept_with_task
-from rebuild.stored_task import StoredTasks, WholeTask, kinds_of_triggers
-from rebuild.task import Task, Tasks, check_name
-from rebuild.task_scan import Scanned
-from rebuild.task_secrets import TaskSecrets
+from rebuild.secrets.context_secrets import kept_with_task
+from rebuild.secrets.task_secrets import TaskSecrets
+from rebuild.tasks.stored_task import StoredTasks, WholeTask, kinds_of_triggers
+from rebuild.tasks.task import Task, Tasks, check_name
+from rebuild.tasks.task_scan import Scanned
 from tracker.api.auth import Caller, Reader, Writer
 from tracker.api.v1.answers import ApplyAnswer, DifferenceAnswer, SavedTask, TaskAnswer
 from tracker.api.v1.asked import (
@@ -32,9 +32,9 @@ from tracker.api.v1.faults import CONFLICT, FAULTS, NOT_FOUND, Conflict, told_as
 from tracker.api.v1.runs import check_context
 from tracker.api.v1.scans import WAIT_S, Scans
 from tracker.api.v1.task_asked import INSTEAD, ApplyAsked, NewTask, TaskChange, TaskGiven, declared
-from tracker.declared_tasks import TaskFileText, declared_in
-from tracker.task_apply import differences, plain_difference
-from tracker.task_saving import Draft, Saved
+from tracker.tasks.apply import differences, plain_difference
+from tracker.tasks.declared import TaskFileText, declared_in
+from tracker.tasks.saving import Draft, Saved
 
 _ANY = FAULTS | NOT_FOUND | CONFLICT
 

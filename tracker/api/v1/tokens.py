@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from rebuild.api_token import ApiTokens, Scope
+from rebuild.secrets.api_token import ApiTokens, Scope
 from tracker.api.auth import Admin
 from tracker.api.v1.answers import MadeToken, TokenAnswer
 from tracker.api.v1.asked import Name, Strict

@@ -1,0 +1,1 @@
+"""Engines and their containers: what they can do here, and how they are called."""

@@ -1,0 +1,120 @@
+"""The command lines of podman, from what is asked and what the probe found out. Pure; runs nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from graph.record import dataclass
+from graph.reference import ImageRef, Platform
+from rebuild.engines.emulation import this_machine
+from rebuild.engines.engine import BuildRequest, EngineError
+from rebuild.engines.probe import CONTAINERS, EngineProbe, Isolation
+from rebuild.engines.surroundings import Surroundings
+from rebuild.process import in_pid_namespace
+
+_RUN_ROOT_LONGEST = 50  # podman puts sockets there, and their paths are short
+
+
+@dataclass(frozen=True, slots=True)
+class Podman:
+    """How to call podman here: its program, its storage, and the options without which nothing starts."""
+
+    program: str
+    storage: Path | None = None
+    run_root: Path | None = None
+    runtime: str | None = None
+    cgroup_manager: str | None = None
+
+    @classmethod
+    def of(cls, probe: EngineProbe, around: Surroundings) -> Podman:
+        return cls(
+            probe.program,
+            storage=around.storage,
+            run_root=run_root(around),
+            runtime=probe.runtime,
+            cgroup_manager=probe.cgroup_manager,
+        )
+
+    def argv(self, *arguments: str) -> list[str]:
+        """podman with its global options, then `arguments`."""
+        options = {
+            "--root": self.storage,
+            "--runroot": self.run_root,
+            "--runtime": self.runtime,
+            "--cgroup-manager": self.cgroup_manager,
+        }
+        given = (part for name, value in options.items() if value is not None for part in (name, str(value)))
+        return [self.program, *given, *arguments]
+
+
+def run_root(around: Surroundings) -> Path | None:
+    """The volatile part of an own storage: beside it, or where that is too long for podman, in /run.
+
+    It follows from the storage alone, because podman refuses a storage that is given another one.
+    """
+    if around.storage is None:
+        return None
+    beside = around.storage.with_name(f"{around.storage.name}-run")
+    mark = hashlib.sha256(str(around.storage).encode()).hexdigest()[:12]
+    volatile = Path("/run") if os.geteuid() == 0 else Path(around.environment.get("XDG_RUNTIME_DIR", "/tmp"))
+    for path in (around.run_root,) if around.run_root else (beside, volatile / f"tracker-{mark}"):
+        if len(str(path)) <= _RUN_ROOT_LONGEST:
+            return path
+    raise EngineError(
+        f"{around.run_root or beside} is longer than the {_RUN_ROOT_LONGEST} characters that podman allows",
+        hint="give tracker a state folder with a shorter path",
+    )
+
+
+def build(
+    podman: Podman,
+    request: BuildRequest,
+    probe: EngineProbe,
+    *,
+    build_args: Sequence[str],
+    secrets: Sequence[str],
+    image_id_file: Path,
+    trust: Sequence[str],
+    no_cache: bool,
+) -> list[str]:
+    """The whole command line of a build. `build_args`, `secrets` and `trust` are flags made elsewhere."""
+    isolation = probe.isolation or Isolation.CHROOT
+    flags = [
+        f"--isolation={isolation}",
+        *(f"--ulimit={limit}" for limit in probe.build_ulimits),
+        *_platform_flags(request.platform),
+        "--format=oci",
+        "--layers",
+        "--pull=missing",  # bases are pinned by digest: what is here cannot be out of date
+        f"--tag={request.tag}",
+        f"--iidfile={image_id_file}",
+        f"--file={request.dockerfile}",
+        *build_args,
+        *secrets,
+        *trust,
+        *(f"--annotation={name}={value}" for name, value in request.annotations.items()),
+        *request.flags,
+    ]
+    if request.target is not None:
+        flags.append(f"--target={request.target}")
+    if request.ignore_file is not None:
+        flags.append(f"--ignorefile={request.ignore_file}")
+    if request.timestamp is not None:
+        flags.append(f"--timestamp={request.timestamp}")
+    if no_cache:
+        flags.append("--no-cache")
+    # A container is a session of its own and would outlive a build that is killed.
+    guard = in_pid_namespace() if probe.ends_with_us and isolation in CONTAINERS else []
+    return [*guard, *podman.argv("build", *flags, str(request.context))]
+
+
+def _platform_flags(platform: Platform) -> list[str]:
+    """None for this machine's own: with `--platform` podman asks the registry even for a base it has."""
+    return [] if platform == this_machine() else [f"--platform={platform}"]
+
+
+def push(podman: Podman, image_id: str, to: ImageRef, trust: Sequence[str]) -> list[str]:
+    return podman.argv("push", *trust, image_id, f"docker://{to}")

@@ -1,0 +1,1 @@
+"""One image: resolve, pin, build, verify, push."""

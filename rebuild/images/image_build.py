@@ -1,0 +1,316 @@
+"""Builds one image so that what is recorded is what was used: scan, resolve, pin, build, verify, push.
+
+Knows neither the database nor the queue: what it learnt comes back as a value.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import field, replace
+from datetime import datetime
+from pathlib import Path
+
+from graph.dockerfile import Base, Scan, pin, scan
+from graph.errors import TrackerError, WrongUse
+from graph.model import BuildRecord, Manifests
+from graph.record import dataclass
+from graph.reference import Digest, ImageRef, Platform
+from rebuild.engines.engine import BuildRequest, CommandFailed, Engine, LocalImage, LogSink
+from rebuild.engines.features import refuse, refuse_foreign
+from rebuild.images.at_hand import AllAtHand, local_names, lowest_layers, split, through
+from rebuild.images.build_secrets import advice
+from rebuild.images.content import content_id, content_id_of, layers_of
+from rebuild.images.registry import NotFound, Registry
+from rebuild.images.resolve import Memory, Resolved, resolve, taken
+from rebuild.secrets.secret import Secret
+
+DOCKERFILE_BYTES_MOST = 1024 * 1024
+DOCKERFILE_NAMES = ("Dockerfile", "Containerfile")
+
+
+class NotWhatWasPinned(TrackerError):
+    """The result does not stand on the base that it was told to stand on."""
+
+
+class NotWhatWasPushed(TrackerError):
+    """The name holds something else than what was pushed to it a moment ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBuild:
+    """One Dockerfile build on a folder of this machine. Paths are absolute."""
+
+    context: Path
+    dockerfile: Path | None  # None: Dockerfile or Containerfile of the context
+    images: tuple[ImageRef, ...]
+    platform: Platform
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    target: str | None = None
+    push: bool = True
+    no_cache: bool = False
+    reproducible: bool = False
+    timeout_s: float = 3600.0
+    at_hand: AllAtHand = field(default_factory=dict)  # bases that are taken from the engine's storage
+    flags: tuple[str, ...] = ()  # more of the engine's own, each one word
+    follow: tuple[str, ...] = ()  # rules by which bases are the newest tag, as `FollowRule` reads them
+    makes: tuple[ImageRef, ...] = ()  # all that the run makes besides: what is no base to be followed
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a build works with."""
+
+    registry: Registry
+    engine: Engine
+    memory: Memory
+    build_platform: Platform
+    now: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A build that went well: what to record, and the layers of bases that were looked up on the way."""
+
+    record: BuildRecord
+    layers: Mapping[Digest, tuple[Digest, ...]]
+    image: LocalImage | None = None  # None where an earlier attempt has built it
+
+
+async def build_image(
+    wanted: ImageBuild,
+    tools: Tools,
+    *,
+    scratch: Path,
+    name: str,
+    log: LogSink,
+    before_push: Callable[[BuildRecord], None],
+    secrets: Mapping[str, Secret] | None = None,
+) -> Finished | CommandFailed:
+    """Build one image as wanted, verify and push it.
+
+    `scratch` is an empty folder for this build alone, `name` what the engine calls the result where no
+    image name is wanted; `before_push` is called with all that is known once the build is verified;
+    `secrets` are by the id that `RUN --mount=type=secret` names.
+    """
+    started_s = time.monotonic()
+    resolved_at = tools.now()
+    dockerfile, content, found = examine(wanted, tools)
+    if wanted.follow:
+        found = await _followed(wanted, dockerfile, found, tools, log)
+    bases = taken(found, reads_syntax_line=tools.engine.reads_syntax_line)
+    asked, here = split(bases, wanted.at_hand)
+    resolved = await resolve(str(dockerfile), asked, tools.registry, tools.memory)
+    _tell(log, resolved, here)
+    for line in advice(content, secrets or {}):
+        log(f"{line}\n".encode())
+    pinned = scratch / "Dockerfile"
+    pinned.write_bytes(pin(content, found, resolved.pins, local_names(wanted.at_hand)))
+    request = _request(wanted, dockerfile, pinned, resolved, name)
+    built = await tools.engine.build(replace(request, secrets=secrets or {}, scratch=scratch), log)
+    if isinstance(built, CommandFailed):
+        return built
+    _check_platform(built.image, wanted.platform)
+    _check_layers(built.image, lowest_layers(here, wanted.at_hand), "what was built before it")
+    layers = await _verify(built.image, resolved, tools)
+    record = BuildRecord(
+        images=wanted.images,
+        manifests=None,
+        content_id=content_id(built.image.platform, built.image.config, built.image.diff_ids),
+        platforms=(wanted.platform,),
+        bases=(*resolved.recorded(), *through(here, wanted.at_hand)),
+        resolved_at=resolved_at,
+        built_at=tools.now(),
+        duration_s=round(time.monotonic() - started_s, 3),
+        pushed=False,
+    )
+    if not wanted.push or not wanted.images:
+        return Finished(record, layers, built.image)
+    before_push(record)
+    published = await publish(record, built.image, tools, log)
+    return published if isinstance(published, CommandFailed) else Finished(published, layers, built.image)
+
+
+async def _followed(wanted: ImageBuild, dockerfile: Path, found: Scan, tools: Tools, log: LogSink) -> Scan:
+    from graph.follow_rule import parse_rules  # most builds follow none
+    from rebuild.images.followed_tags import follow_tags, not_into
+
+    return await follow_tags(
+        str(dockerfile),
+        found,
+        not_into(parse_rules(wanted.follow), (*wanted.images, *wanted.makes), log),
+        images=wanted.images,
+        at_hand=wanted.at_hand,
+        registry=tools.registry,
+        memory=tools.memory,
+        log=log,
+    )
+
+
+def examine(wanted: ImageBuild, tools: Tools) -> tuple[Path, bytes, Scan]:
+    """The Dockerfile, its text and its bases; raises `WrongUse` for all that can be wrong with it alone."""
+    dockerfile = find_dockerfile(wanted)
+    content = read_dockerfile(dockerfile)
+    return dockerfile, content, _scan(wanted, dockerfile, content, tools)
+
+
+def find_dockerfile(wanted: ImageBuild) -> Path:
+    """The Dockerfile of a build; refused where it, or the context, is not there."""
+    context = wanted.context
+    if not context.is_dir():
+        raise WrongUse(
+            f"context {context} is not a folder", hint="name the folder that the Dockerfile copies from"
+        )
+    candidates = [wanted.dockerfile] if wanted.dockerfile else [context / name for name in DOCKERFILE_NAMES]
+    for path in candidates:
+        if path.is_file():
+            return path
+    raise WrongUse(f"there is no Dockerfile at {candidates[0]}", hint="name it with --file")
+
+
+def read_dockerfile(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(DOCKERFILE_BYTES_MOST + 1)
+    if len(content) > DOCKERFILE_BYTES_MOST:
+        raise WrongUse(f"{path} is larger than {DOCKERFILE_BYTES_MOST} bytes, which no Dockerfile is")
+    return content
+
+
+def _scan(wanted: ImageBuild, path: Path, content: bytes, tools: Tools) -> Scan:
+    found = scan(
+        content,
+        path=str(path),
+        platform=wanted.platform,
+        build_platform=tools.build_platform,
+        build_args=wanted.build_args,
+        target=wanted.target,
+    )
+    refuse(str(path), found, tools.engine)
+    refuse_foreign(str(path), found, tools.engine)
+    return found
+
+
+def _request(
+    wanted: ImageBuild, dockerfile: Path, pinned: Path, resolved: Resolved, name: str
+) -> BuildRequest:
+    own_ignore = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
+    return BuildRequest(
+        context=wanted.context,
+        dockerfile=pinned,
+        ignore_file=own_ignore if own_ignore.is_file() else None,
+        platform=wanted.platform,
+        tag=str(wanted.images[0]) if wanted.images else name,
+        target=wanted.target,
+        build_args=wanted.build_args,
+        annotations=_annotations(resolved),
+        no_cache=wanted.no_cache,
+        timestamp=0 if wanted.reproducible else None,
+        flags=wanted.flags,
+        timeout_s=wanted.timeout_s,
+    )
+
+
+def _annotations(resolved: Resolved) -> dict[str, str]:
+    """The runtime base by its name and by what the name pointed to (OCI image spec, annotations)."""
+    base = resolved.runtime
+    if base is None:
+        return {}
+    return {
+        "org.opencontainers.image.base.name": str(base.reference),
+        "org.opencontainers.image.base.digest": str(resolved.manifests[base.reference].digest),
+    }
+
+
+def _tell(log: LogSink, resolved: Resolved, here: Iterable[Base]) -> None:
+    for base in resolved.bases:
+        digest = resolved.manifest_of(base)
+        log(f"base {base.reference} ({base.role}, {base.via}, line {base.line}) is {digest}\n".encode())
+    for base in here:
+        log(f"base {base.reference} ({base.role}, {base.via}, line {base.line}) was built here\n".encode())
+
+
+async def _verify(image: LocalImage, resolved: Resolved, tools: Tools) -> dict[Digest, tuple[Digest, ...]]:
+    """Check that the lowest layers of the result are those of the pinned base; answers what was looked up."""
+    base = resolved.runtime
+    if base is None:
+        return {}
+    manifest = resolved.manifest_of(base)
+    layers = tools.memory.layers_of(manifest)
+    if layers is None:
+        layers = layers_of(await tools.registry.image_config(base.reference, manifest))
+    _check_layers(image, layers, f"{base.reference}: {manifest}")
+    return {manifest: layers}
+
+
+def _check_platform(image: LocalImage, wanted: Platform) -> None:
+    """An engine whose cache takes no notice of platforms would hand out another one's image."""
+    if (image.platform.os, image.platform.architecture) != (wanted.os, wanted.architecture):
+        raise NotWhatWasPinned(
+            f"the engine made an image for {image.platform}, not for {wanted}; nothing was pushed",
+            hint="build it without the cache (--no-cache)",
+        )
+
+
+def _check_layers(image: LocalImage, layers: tuple[Digest, ...], base: str) -> None:
+    if image.diff_ids[: len(layers)] != layers:
+        raise NotWhatWasPinned(
+            f"the image does not begin with the layers of its base {base}",
+            hint="the engine used another base or squashed the layers; nothing was pushed",
+        )
+
+
+async def publish(
+    record: BuildRecord, image: LocalImage, tools: Tools, log: LogSink
+) -> BuildRecord | CommandFailed:
+    """Push under every name, unless every name holds the same content already."""
+    asked_at = tools.now()
+    held = await held_already(record, tools)
+    if held is not None:
+        log(f"unchanged: {record.images[0]} holds this content as {held.digest}; not pushed\n".encode())
+        return replace(record, manifests=held, built_at=asked_at)
+    for reference in record.images:
+        failed = await tools.engine.push(image, reference, log)
+        if failed is not None:
+            return failed
+    pushed_at = tools.now()
+    answered = await _answered(record, tools)
+    return replace(record, manifests=answered, pushed=True, built_at=pushed_at)
+
+
+async def held_already(record: BuildRecord, tools: Tools) -> Manifests | None:
+    """What the names hold, if all of them hold the same digest and that has the content of this build."""
+    digests = set()
+    for reference in record.images:
+        try:
+            digests.add(await tools.registry.digest(reference))
+        except NotFound:
+            return None
+    if len(digests) != 1:
+        return None
+    digest = digests.pop()
+    if not await _same_content(record.images[0], digest, record, tools):
+        return None
+    return tools.memory.known_manifests(digest) or await tools.registry.manifests(record.images[0], digest)
+
+
+async def _same_content(reference: ImageRef, digest: Digest, record: BuildRecord, tools: Tools) -> bool:
+    last = tools.memory.newest_build(reference)
+    if last is not None and last.digest == digest:
+        return last.content_id == record.content_id
+    manifests = await tools.registry.manifests(reference, digest)
+    manifest = manifests.for_platform(record.platforms[0])
+    if manifest is None or len(manifests.platforms) > 1:
+        return False
+    return content_id_of(await tools.registry.image_config(reference, manifest)) == record.content_id
+
+
+async def _answered(record: BuildRecord, tools: Tools) -> Manifests:
+    """What the registry says that the name holds now; checked, for a tag is anybody's to move."""
+    reference = record.images[0]
+    digest = await tools.registry.digest(reference)
+    if not await _same_content(reference, digest, record, tools):
+        raise NotWhatWasPushed(
+            f"{reference} was pushed, and now holds something else: {digest}",
+            hint="somebody else pushed to it in the same moment; nothing was recorded; build again",
+        )
+    return await tools.registry.manifests(reference, digest)

@@ -1,0 +1,1 @@
+"""What happens in git repositories, and the runs that tasks want for it."""

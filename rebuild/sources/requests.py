@@ -1,0 +1,75 @@
+"""Commits that wait for their run: the table, and what a task does at a commit. Chooses nothing."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from graph.clock import to_text
+from graph.record import dataclass
+from rebuild.context.where import Git, Source
+from rebuild.runs.definition import Definition, DockerStep, Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A commit that waits for its run."""
+
+    request_id: int
+    task_id: int
+    revision: Revision
+    reason: list[dict[str, Any]]
+
+
+class Requests:
+    """The table of commits that wait for their run. Writing methods belong inside `immediate()`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+
+    def put(
+        self, task_id: int, subject: str, revision: Revision, reason: Mapping[str, Any], at: datetime
+    ) -> None:
+        """The newest commit of a subject takes the place of the one that waits; it keeps its turn."""
+        self._sql.execute(
+            "INSERT INTO source_requests(task_id, subject, revision, reason, asked_at)"
+            " VALUES (?, ?, ?, ?, ?) ON CONFLICT(task_id, subject) DO UPDATE SET"
+            " revision = excluded.revision, reason = excluded.reason, asked_at = excluded.asked_at",
+            (task_id, subject, json.dumps(revision.to_plain()), json.dumps([dict(reason)]), to_text(at)),
+        )
+
+    def drop(self, task_id: int, subject: str) -> None:
+        self._sql.execute("DELETE FROM source_requests WHERE task_id = ? AND subject = ?", (task_id, subject))
+
+    def remove(self, request: Request) -> None:
+        """It has its run."""
+        self._sql.execute("DELETE FROM source_requests WHERE id = ?", (request.request_id,))
+
+    def tasks(self) -> frozenset[int]:
+        """Those that have something to build."""
+        return frozenset(row[0] for row in self._sql.execute("SELECT task_id FROM source_requests"))
+
+    def first_of_each_task(self) -> dict[int, Request]:
+        """Task → what it is to build next."""
+        rows = self._sql.execute(
+            "SELECT id, task_id, revision, reason FROM source_requests WHERE id IN"
+            " (SELECT min(id) FROM source_requests GROUP BY task_id) ORDER BY id"
+        )
+        return {
+            row[1]: Request(row[0], row[1], Revision(**json.loads(row[2])), json.loads(row[3]))
+            for row in rows
+        }
+
+
+def at_revision(definition: Definition, revision: Revision) -> Definition:
+    """What the task does, at that commit and no other; a pull request is only tried out."""
+    place = Source.parse(definition.context).place
+    assert isinstance(place, Git)
+    pinned = replace(definition, context=str(Source(replace(place, ref=revision.commit))), revision=revision)
+    if not pinned.is_trial or not isinstance(pinned.step, DockerStep):
+        return pinned.rebuilt()
+    return replace(pinned, step=replace(pinned.step, images=(), push=False))

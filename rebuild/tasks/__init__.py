@@ -1,0 +1,1 @@
+"""Saved tasks, and what makes them run by themselves."""

@@ -1,0 +1,1 @@
+"""What happens in git repositories: asked for, told, and told back."""

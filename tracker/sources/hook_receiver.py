@@ -1,0 +1,151 @@
+"""Works off the box of events of repositories: each becomes wishes for runs. Decides none of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from graph.errors import StoreBusy, TrackerError
+from rebuild.context.where import Git
+from rebuild.sources.event import SourceEvent
+from rebuild.sources.wishes import Asked, Effect, in_doubt, lacks_default_branch
+from rebuild.tasks.task import Task
+from tracker.events.push import BadEvent
+from tracker.hooks.reading import read_events
+from tracker.hooks.sender import HookSender
+from tracker.metrics import EventResult, Metrics
+from tracker.pulse import unheard
+from tracker.sources.intake import SourceIntake
+from tracker.watching.inbox import Box, Inbox, Letter
+
+IDLE_S = 10.0  # where nothing comes, how often to show that we could
+REST_S = 1.0  # the pause where another process holds the database
+LETTERS_MOST = 20  # one may have 25 MB
+AGAIN_S = 30.0  # the pause where a repository does not answer
+ASKED_MOST_S = 3600.0  # the age of a letter up to which it is asked again
+
+_RESULTS = {
+    Effect.ASKED: EventResult.ASKED,
+    Effect.KNOWN: EventResult.KNOWN,
+    Effect.LATE: EventResult.KNOWN,
+    Effect.DELETED: EventResult.UNWATCHED,
+    Effect.UNWANTED: EventResult.UNWATCHED,
+}
+
+log = structlog.get_logger()
+
+
+class Server(Protocol):
+    """Who knows how a repository stands. Every question may raise `TrackerError`."""
+
+    async def default_branch(self, task: Task, context: Git) -> str | None: ...
+
+    async def commit_of(self, task: Task, context: Git, ref: str) -> str: ...
+
+
+def as_it_stands(event: SourceEvent, commit: str) -> SourceEvent:
+    """The event as a poll would have told it: events may come in any order, and what is there now counts."""
+    if commit == event.commit:
+        return replace(event, old_commit=None)
+    return replace(event, commit=commit, old_commit=None, message="", paths=None)
+
+
+class HookReceiver:
+    """Turns stored events into what tasks are asked to do, letter by letter, in the order of their coming."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        intake: SourceIntake,
+        metrics: Metrics,
+        *,
+        senders: Mapping[str, HookSender],
+        server: Server,
+        now: Callable[[], datetime],
+        beat: Callable[[], None] = unheard,
+    ) -> None:
+        self._sql = connection
+        self._inbox = Inbox(connection, Box.HOOKS)
+        self._intake = intake
+        self._metrics = metrics
+        self._senders = senders
+        self._server = server
+        self._now = now
+        self._beat = beat
+        self._arrived = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something was put into the box."""
+        self._arrived.set()
+
+    async def work(self) -> None:
+        """Letter after letter until cancelled; what a killed process left behind comes first."""
+        while True:
+            self._beat()
+            self._arrived.clear()
+            try:
+                pause_s = await self._deal_with_all()
+            except StoreBusy as error:  # the letters are still there
+                log.warning("cannot deal with events of repositories now", error=error.message)
+                pause_s = REST_S
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._arrived.wait()
+
+    async def _deal_with_all(self) -> float:
+        """Answers when to look again."""
+        left = 0
+        letters = self._inbox.oldest(LETTERS_MOST)
+        for letter in letters:
+            left += not await self._deal_with(letter)
+            self._beat()
+            await asyncio.sleep(0)  # others have their turn between two large ones
+        if left < len(letters) and self._inbox.holds_more_than(left):
+            return 0.0
+        return AGAIN_S if left else IDLE_S
+
+    async def _deal_with(self, letter: Letter) -> bool:
+        """Whether it is dealt with, and gone."""
+        try:
+            events = [await self._completed(event) for event in self._read(letter)]
+        except TrackerError as error:
+            if (self._now() - letter.received_at).total_seconds() < ASKED_MOST_S:
+                log.warning("event waits: its repository cannot be asked", error=error.message)
+                return False
+            log.error("event given up: its repository cannot be asked", error=error.message)
+            events = []
+        asked = self._intake.take(events, lambda _: self._inbox.remove([letter]))
+        self._count(letter, asked)
+        return True
+
+    async def _completed(self, event: SourceEvent) -> SourceEvent:
+        """With what the server of the repository has to tell, where the event alone is not enough."""
+        for task, context in lacks_default_branch(self._sql, event)[:1]:
+            event = replace(event, default_branch=await self._server.default_branch(task, context))
+        for task, context in in_doubt(self._sql, event)[:1]:
+            if event.full_ref is not None:
+                event = as_it_stands(event, await self._server.commit_of(task, context, event.full_ref))
+        return event
+
+    def _read(self, letter: Letter) -> tuple[SourceEvent, ...]:
+        sender = self._senders.get(letter.source)
+        if sender is None:
+            log.warning("event of a sender that the settings no longer have", source=letter.source)
+            return ()
+        try:
+            return read_events(sender.provider, letter.payload, letter.headers)
+        except BadEvent as error:  # checked before it was stored; other settings may say otherwise
+            log.warning("event not understood", source=letter.source, error=error.message)
+            return ()
+
+    def _count(self, letter: Letter, asked: Iterable[Asked]) -> None:
+        results = [_RESULTS[one.effect] for one in asked] or [EventResult.UNWATCHED]
+        for result in results:
+            self._metrics.events.labels(f"hooks/{letter.source}", result).inc()

@@ -1,0 +1,31 @@
+"""Asks the server of a task's repository what an event leaves open. Keeps no answer."""
+
+from __future__ import annotations
+
+from graph.record import dataclass
+from rebuild.context.refs import default_branch
+from rebuild.context.where import Git
+from rebuild.tasks.task import Task
+from tracker.sources.repository_access import RepositoryAccess
+
+_PEELED = "^{}"  # after the name of an annotated tag: the commit that it names
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryServer:
+    """With the token that fetches the task's context. Every question may raise `TrackerError`."""
+
+    access: RepositoryAccess
+
+    async def default_branch(self, task: Task, context: Git) -> str | None:
+        """None where HEAD leads nowhere."""
+        with self.access.git(context, await self.access.opened(task)) as git:
+            return await default_branch(git)
+
+    async def commit_of(self, task: Task, context: Git, ref: str) -> str:
+        """What the ref points to now, by its full name; empty where there is no such ref."""
+        with self.access.git(context, await self.access.opened(task)) as git:
+            listed = await git.run("ls-remote", "--", context.url, ref, f"{ref}{_PEELED}")
+        lines = (line.partition("\t") for line in listed.decode(errors="replace").splitlines())
+        told = {name: commit for commit, _, name in lines}
+        return told.get(f"{ref}{_PEELED}") or told.get(ref, "")

@@ -1,0 +1,1 @@
+"""What registries say of the references that are watched: asked for, and told."""

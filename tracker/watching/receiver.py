@@ -1,0 +1,161 @@
+"""Works off the inbox: what an event names is asked about, and only the registry's answer counts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from graph.database import immediate
+from graph.errors import StoreBusy
+from graph.observing import Watched
+from graph.store import GraphStore, Source
+from graph.tag_lists import TagLists
+from tracker.events.hearing import Heard, Told, hear, to_ask
+from tracker.events.push import BadEvent, Push, names_of
+from tracker.events.reading import read_pushes
+from tracker.events.sender import Sender
+from tracker.metrics import Metrics
+from tracker.pulse import unheard
+from tracker.watching.event_path import place_of
+from tracker.watching.event_paths import Word
+from tracker.watching.inbox import Inbox, Letter
+from tracker.watching.intake import Intake
+from tracker.watching.watch import Answer, Asker
+
+GATHER_S = 0.01  # between two batches
+IDLE_S = 10.0  # where no event comes, how often to look and to show that we could
+REST_S = 1.0  # the pause where another process holds the database
+LETTERS_MOST = 500  # dealt with together; what names the same reference is asked about once
+PUSHES_MOST = 1_000  # in them; the rest comes with the next ones
+LISTED_AFTER_S = 2.0  # the distribution registry tells of a push before it lists the tag
+LETTERS_AT_ONCE = 50  # read before others, senders above all, have their turn
+
+log = structlog.get_logger()
+
+
+class Receiver:
+    """Turns stored events into observations."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        asker: Asker,
+        intake: Intake,
+        metrics: Metrics,
+        *,
+        senders: Mapping[str, Sender],
+        now: Callable[[], datetime],
+        beat: Callable[[], None] = unheard,
+    ) -> None:
+        self._sql = connection
+        self._store = GraphStore(connection)
+        self._inbox = Inbox(connection)
+        self._asker = asker
+        self._intake = intake
+        self._metrics = metrics
+        self._senders = senders
+        self._now = now
+        self._beat = beat
+        self._arrived = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something was put into the inbox."""
+        self._arrived.set()
+
+    async def work(self) -> None:
+        """Batch after batch until cancelled; what a killed process left behind comes first."""
+        while True:
+            self._beat()
+            self._arrived.clear()
+            try:
+                pause_s = await self._deal_with(self._inbox.oldest(LETTERS_MOST))
+            except StoreBusy as error:  # the letters are still there
+                log.warning("cannot deal with events now", error=error.message)
+                pause_s = REST_S
+            await asyncio.sleep(GATHER_S)  # a lone event is dealt with at once, those of a storm together
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._arrived.wait()
+
+    async def _deal_with(self, letters: Sequence[Letter]) -> float:
+        """Ask about what the letters name and remove those that are settled; answers when to look again."""
+        opened, told = await self._open(letters)
+        answers = await asyncio.gather(*map(self._ask, to_ask(told, self._now()).values()))
+        heard = hear(told, answers, self._now())
+        self._hasten_lists(told)
+        settled = [letter for letter in opened if letter.letter_id not in heard.waits_s]
+        self._intake.take(answers, Source.EVENT, settled, [*self._words(told)])
+        self._report(answers, heard)
+        if settled and self._inbox.holds_more_than(len(heard.waits_s)):
+            return 0.0
+        return min(heard.waits_s.values(), default=IDLE_S)
+
+    async def _open(self, letters: Sequence[Letter]) -> tuple[list[Letter], list[Told]]:
+        """The first of the letters, up to a bound of pushes, and what they tell."""
+        opened: list[Letter] = []
+        told: list[Told] = []
+        watched = functools.cache(self._watched)  # a storm names few tags many times
+        for letter in letters:
+            opened.append(letter)
+            told += [
+                Told(letter, push, watched(push.host, push.repository, push.tag))
+                for push in self._read(letter)
+            ]
+            if len(told) >= PUSHES_MOST:
+                break
+            if len(opened) % LETTERS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return opened, told
+
+    def _hasten_lists(self, told: Iterable[Told]) -> None:
+        """A tag that nobody watches may be the newest of those that somebody follows."""
+        pushes = [each.push for each in told if each.found is None]
+        repositories = {
+            reference.name for push in pushes for reference in names_of(push.host, push.repository, push.tag)
+        }
+        if repositories:
+            with immediate(self._sql):
+                due_at = self._now() + timedelta(seconds=LISTED_AFTER_S)
+                TagLists(self._sql).hasten(repositories, due_at)
+
+    def _words(self, told: Iterable[Told]) -> Iterator[Word]:
+        """What the events say by having come at all."""
+        for each in told:
+            if each.found is not None:
+                source = each.letter.source
+                place = place_of(self._senders[source].kind, each.found.reference)
+                yield Word(each.found.image_id, place, source, each.letter.received_at)
+
+    def _report(self, answers: Iterable[Answer], heard: Heard) -> None:
+        for answer in answers:
+            if answer.error is not None:  # the poll asks again soon: nothing is lost with the letter
+                log.warning(
+                    "event not confirmed", reference=str(answer.watched.reference), error=answer.error.message
+                )
+        for letter, result in heard.results:
+            self._metrics.events.labels(letter.source, result).inc()
+
+    async def _ask(self, watched: Watched) -> Answer:
+        answer = await self._asker.ask(watched)
+        self._beat()
+        return answer
+
+    def _read(self, letter: Letter) -> tuple[Push, ...]:
+        sender = self._senders.get(letter.source)
+        if sender is None:
+            log.warning("event of a sender that the settings no longer have", source=letter.source)
+            return ()
+        try:
+            return read_pushes(sender, letter.payload, letter.headers)
+        except BadEvent as error:  # checked before it was stored; other settings may say otherwise
+            log.warning("event not understood", source=letter.source, error=error.message)
+            return ()
+
+    def _watched(self, host: str, repository: str, tag: str) -> Watched | None:
+        return next(filter(None, map(self._store.watched, names_of(host, repository, tag))), None)
