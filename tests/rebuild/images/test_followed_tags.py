@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.rebuild.test_image_build import HIGH, LOW, Bench
-from tests.rebuild.test_image_build import bench as bench
+from tests.rebuild.images.test_image_build import HIGH, LOW, Bench
+from tests.rebuild.images.test_image_build import bench as bench
 
 from graph.clock import now
 from graph.database import immediate
