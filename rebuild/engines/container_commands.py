@@ -24,6 +24,8 @@ PUSH_TIMEOUT_S = 3600.0
 
 _FOREVER_S = 366 * 86400.0
 _OWN_END_S = 2.0
+_REMOVALS_MOST = 10
+_ENDING_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +122,19 @@ class ContainerCommands(ABC):
         """Containers, by name or id; those that are not there are no error."""
         if not names:
             return
-        answer = await self.ask(*self.removal, *names)
+        answer = await self._removed(names)
         if answer.exit_code != 0 and "no such container" not in answer.complaint.lower():
             raise ContainerTrouble(f"{self.calls.kind} cannot remove {names[0]}: {answer.complaint}")
+
+    async def _removed(self, names: Sequence[str]) -> Captured:
+        """podman removes no container that is just about to end by itself; a moment later it does."""
+        answer = await self.ask(*self.removal, *names)
+        for _ in range(_REMOVALS_MOST):
+            if b"state improper" not in answer.stderr:
+                break
+            await asyncio.sleep(_ENDING_S)
+            answer = await self.ask(*self.removal, *names)
+        return answer
 
     async def remove_all(self, folder: Path) -> None:
         label = f"label={FOLDER_LABEL}={folder}"

@@ -17,7 +17,7 @@ def test_every_image_is_listed_with_origin_neighbours_and_age(sample: Sample, tr
     assert lines[0].split() == ["ORIGIN", "BASES", "ABOVE", "AGE", "IMAGE"]
     assert ["external", "0", "1", "-", "debian:12"] in [line.split() for line in lines]
     assert ["built", "1", "2", "3d", f"{HOST}/base:1"] in [line.split() for line in lines]
-    assert lines[-1] == "7 images"
+    assert lines[-1] == "8 images"
 
 
 def test_the_json_names_the_task_of_each(sample: Sample, tracker: Tracker) -> None:
@@ -58,7 +58,7 @@ def test_a_drawing_of_too_many_images_comes_with_a_note(
 
     whole, focused = tracker("graph"), tracker("graph", "img-b:1")
 
-    note = "note: 7 images are more than a drawing shows well; 'tracker graph IMAGE' draws less\n"
+    note = "note: 8 images are more than a drawing shows well; 'tracker graph IMAGE' draws less\n"
     assert (whole.status, whole.err, focused.err) == (0, note, "")
     assert tracker("graph", "--format", "json").err == ""
 
