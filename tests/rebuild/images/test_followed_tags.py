@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.rebuild.images.test_image_build import HIGH, LOW, Bench
-from tests.rebuild.images.test_image_build import bench as bench
 
 from graph.clock import now
 from graph.database import immediate
@@ -24,6 +22,8 @@ from rebuild.runs.table import Cause, Status
 from rebuild.runs.waves import enqueue_due, task_states
 from rebuild.tasks.task import Tasks
 from rebuild.tasks.triggers import BaseImageTrigger, Bases, Triggers
+from tests.rebuild.images.test_image_build import HIGH, LOW, Bench
+from tests.rebuild.images.test_image_build import bench as bench
 
 pytestmark = pytest.mark.anyio
 
