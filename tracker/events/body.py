@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from tracker.events.push import BadEvent
 
 EVENTS_MOST = 1_000
+_FORM = b"payload="
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def parse(body: bytes) -> Any:
     """What the body says. Raises `BadEvent`."""
+    written = _unpacked(body)
     try:
-        return json.loads(body.decode())  # left to itself, json looks for UTF-16 and UTF-32 first
+        value = json.loads(written.decode("utf-8-sig"))  # by itself json looks for UTF-16 and UTF-32 first
+        if not _SURROGATE.search(written):
+            return value
+        # Half of a pair is text to json, and to nobody else: neither SQLite nor a terminal takes it.
+        return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     except (ValueError, RecursionError) as error:
         raise BadEvent(f"the body is not JSON: {error}") from None
+
+
+def _unpacked(body: bytes) -> bytes:
+    """GitHub and Gitea may be set up to send a form, with the JSON as its one field."""
+    return unquote_to_bytes(body[len(_FORM) :].replace(b"+", b" ")) if body.startswith(_FORM) else body
 
 
 def as_object(value: Any, what: str) -> dict[str, Any]:

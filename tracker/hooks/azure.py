@@ -35,7 +35,7 @@ def _push(event: dict[str, Any]) -> Iterator[SourceEvent]:
         head = next((each for each in commits if each.get("commitId") == after), {})
         yield SourceEvent(
             provider=Provider.AZURE,
-            delivery=text(event, "id"),
+            delivery=fields.delivery(event, "id"),
             urls=_urls(repository),
             happening=found[0],
             ref=found[1],
@@ -56,7 +56,7 @@ def _pull_request(event: dict[str, Any], kind: str) -> Iterator[SourceEvent]:
     newest = inner(pull, "lastMergeSourceCommit").get("commitId")
     yield SourceEvent(
         provider=Provider.AZURE,
-        delivery=text(event, "id"),
+        delivery=fields.delivery(event, "id"),
         urls=_urls(repository),
         happening=Happening.PULL_REQUEST,
         ref=head,

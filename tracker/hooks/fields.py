@@ -11,6 +11,7 @@ from rebuild.sources.repository_url import URL_MOST
 from tracker.events.body import text
 from tracker.events.push import BadEvent
 
+DELIVERY_MOST = 200
 MESSAGE_MOST = 10_000
 PATHS_MOST = 50_000
 REF_MOST = 255
@@ -72,6 +73,11 @@ def urls(*values: Any) -> tuple[str, ...]:
     if not fit:
         raise BadEvent("the body does not say which repository it is about")
     return tuple(dict.fromkeys(fit))
+
+
+def delivery(event: dict[str, Any], key: str) -> str:
+    """What the forge calls the message, where the body says that."""
+    return text(event, key)[:DELIVERY_MOST]
 
 
 def message(value: Any) -> str:

@@ -30,7 +30,7 @@ def _push(event: dict[str, Any]) -> Iterator[SourceEvent]:
         raise BadEvent("ref is neither refs/heads/BRANCH nor refs/tags/TAG")
     yield SourceEvent(
         provider=Provider.GENERIC,
-        delivery=text(event, "delivery"),
+        delivery=fields.delivery(event, "delivery"),
         urls=_urls(event),
         happening=found[0],
         ref=found[1],
@@ -48,7 +48,7 @@ def _pull_request(event: dict[str, Any]) -> SourceEvent:
     number = fields.number(pull.get("number"), "pull_request.number")
     return SourceEvent(
         provider=Provider.GENERIC,
-        delivery=text(event, "delivery"),
+        delivery=fields.delivery(event, "delivery"),
         urls=_urls(event),
         happening=Happening.PULL_REQUEST,
         ref=head,

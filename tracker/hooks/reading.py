@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from rebuild.sources.event import Provider, SourceEvent
 from tracker.events.body import parse
 from tracker.hooks.azure import read_azure
 from tracker.hooks.bitbucket import read_bitbucket
+from tracker.hooks.fields import DELIVERY_MOST
 from tracker.hooks.generic import read_generic
 from tracker.hooks.github import read_gitea, read_github
 from tracker.hooks.gitlab import read_gitlab
@@ -29,8 +29,6 @@ HOOK_HEADERS = frozenset(
         "x-request-id",
     }
 )
-_HEADER_MOST = 200
-_FORM = b"payload="
 
 _READERS: Mapping[Provider, Callable[[Any, Mapping[str, str]], Iterator[SourceEvent]]] = {
     Provider.GITHUB: read_github,
@@ -44,7 +42,7 @@ _READERS: Mapping[Provider, Callable[[Any, Mapping[str, str]], Iterator[SourceEv
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Those without which the body could not be read again; `headers` by their names in small letters."""
-    return {name: value[:_HEADER_MOST] for name, value in headers.items() if name in HOOK_HEADERS}
+    return {name: value[:DELIVERY_MOST] for name, value in headers.items() if name in HOOK_HEADERS}
 
 
 def read_events(provider: Provider, body: bytes, headers: Mapping[str, str]) -> tuple[SourceEvent, ...]:
@@ -52,9 +50,4 @@ def read_events(provider: Provider, body: bytes, headers: Mapping[str, str]) -> 
 
     Raises `BadEvent` where the body is not what such a forge writes.
     """
-    return tuple(_READERS[provider](parse(_unpacked(body)), headers))
-
-
-def _unpacked(body: bytes) -> bytes:
-    """GitHub and Gitea may be set up to send a form, with the JSON as its one field."""
-    return unquote_to_bytes(body[len(_FORM) :].replace(b"+", b" ")) if body.startswith(_FORM) else body
+    return tuple(_READERS[provider](parse(body), headers))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 from hypothesis import given
@@ -18,9 +19,10 @@ from tracker.events.push import BadEvent, Push
 from tracker.events.reading import read_pushes
 from tracker.events.sender import Naming, RepositoryIn, Sender
 
+TEXT = st.text(st.characters(), max_size=8)  # halves of surrogate pairs, too
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=10,
 )
 KINDS = st.sampled_from(list(Kind))
@@ -143,6 +145,18 @@ def test_a_ping_of_github_is_no_push() -> None:
     assert read_pushes(sender, b'{"zen": "Design for failure."}', {"x-github-event": "ping"}) == ()
 
 
+def test_a_webhook_of_github_may_come_as_a_form() -> None:
+    sample = sample_of(Kind.GHCR)
+
+    assert read(sample, b"payload=" + quote_plus(sample.body.decode()).encode()) == sample.says
+
+
+def test_a_byte_order_mark_before_the_body_is_passed_over() -> None:
+    sample = sample_of(Kind.ACR)
+
+    assert read(sample, b"\xef\xbb\xbf" + sample.body) == sample.says
+
+
 def test_an_official_image_of_docker_hub_is_found_in_library() -> None:
     hub = sample_of(Kind.DOCKERHUB)
 
@@ -236,7 +250,7 @@ def test_a_damaged_body_gives_names_that_are_valid_or_is_refused(case: tuple[Sam
     except BadEvent as refused:
         assert refused.message
     else:
-        assert all(name.tag == push.tag for push in pushes for name in push.names())
+        assert all(str(name).encode() and name.tag == push.tag for push in pushes for name in push.names())
 
 
 @given(damaged())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -22,7 +23,7 @@ ANYTHING = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
-    | st.text(max_size=20)
+    | st.text(st.characters(), max_size=20)  # halves of surrogate pairs, too
     | st.sampled_from([A, B, "refs/heads/main"]),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
     max_leaves=20,
@@ -56,6 +57,25 @@ def test_a_payload_may_come_as_a_form() -> None:
     assert read_events(payload.provider, form, payload.headers) == read_events(
         payload.provider, payload.raw, payload.headers
     )
+
+
+@pytest.mark.parametrize("key", ["\\ud800", "\\udfff", "\\ud800\\ud800"])
+def test_half_of_a_surrogate_pair_is_no_name_of_a_branch(key: str) -> None:
+    payload = PAYLOADS[0]
+    body = payload.raw.replace(b"refs/heads/main", f"refs/heads/{key}".encode())
+
+    with pytest.raises(BadEvent, match="ref is no name"):
+        read_events(payload.provider, body, payload.headers)
+
+
+def test_half_of_a_surrogate_pair_in_words_spoils_nothing_else() -> None:
+    body = {"repository": "https://git.example.com/web.git", "ref": "refs/heads/main", "after": A}
+    raw = json.dumps({**body, "message": "\ud83d\ude00 \ud800", "delivery": "\udc00" + "x" * 5000}).encode()
+
+    (event,) = read_events(Provider.GENERIC, raw, {})
+
+    assert event.message == "\N{GRINNING FACE} ?"
+    assert event.delivery == "?" + "x" * 199
 
 
 @pytest.mark.parametrize("payload", TELLING, ids=lambda payload: payload.name)
@@ -119,6 +139,7 @@ def test_a_documented_payload_with_anything_in_one_place_is_read_or_refused(
         return
 
     for event in events:
+        assert json.dumps(asdict(event), ensure_ascii=False, default=str).encode()
         assert event.commit == "" or (event.commit.isalnum() and len(event.commit) >= 7)
         assert not event.ref.startswith("-")
         assert event.urls
