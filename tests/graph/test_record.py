@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 from dataclasses import field, replace
 
 import pytest
@@ -85,3 +87,48 @@ def test_records_are_the_standard_dataclasses_else() -> None:
     assert replace(Point(1), y=5) == Point(1, 5)
     assert [each.name for each in dataclasses.fields(Mutable(1))] == ["x"]
     assert Version(1) < Version(2)
+
+
+@dataclass(slots=True)
+class Counted:
+    parts: list[int] = field(default_factory=list)
+    total: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.total = sum(self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByName:
+    x: int
+
+
+def test_a_frozen_record_loses_no_field() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        del Point(1).x
+
+
+def test_each_record_has_defaults_of_its_own() -> None:
+    one, other = Counted(), Counted()
+    one.parts.append(1)
+    assert other.parts == []
+
+
+def test_what_a_class_does_after_init_is_done_for_every_record() -> None:
+    assert [Counted([1]).total, Counted([1, 2]).total] == [1, 3]
+
+
+def test_a_missing_field_is_named_with_its_class() -> None:
+    with pytest.raises(TypeError, match=r"Point\.__init__\(\) missing 1 required positional argument: 'x'"):
+        Point()  # type: ignore[call-arg]
+
+
+def test_fields_by_name_alone_are_not_taken_by_place() -> None:
+    assert ByName(x=1).x == 1
+    with pytest.raises(TypeError):
+        ByName(1)  # type: ignore[call-arg]
+
+
+def test_a_copy_of_a_frozen_record_is_equal_to_it() -> None:
+    assert copy.copy(Point(1, 2)) == Point(1, 2)
+    assert pickle.loads(pickle.dumps(Point(1, 2))) == Point(1, 2)
