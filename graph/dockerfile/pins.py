@@ -18,29 +18,24 @@ def pin(
 ) -> bytes:
     """The same bytes, with `registry/repository@digest` where a reachable base is named.
 
-    `content` is what `found` was read from. `digests` holds every reachable base that has none yet,
-    by reference and platform; a base that is missing is a KeyError. Those that only the engine has are in
-    `at_hand`, each with the name that the engine knows it by. The syntax line stays, it is the
-    builder's own; so do ONBUILD triggers that only become part of the image. One that a later stage of
-    the same file fires takes from its base in this build, and is pinned like any other.
+    `content` is what `found` was read from. `digests` holds every reachable base by reference and platform;
+    a base that is missing is a KeyError. One that has a digest already is written out, too: podman does not
+    know by itself where `alpine@sha256:…` is, and the digest may be that of an index. Those that only the
+    engine has are in `at_hand`, each with the name that the engine knows it by. The syntax line stays, it
+    is the builder's own; so do ONBUILD triggers that only become part of the image. One that a later stage
+    of the same file fires takes from its base in this build, and is pinned like any other.
     """
     text = decode(content)
     parts: list[str] = []
     kept = 0
     for base in found.bases:
-        if not _is_pinned_here(base):
+        if not base.reachable or base.via is Via.SYNTAX:
             continue
         local_name = (at_hand or {}).get(base.reference)
         pinned = local_name or base.reference.with_digest(digests[base.reference, base.platform])
         parts += [text[kept : base.span.start], str(pinned), _quotes(base, text)]
         kept = base.span.end
     return encode("".join((*parts, text[kept:])))
-
-
-def _is_pinned_here(base: Base) -> bool:
-    if base.reference.digest is not None or not base.reachable:
-        return False
-    return base.via is not Via.SYNTAX
 
 
 def _quotes(base: Base, text: str) -> str:

@@ -12,7 +12,7 @@ from graph.model import Manifests, RecordedBase
 from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
 from graph.words import Role, Via
-from rebuild.images.registry import NotFound, Registry, RegistryRefused
+from rebuild.images.registry import NotFound, Registry, RegistryRefused, RegistryUnavailable
 
 
 class UnusableBase(WrongUse):
@@ -108,6 +108,9 @@ async def _resolve_one(path: str, base: Base, registry: Registry, memory: Memory
         raise UnusableBase(f"{place} cannot be resolved: {error.message}", hint=error.hint) from error
     except RegistryRefused as error:
         raise UnusableBase(f"{place} cannot be asked for: {error.message}", hint=error.hint) from error
+    except RegistryUnavailable as error:
+        told = f"{place} cannot be resolved now: {error.message}"
+        raise type(error)(told, hint=error.hint, retry_after_s=error.retry_after_s) from error
 
 
 def _followed(base: Base) -> str:

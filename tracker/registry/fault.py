@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import httpx
 
+from graph.reference import DEFAULT_REGISTRY
 from rebuild.images.registry import RegistryUnavailable
 from tracker.registry.settings import RegistrySettings
 
@@ -26,8 +27,17 @@ def unavailable(
     reason = why_no_answer(
         error, connect_timeout_s=settings.connect_timeout_s, read_timeout_s=settings.read_timeout_s
     )
-    hint = _tls_hint(registry) if first_cause(error, ssl.SSLError) else None
-    return RegistryUnavailable(f"{registry}: {what}: {reason}", hint=hint)
+    return RegistryUnavailable(f"{registry}: {what}: {reason}", hint=_hint(registry, error))
+
+
+def _hint(registry: str, error: Exception) -> str | None:
+    if first_cause(error, ssl.SSLError):
+        return _tls_hint(registry)
+    if not isinstance(error, httpx.ConnectError):
+        return None
+    if registry == DEFAULT_REGISTRY:
+        return f"a name without a registry belongs to {registry}: write another's before it, as in HOST/NAME"
+    return f"check the name {registry}, and whether it is reached from this machine"
 
 
 def short(error: object) -> str:

@@ -134,7 +134,10 @@ async def test_a_base_that_cannot_be_used_is_named_as_it_was_written(
 
 
 @pytest.mark.anyio
-async def test_a_registry_that_is_down_is_nobody_s_mistake() -> None:
-    with pytest.raises(RegistryUnavailable):
-        down = FakeRegistry(low=RegistryUnavailable("down"))
+async def test_a_registry_that_is_down_is_nobody_s_mistake_and_told_with_file_and_line() -> None:
+    with pytest.raises(RegistryUnavailable) as raised:
+        down = FakeRegistry(low=RegistryUnavailable("down", hint="wait", retry_after_s=7))
         await resolve("Dockerfile", bases("FROM low\n"), down, NothingKnown())
+
+    assert raised.value.message == "Dockerfile:1: base 'low' cannot be resolved now: down"
+    assert (raised.value.hint, raised.value.retry_after_s) == ("wait", 7)
