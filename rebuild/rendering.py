@@ -34,6 +34,9 @@ from rebuild.template.value import adopt
 ALIASES_SINCE = "v1.1.0"
 BYTES_MOST = 1 << 20
 _VERSION = re.compile(r"version[ \t]*:[ \t]*(?P<text>[^#]*?)[ \t]*(?:#.*)?")
+_VERSION_IN_BRACES = re.compile(
+    r"""\s*\{(?!\{).*?(?<=[{,\s])(?P<quote>["']?)version(?P=quote)\s*:\s*["']?(?P<text>[\w.-]+)""", re.DOTALL
+)
 
 Resolve = Callable[[tuple[SecretSource, ...]], Mapping[str, Secret]]
 
@@ -198,11 +201,12 @@ def _without_comments(text: str) -> NumberedText:
 
 
 def _version(task: NumberedText) -> str:
-    """What the first `version:` in the first column says, without quotes."""
+    """What the first `version:` in the first column says, or that of a file in JSON; without quotes."""
     for _, line in task.numbered():
         if match := _VERSION.fullmatch(line):
             return match["text"].strip("'\"").lower()
-    return ""
+    in_braces = _VERSION_IN_BRACES.match(task.text)
+    return in_braces["text"].lower() if in_braces else ""
 
 
 def _with_aliases(template: _Template, images: Mapping[str, str], sources: AliasSources) -> _Template:

@@ -37,12 +37,14 @@ class FileStep:
 
 @dataclass(frozen=True, slots=True)
 class InlineStep:
-    """Carry out a task file that came with the request."""
+    """Carry out a task file that came with the request. Its paths are for messages alone."""
 
     text: str
     values_text: str = ""  # YAML
     values: Mapping[str, str] = field(default_factory=dict)
     strict: bool = False
+    path: str = "task file"
+    values_path: str = "values"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from functools import partial
@@ -22,8 +21,6 @@ from rebuild.secrets.secret import Secret
 from rebuild.taskfile import Build, TaskFile, read_taskfile
 from rebuild.template import Surroundings
 from rebuild.values import Value, merged_values, read_values
-
-INLINE = "task file"  # what messages call one that came with the request
 
 Values = Mapping[str, "Value | Secret"]
 
@@ -58,8 +55,8 @@ def read_written(
                 else {}
             )
         case InlineStep():
-            path, text = INLINE, step.text
-            files = read_values(step.values_text, path="values") if step.values_text else {}
+            path, text = step.path, step.text
+            files = read_values(step.values_text, path=step.values_path) if step.values_text else {}
     return Written(path, text, {**merged_values(files, dict(step.values)), **secret_values})
 
 
@@ -119,11 +116,17 @@ def _in_contexts(taskfile: TaskFile) -> Iterator[Secret]:
 
 
 def command_file(command: str, timeout_s: float | None = None) -> str:
-    """The task file of one command. JSON is YAML, so that no character of it means anything else."""
-    step: dict[str, object] = {"cmd": command, "disableWorkingDirectoryOverride": True}
+    """The task file of one command: a block of text, in which no character but a template's means anything."""
+    lines = [
+        "version: v1.1.0",
+        "steps:",
+        "  - cmd: |2-",
+        *(f"      {line}" for line in command.split("\n")),
+        "    disableWorkingDirectoryOverride: true",
+    ]
     if timeout_s is not None:
-        step["timeout"] = int(timeout_s)
-    return json.dumps({"version": "v1.1.0", "steps": [step]}, indent=1, ensure_ascii=False)
+        lines.append(f"    timeout: {int(timeout_s)}")
+    return "\n".join([*lines, ""])
 
 
 def _read(context: Path | None, name: str) -> str:

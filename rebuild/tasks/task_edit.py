@@ -32,6 +32,7 @@ class Asked:
     context: str | None = None
     file: str | None = None  # in the context; its name tells a task file from a Dockerfile
     inline: str | None = None  # the text of a task file that is in no context
+    inline_path: str | None = None  # what messages call it
     images: Sequence[str] | None = None
     build_args: Mapping[str, str] | None = None
     target: str | None = None
@@ -184,7 +185,12 @@ def _inline(asked: Asked, old: InlineStep) -> InlineStep:
             f"the task file is empty, or has more than {INLINE_BYTES_MOST:,} characters",
             hint="give --cmd 'IMAGE ARGUMENTS', or --file FILE",
         )
-    return InlineStep(text, _or(asked.values_text, old.values_text), dict(_or(asked.values, old.values)))
+    return InlineStep(
+        text,
+        _or(asked.values_text, old.values_text),
+        dict(_or(asked.values, old.values)),
+        path=_or(asked.inline_path, old.path),
+    )
 
 
 def _file(asked: Asked, old: FileStep) -> FileStep:

@@ -11,9 +11,14 @@ from rebuild.tasks.task_edit import INLINE_BYTES_MOST
 STDIN = "-"
 
 
+def name_of(file: str) -> str:
+    """What messages about its lines call a file."""
+    return "standard input" if file == STDIN else file
+
+
 def text_here(name: str) -> str:
     """A file of this machine, or standard input, as it is now. Raises `WrongUse`."""
-    what = "standard input" if name == STDIN else repr(name)
+    what = name_of(name) if name == STDIN else repr(name)
     try:
         text = _content(name, what).decode("utf-8-sig")
     except OSError as error:

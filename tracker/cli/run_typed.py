@@ -13,7 +13,7 @@ from rebuild.secrets.context_secrets import Sources as ContextSources
 from rebuild.secrets.secret import Secret
 from rebuild.secrets.task_secrets import SecretUse, check_secret_name
 from rebuild.steps.task_work import command_file
-from tracker.cli.files_here import STDIN, text_here
+from tracker.cli.files_here import STDIN, name_of, text_here
 from tracker.settings.settings import Settings
 from tracker.workshop import host_platform
 
@@ -54,19 +54,25 @@ def step_of(asked: Asked, source: Source) -> FileStep | InlineStep:
             raise WrongUse("--cmd and --file exclude each other", hint="give one of them")
         if not asked.command.strip():
             raise WrongUse("--cmd is empty", hint="write --cmd 'IMAGE ARGUMENTS'")
-        return InlineStep(command_file(asked.command, asked.timeout_s), "", asked.values, asked.strict)
+        text = command_file(asked.command, asked.timeout_s)
+        return InlineStep(text, "", asked.values, asked.strict, path="--cmd")
     file = asked.file or DEFAULT_FILE
     if file == STDIN and isinstance(source.place, StandardInput):
         raise WrongUse("standard input is the context or the task file, not both", hint="name a file")
-    if file == STDIN:
-        return InlineStep(text_here(STDIN), _values_text(asked), asked.values, asked.strict)
-    if isinstance(source.place, Nothing):
-        return InlineStep(text_here(file), _values_text(asked), asked.values, asked.strict)
+    if file == STDIN or isinstance(source.place, Nothing):
+        return _inline(asked, file)
     return FileStep(file, asked.values_file, asked.values, asked.strict)
 
 
-def _values_text(asked: Asked) -> str:
-    return text_here(asked.values_file) if asked.values_file else ""
+def _inline(asked: Asked, file: str) -> InlineStep:
+    return InlineStep(
+        text_here(file),
+        text_here(asked.values_file) if asked.values_file else "",
+        asked.values,
+        asked.strict,
+        path=name_of(file),
+        values_path=name_of(asked.values_file or ""),
+    )
 
 
 def secret_values(assignments: Iterable[str], environment: Mapping[str, str]) -> dict[str, Secret]:

@@ -26,7 +26,7 @@ from rebuild.tasks.stored_task import Secrets
 from rebuild.tasks.task_edit import NO_CONTEXT, Asked
 from rebuild.values import parse_assignments
 from tracker.cli.completing import task_names
-from tracker.cli.files_here import STDIN, text_here
+from tracker.cli.files_here import STDIN, name_of, text_here
 from tracker.cli.habits import json_option
 from tracker.cli.option_types import PLATFORM, SECONDS, switch
 from tracker.cli.secret_options import warn_of_a_shown_login
@@ -145,17 +145,18 @@ def asked_of(typed: Mapping[str, Any], environment: Mapping[str, str], *, contex
     """What was typed, of a definition. `context` is that of the task, where it has one."""
     contextless = isinstance(Source.parse(typed["context"] or context or NO_CONTEXT).place, Nothing)
     file, values_file = typed["file"], typed.get("values_file")
-    inline, command = None, typed.get("command")
+    inline, inline_path, command = None, None, typed.get("command")
     if command is not None:
-        inline = command_file(command, typed.get("timeout_s"))
+        inline, inline_path = command_file(command, typed.get("timeout_s")), "--cmd"
     elif file is not None and (file == STDIN or contextless):
-        inline, file = text_here(file), None
+        inline, inline_path, file = text_here(file), name_of(file), None
     beside = values_file if inline is not None else None
     no_push = typed.get("no_push")
     return Asked(
         context=typed["context"],
         file=file,
         inline=inline,
+        inline_path=inline_path,
         images=_or_none(typed.get("images")),
         build_args=_arguments(typed["args"], environment) if typed["args"] else None,
         target=typed["target"],

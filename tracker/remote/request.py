@@ -56,5 +56,11 @@ def _step_json(step: FileStep | InlineStep) -> dict[str, Any]:
         case FileStep():
             source = {"kind": "file", "file": step.file, "values_file": step.values_file}
         case InlineStep():
-            source = {"kind": "inline", "text": step.text, "values_text": step.values_text}
+            source = {
+                "kind": "inline",
+                "text": step.text,
+                "values_text": step.values_text,
+                "path": step.path,
+                "values_path": step.values_path,
+            }
     return {**source, "values": dict(step.values), "strict": step.strict}

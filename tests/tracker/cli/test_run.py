@@ -87,6 +87,33 @@ def test_one_command_is_a_step_whatever_characters_it_has(tracker: Tracker) -> N
     assert step["argv"][-4:] == ["echo", "a: b", "#", "c"]
 
 
+def test_one_command_has_aliases_and_templates_with_quotes_in_them(tracker: Tracker) -> None:
+    command = 'bash -c "echo {{ .Values.who | default "you" }} $ID"'
+
+    step = steps(tracker, "--cmd", command, "/dev/null")[0]
+
+    assert step["argv"][-3:] == ["mcr.microsoft.com/acr/bash:2ff604c", "-c", "echo you dryrun"]
+
+
+def test_messages_name_the_file_that_was_typed(tracker: Tracker, tmp_path: Path) -> None:
+    task, values = tmp_path / "wrong.yaml", tmp_path / "values.yaml"
+    task.write_text("steps:\n  - cmd: alpine 'x\n  - push: [{{.Values.a}}, {{]\n")
+    values.write_text("a: 1\na: 2\n")
+
+    assert f"error: {task}:3: " in tracker("run", "/dev/null", "-f", str(task), "--dry-run").err
+    with_values = tracker("run", "-f", str(task), "--values", str(values), "--dry-run")
+    assert f"error: {values}:2: key 'a' is here twice" in with_values.err
+
+
+def test_messages_about_one_command_or_standard_input_say_so(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"steps: [{cmd: 'alpine <'}]")))
+
+    assert "error: --cmd:3: cmd of step" in tracker("run", "--cmd", "alpine 'x", "--dry-run").err
+    assert "error: standard input:1: cmd of step" in tracker("run", "-f", "-", "--dry-run").err
+
+
 def test_a_task_file_may_come_by_standard_input(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"steps: [{cmd: 'alpine true'}]")))
 

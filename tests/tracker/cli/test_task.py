@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.tracker.cli.conftest import Answer, Tracker
 
@@ -156,12 +157,20 @@ def test_a_command_is_quoted_as_it_is(tracker: Tracker) -> None:
     tracker("task", "create", "-n", "ping", "--cmd", 'busybox echo "a: b # c"', "--timeout", "90")
 
     step = tracker("task", "show", "-n", "ping", "--json").json["step"]
-    (written,) = json.loads(step["text"])["steps"]
+    (written,) = yaml.safe_load(step["text"])["steps"]
     assert written == {
         "cmd": 'busybox echo "a: b # c"',
         "disableWorkingDirectoryOverride": True,
         "timeout": 90,
     }
+
+
+def test_a_task_file_that_was_typed_keeps_its_name_for_messages(tracker: Tracker, tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text("steps:\n  - cmd: alpine 'x\n")
+
+    refused = tracker("task", "create", "-n", "ping", "-f", str(tmp_path / "wrong.yaml"), "-c", "/dev/null")
+
+    assert f"error: {tmp_path}/wrong.yaml:2: cmd of step 'acb_step_0' has a '" in refused.err
 
 
 def test_an_update_keeps_what_is_not_given(create: Tracker, tracker: Tracker) -> None:

@@ -89,13 +89,15 @@ class FileAsked(Strict):
 
 
 class InlineAsked(Strict):
-    """Carry out a task file that comes with the request."""
+    """Carry out a task file that comes with the request. Its paths are for messages alone."""
 
     kind: Literal["inline"]
     text: LongText
     values_text: LongText = ""
     values: Values = {}
     strict: bool = False
+    path: Text = "task file"
+    values_path: Text = "values"
 
 
 StepAsked = Annotated[DockerAsked | FileAsked | InlineAsked, Field(discriminator="kind")]
@@ -203,7 +205,9 @@ def _step(asked: DockerAsked | FileAsked | InlineAsked, usual: Usual) -> Step:
         case FileAsked():
             return FileStep(asked.file, asked.values_file, asked.values, asked.strict)
         case InlineAsked():
-            return InlineStep(asked.text, asked.values_text, asked.values, asked.strict)
+            return InlineStep(
+                asked.text, asked.values_text, asked.values, asked.strict, asked.path, asked.values_path
+            )
 
 
 def _image(name: str, registry: str) -> str:
