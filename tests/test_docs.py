@@ -14,7 +14,7 @@ import click
 import pytest
 
 from tracker.cli.main import tracker as command_group
-from tracker.settings.settings import load, setting_names
+from tracker.settings.reading import load, setting_names
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("bench", "config", "docs", "graph", "rebuild", "scripts", "systemd", "tests", "tracker")

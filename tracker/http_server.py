@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tracker.api.auth import UNIX
-from tracker.settings.settings import ConfigError
+from tracker.settings.written import ConfigError
 
 HEAD_S = 20.0  # within which the line and the headers of a request have come
 _PEER = struct.Struct("3i")  # pid, uid and gid of the other end: unix(7), SO_PEERCRED

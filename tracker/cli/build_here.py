@@ -27,7 +27,8 @@ from tracker.carrying import carry_out_here
 from tracker.cli.build_typed import BuildTyped
 from tracker.cli.main import Place, report
 from tracker.cli.secret_options import input_for
-from tracker.settings.settings import Settings, load
+from tracker.settings.reading import load
+from tracker.settings.settings import Settings
 from tracker.state import find_config, find_state
 from tracker.terminal import Terminal
 from tracker.workshop import Workshop, host_platform, unheard

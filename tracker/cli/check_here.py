@@ -17,7 +17,8 @@ from tracker.cli.main import Place
 from tracker.metrics import Metrics
 from tracker.registry import POLLING
 from tracker.registry.aiohttp_transport import many_questions
-from tracker.settings.settings import Settings, load
+from tracker.settings.reading import load
+from tracker.settings.settings import Settings
 from tracker.state import State, find_config, find_state
 from tracker.watching.checking import Checked, Row, chosen, chosen_lists, row_of, with_newer_tags
 from tracker.watching.tag_watch import TagAsker, ask_and_note

@@ -30,7 +30,7 @@ def config() -> None:
 @click.pass_obj
 def check_settings(place: Place) -> None:
     """Check every setting; print all faults at once, each with its path, and exit with 2."""
-    from tracker.settings.settings import check
+    from tracker.settings.reading import check
 
     path, written = _read(place)
     check(written, path)
@@ -45,7 +45,7 @@ def show(place: Place, as_json: bool) -> None:
     """Show the settings that count, as TOML, each with where it came from. Secrets are shown as ***."""
     from msgspec import to_builtins
 
-    from tracker.settings.settings import check
+    from tracker.settings.reading import check
 
     path, written = _read(place)
     values = dict(_flat(to_builtins(check(written, path), enc_hook=str)))
@@ -73,8 +73,8 @@ def event_addresses(place: Place, url: str | None, as_json: bool) -> None:
 
     An address with a long token in it is as good as the secret: whoever knows it may send.
     """
+    from tracker.settings.reading import check
     from tracker.settings.senders import addressed
-    from tracker.settings.settings import check
 
     path, written = _read(place)
     settings = check(written, path)

@@ -30,7 +30,8 @@ from tracker.cli.main import Place
 from tracker.cli.watch_findings import budget_findings, event_findings
 from tracker.registry import POLLING
 from tracker.settings.intervals import intervals_of
-from tracker.settings.settings import Settings, load
+from tracker.settings.reading import load
+from tracker.settings.settings import Settings
 from tracker.state import State, find_config, find_state
 from tracker.workshop import engine_of, host_platform, registry_client
 

@@ -46,7 +46,7 @@ def login(place: Place, registry: str, username: str | None, password_stdin: boo
 
 
 def _settings(place: Place, host: str) -> RegistrySettings:
-    from tracker.settings.settings import load
+    from tracker.settings.reading import load
     from tracker.workshop import registry_settings
 
     section = load(find_config(place.config)).registries.get(host)  # type: ignore[call-overload]

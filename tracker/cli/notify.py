@@ -123,7 +123,7 @@ class _Tried:
 
 def _channels(place: Place, names: Iterable[str]) -> list[Channel]:
     from tracker.outbound.channel import channels_of
-    from tracker.settings.settings import load
+    from tracker.settings.reading import load
     from tracker.state import find_config
 
     config = find_config(place.config)

@@ -25,7 +25,8 @@ from rebuild.values import merged_values, parse_assignments, read_values
 from tracker.cli.habits import json_option
 from tracker.cli.main import Place
 from tracker.cli.table import print_json
-from tracker.settings.settings import Settings, load
+from tracker.settings.reading import load
+from tracker.settings.settings import Settings
 from tracker.state import find_config
 
 STDIN = "-"

@@ -15,7 +15,7 @@ from tracker.cli.run_typed import DEFAULT_FILE, NO_CONTEXT, Asked, definition_of
 from tracker.cli.secret_options import GIT_TOKEN, SSH_KEY, context_secrets
 from tracker.remote.request import RunTyped
 from tracker.remote.service import ServerAsked, Wait, refuse_to_detach, server_options, wait_options
-from tracker.settings.settings import load
+from tracker.settings.reading import load
 from tracker.state import find_config, find_state
 
 

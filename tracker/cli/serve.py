@@ -30,7 +30,7 @@ def serve(place: Place, listen: str | None) -> None:
     from tracker import log
     from tracker.daemon import Daemon
     from tracker.service import Supervisor
-    from tracker.settings.settings import load
+    from tracker.settings.reading import load
 
     config = find_config(place.config)
     settings = load(config)

@@ -15,7 +15,7 @@ from tracker.cli.table import paragraph, print_json
 from tracker.cli.task_change import tell_unknown, usual_of
 from tracker.cli.task_options import JSON
 from tracker.remote.service import ServerAsked, server_options
-from tracker.settings.settings import load
+from tracker.settings.reading import load
 from tracker.state import find_config, find_state
 from tracker.tasks.apply import Action, Difference, differences, plain_difference, shown
 from tracker.tasks.apply import apply as make_so

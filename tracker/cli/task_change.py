@@ -34,7 +34,8 @@ from tracker.cli.task_webhook import (
     unregister_hook,
 )
 from tracker.remote.service import ServerAsked, server_options
-from tracker.settings.settings import Settings, load
+from tracker.settings.reading import load
+from tracker.settings.settings import Settings
 from tracker.state import find_config, find_state
 from tracker.tasks.saving import Archive, Draft, Saved
 from tracker.views.tasks import TaskView, task_view

@@ -46,7 +46,7 @@ from tracker.cli.update_token import typed_token
 from tracker.remote.secret_values import values_of
 from tracker.remote.service import ServerAsked, Wait, server_options, wait_of
 from tracker.serving import is_served
-from tracker.settings.settings import load
+from tracker.settings.reading import load
 from tracker.state import find_config, find_state
 from tracker.terminal import Terminal
 from tracker.views.runs import RunRow, run_json, run_named

@@ -13,7 +13,8 @@ from rebuild.tasks.task import Task, Tasks
 from rebuild.tasks.task_webhooks import Registered, TaskWebhooks
 from tracker.cli.looking import looking
 from tracker.cli.main import Place
-from tracker.settings.settings import Settings, load
+from tracker.settings.reading import load
+from tracker.settings.settings import Settings
 from tracker.sources.forge_finding import forges_of
 from tracker.sources.repository_access import RepositoryAccess
 from tracker.sources.webhooks import HookChoice, Webhooks, choose_hook

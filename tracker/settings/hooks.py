@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from rebuild.secrets.secret import Secret
 from rebuild.sources.event import Provider
 from tracker.hooks.sender import PER_MINUTE
+from tracker.settings.values import Named
 
 _ALIASES = {"forgejo": Provider.GITEA}
 _SENDING = tuple(each for each in Provider if each is not Provider.POLL)
@@ -28,7 +29,7 @@ class HookKind(str):
         return super().__new__(cls, provider)
 
 
-class HookSource(Struct, frozen=True):
+class HookSource(Named, frozen=True):
     """A sender of events of repositories."""
 
     kind: HookKind | None = None  # None: its name says it
@@ -39,12 +40,15 @@ class HookSource(Struct, frozen=True):
     def __post_init__(self) -> None:
         check_secrets(self.secret, self.secret_file)
 
+    def check_name(self, name: str) -> None:
+        self.provider_of(name)
+
     def provider_of(self, name: str) -> Provider:
         """The one that is written, else the one that the name is. Raises `ValueError`."""
         try:
             return Provider(self.kind or HookKind(name))
         except ValueError as error:
-            raise ValueError(f"hooks.{name}.kind must be set: {error}") from None
+            raise ValueError(f"kind must be set: {error}") from None
 
 
 def check_secrets(secret: tuple[Secret, ...] | None, secret_file: Path | None) -> None:

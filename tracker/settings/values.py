@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from rebuild.secrets.web_url import WebUrl
 
@@ -14,6 +14,14 @@ _TEN_YEARS_S = 3650 * 86400.0
 Seconds = Annotated[float, Meta(ge=0, le=_TEN_YEARS_S)]
 SomeSeconds = Annotated[float, Meta(gt=0, le=_TEN_YEARS_S)]
 Interval = Annotated[float, Meta(ge=1, le=_TEN_YEARS_S)]
+
+
+class Named(Struct, frozen=True):
+    """A section whose name says something of it."""
+
+    def check_name(self, name: str) -> None:
+        """Raises `ValueError` where the section does not go with its name."""
+        raise NotImplementedError
 
 
 class BaseUrl(str):

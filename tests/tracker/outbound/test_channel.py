@@ -11,7 +11,7 @@ from rebuild.runs.record import Cause
 from tests.real_receiver import KEY
 from tracker.outbound.channel import Channel, channels_of
 from tracker.outbound.notice import Notice
-from tracker.settings.settings import check, load
+from tracker.settings.reading import check, load
 from tracker.settings.written import ConfigError, read_written
 
 HIDDEN = "s3cret-word"

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from graph.staleness import Limits
 from rebuild.alias_rules import IMAGE_ALIASES, FetchRules
 from rebuild.steps.step_rules import StepRules
-from tracker.settings.settings import ConfigError, Settings, check, load, setting_names
+from tracker.settings.reading import check, load, setting_names
+from tracker.settings.settings import Settings
 from tracker.settings.written import (
+    ConfigError,
     Written,
     duration_s,
     duration_text,
@@ -100,6 +102,19 @@ def test_every_fault_is_told_at_once_with_path_value_and_origin(tmp_path: Path) 
     ]
 
 
+def test_every_sender_that_its_name_says_too_little_of_is_told_at_once(tmp_path: Path) -> None:
+    faults = refused(
+        tmp_path, "[events.nexus]\n[hooks.ours]\n[hooks.theirs]\n[rebuild]\nworkers = 0\n[hooks.github]\n"
+    )
+
+    assert [fault.partition(" must be set")[0] for fault in faults[1:]] == [
+        "  rebuild.workers: Expected a whole number >= 1 (it is '0')",
+        "  events.nexus: registry",
+        "  hooks.ours: kind",
+        "  hooks.theirs: kind",
+    ]
+
+
 def test_an_unknown_setting_is_refused_with_the_nearest_known_one(tmp_path: Path) -> None:
     assert refused(tmp_path, "[watch]\nintervall = 3\n")[1:] == [
         "  watch.intervall: there is no such setting; did you mean watch.interval?"
@@ -119,10 +134,10 @@ def test_an_unknown_setting_is_refused_with_the_nearest_known_one(tmp_path: Path
         ('[serve]\nlisten = "localhost:99999"\n', "port '99999' is not a number up to 65535"),
         ('[serve]\nlisten = "::1:8484"\n', "an address is host:port"),
         ('[events.distribution]\nsecret = "a"\nsecret_file = "b"\n', "exclude each other"),
-        ("[events.ours]\n", "events.ours.kind must be set: one of 'distribution', 'dockerhub'"),
+        ("[events.ours]\n", "events.ours: kind must be set: one of 'distribution', 'dockerhub'"),
         ('[events.ours]\nkind = "hub"\n', "events.ours.kind: Expected one of 'distribution', 'dockerhub'"),
         ("[events.Ours]\n", "a sender's name has up to 40 small letters"),
-        ("[events.nexus]\n", "events.nexus.registry must be set"),
+        ("[events.nexus]\n", "events.nexus: registry must be set"),
         ('[events.quay]\nsecret = ["new", ""]\n', "a secret must not be empty"),
         ("[events.quay]\nsecret = []\n", "a secret must not be empty"),
         ("[events.quay]\nsecret = [3]\n", "events.quay.secret: Expected text, or a list of texts"),
