@@ -52,6 +52,9 @@ class Containers(Protocol):
     async def pull(self, image: ImageRef, platform: Platform, log: LogSink) -> CommandFailed | None:
         """Bring an image into the engine's storage; None is success."""
 
+    async def import_image(self, archive: Path, name: str) -> CommandFailed | None:
+        """Make an image of one layer, a tar file, for this machine's platform; None is success."""
+
     async def make_network(self, argv: Sequence[str]) -> None:
         """Carry out a planned `network create`."""
 

@@ -74,6 +74,10 @@ class ContainerCommands(ABC):
         argv = [*self.calls.program, "pull", *other, *self.trust(), str(image)]
         return await self.finished(argv, log, timeout_s=PULL_TIMEOUT_S)
 
+    async def import_image(self, archive: Path, name: str) -> CommandFailed | None:
+        answer = await self.ask("import", str(archive), name)
+        return None if answer.exit_code == 0 else CommandFailed(answer.exit_code, answer.complaint)
+
     async def make_network(self, argv: Sequence[str]) -> None:
         answer = await self._captured(argv)
         if answer.exit_code != 0:

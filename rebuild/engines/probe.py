@@ -156,13 +156,13 @@ def _put_program(target: Path) -> tuple[str, ...]:
     )
     for name, arguments in known:
         path = shutil.which(name)
-        if path and _is_static(Path(path)):
+        if path and is_static(Path(path)):
             shutil.copyfile(path, target)
             return arguments
     raise FileNotFoundError("a static program to try the engine with: install busybox-static")
 
 
-def _is_static(path: Path) -> bool:
+def is_static(path: Path) -> bool:
     """Whether the kernel starts it without a dynamic linker, which an empty image has not."""
     text = path.read_bytes()
     if text[:4] != b"\x7fELF":

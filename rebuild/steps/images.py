@@ -17,11 +17,13 @@ from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
 from graph.words import Role, Via
 from rebuild.engines.container import Containers
+from rebuild.engines.emulation import this_machine
 from rebuild.engines.engine import CommandFailed, LocalImage, LogSink
 from rebuild.images.at_hand import AtHand
 from rebuild.images.image_build import Tools
 from rebuild.images.registry import RegistryError
 from rebuild.images.resolve import UnusableBase
+from rebuild.steps.helper_image import busybox_image
 from rebuild.taskfile import Step
 
 _ENGINE_ONLY = "localhost"  # a name without a port, as podman gives it to what has no registry
@@ -29,6 +31,10 @@ _ENGINE_ONLY = "localhost"  # a name without a port, as podman gives it to what 
 
 class NotPulled(TrackerError):
     """The engine did not bring an image here that the registry says it has."""
+
+
+class NoHelper(TrackerError):
+    """Neither a registry nor this machine has a shell for what follows an operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +75,14 @@ class Runnable:
 
 
 class RunImages:
-    """Filled as the run goes on. `platform` is the one that containers have."""
+    """Filled as the run goes on. `platform` is the one that containers have; for `helper`, where it is not to
+    be had, the busybox of this machine will do."""
 
-    def __init__(self, tools: Tools, containers: Containers, platform: Platform) -> None:
+    def __init__(self, tools: Tools, containers: Containers, platform: Platform, *, helper: ImageRef) -> None:
         self._tools = tools
         self._containers = containers
         self._platform = platform
+        self._helper = helper
         self._built: dict[ImageRef, BuiltImage] = {}
         self._used: dict[ImageRef, Runnable] = {}
         self._locks: dict[ImageRef, asyncio.Lock] = {}
@@ -109,6 +117,8 @@ class RunImages:
             manifests = await self._resolved(name)
         except RegistryError as error:
             here = await self._as_it_is(name, error.message, log)
+            if here is None and name == self._helper:
+                return await self._stand_in(error.message, log)
             if here is None:
                 raise
             return here
@@ -143,6 +153,19 @@ class RunImages:
             return None
         log(f"image {name} is what the engine has here ({why}): nothing is recorded of it\n".encode())
         return Runnable(image.image_id.hex)
+
+    async def _stand_in(self, why: str, log: LogSink) -> Runnable:
+        """The busybox of this machine instead of the helper."""
+        made = None
+        if self._platform == this_machine():
+            made = await busybox_image(self._tools.engine, self._containers)
+        if made is None:
+            raise NoHelper(
+                f"the image {self._helper}, whose shell does what follows an operator, cannot be had: {why}",
+                hint="set task_files.helper_image to an image that can be, or install busybox-static",
+            )
+        log(f"image {self._helper} is this machine's busybox ({why}): nothing is recorded of it\n".encode())
+        return Runnable(made)
 
 
 def _missing(name: ImageRef, step: Step) -> NoReturn:

@@ -138,7 +138,7 @@ def _site(request: TaskRequest, means: TaskMeans) -> Site:
         fetch=means.fetch,
         before_push=means.before_push,
         pushes=means.pushes,
-        images=RunImages(means.tools, means.containers, request.platform),
+        images=RunImages(means.tools, means.containers, request.platform, helper=means.rules.helper),
         follow=request.follow,
     )
 

@@ -196,3 +196,30 @@ async def test_the_image_of_the_helper_is_recorded_like_that_of_the_step(steps_m
     assert done.outcome.status is Status.SUCCEEDED, done.log("s")
     (used,) = done.outcome.used
     assert (str(used.reference), used.manifests.digest) == (helper, shelf.digest("tails/helper:1"))
+
+
+@pytest.mark.anyio
+async def test_the_busybox_of_the_machine_helps_where_no_registry_has_the_helper(
+    steps_machine: Machine,
+) -> None:
+    unreachable = StepRules(helper=ImageRef.parse("127.0.0.1:1/busybox:stable"))
+
+    done = await run(steps_machine, "printf 'b\\na\\n' | sort && which sed", rules=unreachable)
+
+    assert done.outcome.status is Status.SUCCEEDED, done.log("s")
+    assert done.printed("s")[-3:] == ["a", "b", "/bin/sed"]
+    assert done.outcome.used == ()
+
+
+@pytest.mark.anyio
+async def test_a_helper_that_is_not_to_be_had_is_told_with_the_setting(
+    steps_machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")  # the engine's own is known already
+    unreachable = StepRules(helper=ImageRef.parse("127.0.0.1:1/busybox:stable"))
+
+    done = await run(steps_machine, "echo a | cat", rules=unreachable)
+
+    assert done.outcome.status is Status.ERROR
+    assert "127.0.0.1:1/busybox:stable" in done.error("s")
+    assert done.outcome.hint and "task_files.helper_image" in done.outcome.hint
