@@ -97,7 +97,7 @@ def _add_letters(app: FastAPI, parts: Parts) -> None:
 def _event_routes(parts: Parts) -> Iterator[Route]:
     slot = Slot(parts.connection, parts.arrived)
     door = EventDoor(parts.senders, slot, parts.metrics, now=parts.now)
-    for path in ("/events/{name}", "/events/{name}/{token}"):
+    for path in _with_slash("/events/{name}", "/events/{name}/{token}"):
         yield Route(path, door.post, methods=["POST"], include_in_schema=False)
         yield Route(path, door.options, methods=["OPTIONS"], include_in_schema=False)
 
@@ -105,7 +105,13 @@ def _event_routes(parts: Parts) -> Iterator[Route]:
 def _hook_routes(parts: Parts) -> Iterator[Route]:
     slot = Slot(parts.connection, parts.hook_arrived, Box.HOOKS)
     door = HookDoor(parts.hook_senders, slot, parts.metrics, now=parts.now)
-    yield Route("/hooks/{name}", door.post, methods=["POST"], include_in_schema=False)
+    for path in _with_slash("/hooks/{name}"):
+        yield Route(path, door.post, methods=["POST"], include_in_schema=False)
+
+
+def _with_slash(*paths: str) -> Iterator[str]:
+    """Those who send letters do not follow the redirection that a slash at the end would lead to."""
+    return (path + end for path in paths for end in ("", "/"))
 
 
 def _health(parts: Parts, status: str = "ok") -> Response:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tracker.api.letter_door import LetterDoor, Refused, is_of_this_machine, read_body, unproven
 from tracker.events.azure import validation_code
 from tracker.events.body import parse
+from tracker.events.ecr import confirmation_url
 from tracker.events.kind import EVENT_HEADERS, Kind
 from tracker.events.push import BadEvent
 from tracker.events.reading import read_pushes
@@ -17,6 +19,8 @@ from tracker.events.sender import Sender, is_proven_before_body, is_proven_by_si
 from tracker.metrics import EventResult
 
 EVENT_BYTES_MOST = 4 * 1024 * 1024
+
+log = structlog.get_logger()
 
 
 class EventDoor(LetterDoor[Sender]):
@@ -44,6 +48,11 @@ class EventDoor(LetterDoor[Sender]):
         try:
             if sender.kind is Kind.EVENTGRID and (code := validation_code(parse(body))):
                 return JSONResponse({"validationResponse": code})  # Event Grid takes 200 only for this
+            if sender.kind is Kind.ECR and (url := confirmation_url(parse(body))):
+                # Not opened from here: whoever can send could choose what this machine asks for.
+                log.warning(
+                    "a topic of SNS waits for its subscription to be confirmed", source=sender.name, url=url
+                )
             pushes = read_pushes(sender, body, headers)
         except BadEvent as error:
             raise Refused(EventResult.MALFORMED, HTTPStatus.BAD_REQUEST, error.message) from None

@@ -120,7 +120,8 @@ class LetterDoor(Generic[AnyCaller]):
 
 def unproven(name: str, proof: str) -> Refused:
     rule = f"not proven to be {name}: expected {proof}"
-    return Refused(EventResult.REFUSED, HTTPStatus.UNAUTHORIZED, rule)
+    asked_for = {"WWW-Authenticate": 'Basic realm="tracker"'}  # SNS shows its password only when asked
+    return Refused(EventResult.REFUSED, HTTPStatus.UNAUTHORIZED, rule, asked_for)
 
 
 def is_of_this_machine(request: Request) -> bool:
@@ -139,6 +140,12 @@ def is_of_this_machine(request: Request) -> bool:
 
 async def read_body(request: Request, most: int) -> bytes:
     """The body; no more than is allowed is ever held. Raises `Refused`."""
+    coding = request.headers.get("content-encoding", "identity")
+    if coding.strip().lower() not in ("identity", ""):
+        rule = (
+            f"the body is compressed ({coding[:40]}): events are taken as they are, without Content-Encoding"
+        )
+        raise Refused(EventResult.MALFORMED, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, rule)
     too_large = Refused(
         EventResult.TOO_LARGE,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

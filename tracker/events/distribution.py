@@ -38,6 +38,6 @@ def read_event(event: Any, registry: str | None = None) -> Iterator[Push]:
     if not isinstance(event, dict) or event.get("action") != "push":
         return
     target, host = inner(event, "target"), registry or inner(event, "request").get("host")
-    media_type = target.get("mediaType")
-    if isinstance(media_type, str) and media_type in _MANIFESTS:
+    media_type = target.get("mediaType")  # who leaves it out names a tag, which only manifests have
+    if media_type is None or (isinstance(media_type, str) and media_type in _MANIFESTS):
         yield from pushes_of(host, target.get("repository"), target.get("tag"), target.get("digest"))

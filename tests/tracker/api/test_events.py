@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ from tracker.api.events import EVENT_BYTES_MOST
 from tracker.events.sender import Sender
 from tracker.metrics import Metrics
 from tracker.settings.senders import secrets_of, senders_of
-from tracker.settings.settings import ConfigError, EventSource, RegistryHost, SenderName
+from tracker.settings.settings import EventSource, RegistryHost, SenderName
+from tracker.settings.written import ConfigError
 from tracker.state import State
 from tracker.watching import inbox as inbox_module
 from tracker.watching.inbox import Inbox
@@ -144,6 +146,23 @@ async def test_a_body_that_is_no_envelope_is_refused_with_the_rule(door: Door) -
 
     assert answer.status_code == 400
     assert "not JSON" in answer.json()["error"]
+
+
+@pytest.mark.anyio
+async def test_a_body_that_is_compressed_is_refused_for_that(door: Door) -> None:
+    answer = await door.post(gzip.compress(PUSH), **{"content-encoding": "gzip"})
+
+    assert answer.status_code == 415
+    assert "compressed (gzip)" in answer.json()["error"]
+    assert door.stored == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("media_type", ["", "text/plain", "application/x-unknown", "nonsense"])
+async def test_what_a_body_is_called_says_nothing_of_it(door: Door, media_type: str) -> None:
+    answer = await door.post(PUSH, **{"content-type": media_type})
+
+    assert (answer.status_code, answer.json()) == (202, {"pushes": 1})
 
 
 @pytest.mark.anyio

@@ -103,6 +103,21 @@ _PACKAGE = {
         "container_metadata": {"tag": {"name": "v1", "digest": str(NEW)}},
     },
 }
+_ECR = {
+    "version": "0",
+    "detail-type": "ECR Image Action",
+    "source": "aws.ecr",
+    "account": "123456789012",
+    "region": "us-west-2",
+    "detail": {
+        "result": "SUCCESS",
+        "repository-name": "team/app",
+        "image-digest": str(NEW),
+        "action-type": "PUSH",
+        "image-tag": "v1",
+    },
+}
+_AT_ECR = "123456789012.dkr.ecr.us-west-2.amazonaws.com"
 _JFROG = {
     "domain": "docker",
     "event_type": "pushed",
@@ -198,23 +213,40 @@ SAMPLES = (
     Sample(Kind.ACR, _ACR, pushed("shop.azurecr.io", "team/app", "v1")),
     Sample(Kind.EVENTGRID, [_GRID], pushed("shop.azurecr.io", "team/app", "v1")),
     Sample(Kind.EVENTGRID, _CLOUD, pushed("shop.azurecr.io", "team/app", "v1"), name="cloud"),
+    Sample(Kind.ECR, _ECR, pushed(_AT_ECR, "team/app", "v1")),
     Sample(
         Kind.ECR,
         {
-            "version": "0",
-            "detail-type": "ECR Image Action",
-            "source": "aws.ecr",
-            "account": "123456789012",
-            "region": "us-west-2",
-            "detail": {
-                "result": "SUCCESS",
-                "repository-name": "team/app",
-                "image-digest": str(NEW),
-                "action-type": "PUSH",
-                "image-tag": "v1",
+            "specversion": "1.0",
+            "id": "1",
+            "type": "com.amazon.ecr.image.push",
+            "source": "urn:aws:ecr:us-west-2:123456789012:repository/team/app",
+            "subject": "team/app:v1",
+            "time": "2026-03-01T12:00:00Z",
+            "datacontenttype": "application/json",
+            "data": {
+                "repositoryName": "team/app",
+                "imageDigest": str(NEW),
+                "imageTag": "v1",
+                "registryId": "123456789012",
             },
         },
-        pushed("123456789012.dkr.ecr.us-west-2.amazonaws.com", "team/app", "v1"),
+        pushed(_AT_ECR, "team/app", "v1"),
+        name="cloud",
+    ),
+    Sample(
+        Kind.ECR,
+        {
+            "Type": "Notification",
+            "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+            "TopicArn": "arn:aws:sns:us-west-2:123456789012:pushes",
+            "Message": json.dumps(_ECR),
+            "Timestamp": "2026-03-01T12:00:00.000Z",
+            "SignatureVersion": "1",
+            "Signature": "EXAMPLE",
+        },
+        pushed(_AT_ECR, "team/app", "v1"),
+        name="topic",
     ),
     Sample(Kind.JFROG, _JFROG, pushed("shop.jfrog.io", "docker-local/team/app", "v1")),
     Sample(

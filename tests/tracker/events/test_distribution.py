@@ -53,6 +53,12 @@ def test_a_pushed_tag_is_told_with_its_host_and_digest(media_type: str) -> None:
     assert pushes == (Push("localhost:5000", "team/app", "1", digest_of("new")),)
 
 
+def test_a_tag_whose_media_type_is_left_out_is_pushed_all_the_same() -> None:
+    pushes = read_envelope(envelope(event(target={"mediaType": None})))
+
+    assert [push.tag for push in pushes] == ["1"]
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.tracker.events.payloads import NEW, SAMPLES, Sample, pushed, sample_of, title
 from tracker.events.azure import validation_code
 from tracker.events.body import EVENTS_MOST
-from tracker.events.ecr import host_of
+from tracker.events.ecr import confirmation_url, host_of
 from tracker.events.kind import Kind
 from tracker.events.push import BadEvent, Push
 from tracker.events.reading import read_pushes
@@ -98,6 +98,8 @@ def test_a_reference_that_names_no_registry_is_of_the_one_in_the_settings() -> N
         (Kind.ECR, ("detail", "image-tag"), None),
         (Kind.ECR, ("account",), "evil.example/"),
         (Kind.ECR, ("region",), "../../x"),
+        (Kind.ECR, ("Type",), "SubscriptionConfirmation"),
+        (Kind.ECR, ("Type",), "UnsubscribeConfirmation"),
         (Kind.JFROG, ("domain",), "artifact"),
         (Kind.JFROG, ("event_type",), "deleted"),
         (Kind.JFROG, ("jpd_origin",), "http://["),
@@ -126,6 +128,8 @@ def test_what_moves_no_tag_is_passed_over(kind: Kind, path: tuple[str | int, ...
         (Kind.ACR, {"events": []}, 'no "action"'),
         (Kind.EVENTGRID, [{"id": 1}], "no event in it has a type"),
         (Kind.ECR, {"source": "aws.ecr"}, 'no object "detail"'),
+        (Kind.ECR, {"Type": "Notification", "Message": "hello"}, "not JSON"),
+        (Kind.ECR, {"Type": "Notification", "Message": "[]"}, "no JSON object"),
         (Kind.JFROG, {"event_type": "pushed"}, 'no "domain"'),
         (Kind.NEXUS, {"action": "CREATED"}, 'no "repositoryName"'),
         (Kind.GENERIC, {"image": "a"}, 'entry 1: it is no object with a text "reference"'),
@@ -201,6 +205,23 @@ def test_a_repository_shows_where_the_settings_say(naming: Naming, name: tuple[s
 )
 def test_the_registry_of_amazon_is_told_by_account_and_region(region: str, domain: str) -> None:
     assert host_of("123456789012", region) == f"123456789012.dkr.ecr.{region}.{domain}"
+
+
+@pytest.mark.parametrize(
+    ("body", "url"),
+    [
+        (
+            {"Type": "SubscriptionConfirmation", "SubscribeURL": "https://sns.example/?Token=1"},
+            "https://sns.example/?Token=1",
+        ),
+        ({"Type": "SubscriptionConfirmation"}, None),
+        ({"Type": "Notification", "SubscribeURL": "https://sns.example/"}, None),
+        ([], None),
+    ],
+    ids=str,
+)
+def test_a_topic_that_waits_to_be_confirmed_names_an_address(body: Any, url: str | None) -> None:
+    assert confirmation_url(body) == url
 
 
 def test_event_grid_is_told_the_code_that_it_asks_for() -> None:
