@@ -55,6 +55,7 @@ def _compiled_init(cls: type, fields: tuple[Field[Any], ...]) -> Any:
     body: dict[str, Any] = {field.name: field for field in fields}
     body["__annotations__"] = {field.name: field.type for field in fields}
     body |= {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
+    body["__doc__"] = cls.__name__  # without one, the signature is looked up for it
     if hasattr(cls, "__post_init__"):
         body["__post_init__"] = cls.__post_init__
     twin = type(cls.__name__, (), body)
