@@ -58,8 +58,10 @@ def _compiled_init(cls: type, fields: tuple[Field[Any], ...]) -> Any:
     body["__doc__"] = cls.__name__  # without one, the signature is looked up for it
     if hasattr(cls, "__post_init__"):
         body["__post_init__"] = cls.__post_init__
-    twin = type(cls.__name__, (), body)
-    return dataclasses.dataclass(twin, frozen=True, repr=False, eq=False).__init__  # type: ignore[misc]
+    # With slots a field that no argument sets gets its default from __init__, as no class attribute has it.
+    slots = "__slots__" in cls.__dict__
+    twin: Any = type(cls.__name__, (), body)
+    return dataclasses.dataclass(twin, frozen=True, slots=slots, repr=False, eq=False).__init__
 
 
 def _repr(fields: tuple[Field[Any], ...]) -> Any:

@@ -93,6 +93,7 @@ def test_records_are_the_standard_dataclasses_else() -> None:
 class Counted:
     parts: list[int] = field(default_factory=list)
     total: int = field(init=False)
+    is_shown: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.total = sum(self.parts)
@@ -116,6 +117,10 @@ def test_each_record_has_defaults_of_its_own() -> None:
 
 def test_what_a_class_does_after_init_is_done_for_every_record() -> None:
     assert [Counted([1]).total, Counted([1, 2]).total] == [1, 3]
+
+
+def test_a_field_that_no_argument_sets_has_its_default() -> None:
+    assert Counted().is_shown is False
 
 
 def test_a_missing_field_is_named_with_its_class() -> None:
