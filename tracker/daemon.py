@@ -164,8 +164,7 @@ async def _clear_left(workshop: Workshop, place: Workplace) -> None:
 @contextlib.contextmanager
 def _exclusive(state: State) -> Iterator[None]:
     """Hold the folder: a second service on it would do everything twice."""
-    state.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (state.folder / "serve.lock").open("a") as lock:
+    with state.open_lock() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -6,14 +6,13 @@ from pathlib import Path
 
 from tracker.state import State
 
-LOCK = "serve.lock"  # the service holds it while it runs
 _LOCKS = Path("/proc/locks")
 
 
 def is_served(state: State) -> bool:
     """Whether a process holds the lock of the service. Trying for it would keep a service from starting."""
     try:
-        lock = (state.folder / LOCK).stat()
+        lock = state.lock.stat()
         held = _LOCKS.read_text()
     except OSError:
         return False

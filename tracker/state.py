@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TextIO
 
 from graph.database import SCHEMA, open_for_reading, open_for_writing, steps_applied
 from graph.errors import StoreError, WrongUse
@@ -40,6 +41,11 @@ class State:
         return self.folder / "tracker.sock"
 
     @property
+    def lock(self) -> Path:
+        """The service of this folder holds it while it runs."""
+        return self.folder / "serve.lock"
+
+    @property
     def scratch(self) -> Path:
         return self.folder / "scratch"
 
@@ -72,15 +78,25 @@ class State:
             _migrate(connection)
         return connection
 
+    def open_lock(self) -> TextIO:
+        """For the service to hold; the folder exists afterwards."""
+        self._make_folders()
+        try:
+            return self.lock.open("a")
+        except OSError as error:
+            raise _not_ours(f"cannot write in the state folder {self.folder}", error) from error
+
     def _make_folders(self) -> None:
         for folder in (self.folder, self.logs, self.scratch):
             try:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             except OSError as error:
-                raise WrongUse(
-                    f"cannot make the state folder {folder}: {error.strerror}",
-                    hint="name a folder that is yours to write with --state or TRACKER_STATE",
-                ) from error
+                raise _not_ours(f"cannot make the state folder {folder}", error) from error
+
+
+def _not_ours(what: str, error: OSError) -> WrongUse:
+    hint = "name a folder that is yours to write with --state or TRACKER_STATE"
+    return WrongUse(f"{what}: {error.strerror}", hint=hint)
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

@@ -146,3 +146,10 @@ def test_a_state_folder_that_cannot_be_made_is_wrong_use(tmp_path: Path) -> None
 
     with pytest.raises(WrongUse, match="cannot make the state folder"):
         State(tmp_path / "file/state").write()
+
+
+def test_a_folder_that_no_service_can_hold_is_wrong_use(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(WrongUse, match=r"cannot make the state folder .*/file/state: Not a directory"):
+        State(tmp_path / "file/state").open_lock()

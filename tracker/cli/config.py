@@ -29,11 +29,17 @@ def config() -> None:
 @config.command("check")
 @click.pass_obj
 def check_settings(place: Place) -> None:
-    """Check every setting; print all faults at once, each with its path, and exit with 2."""
-    from tracker.settings.reading import check
+    """Check every setting; print all faults at once, each with its path, and exit with 2.
+
+    A file that a setting names must be there, unless systemd puts it below /run/credentials.
+    """
+    from tracker.settings.named_files import unreadable_files
+    from tracker.settings.reading import check, refusal
 
     path, written = _read(place)
-    check(written, path)
+    missing = [file for file in unreadable_files(check(written, path)) if file.is_missing_for_all]
+    if missing:
+        raise refusal(path, missing, hint="make these files, or name others")
     variables = sorted({origin for origin in written.origins.values() if origin != str(path)})
     click.echo(f"ok: {_where(path)}" + (f", and {', '.join(variables)}" if variables else ""))
 

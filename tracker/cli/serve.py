@@ -30,10 +30,13 @@ def serve(place: Place, listen: str | None) -> None:
     from tracker import log
     from tracker.daemon import Daemon
     from tracker.service import Supervisor
-    from tracker.settings.reading import load
+    from tracker.settings.named_files import unreadable_files
+    from tracker.settings.reading import load, refusal
 
     config = find_config(place.config)
     settings = load(config)
+    if unreadable := unreadable_files(settings):
+        raise refusal(config, unreadable, hint="the service's user must be able to read these files")
     if listen is not None:
         settings = replace(settings, serve=replace(settings.serve, listen=_address(listen)))
     log.set_up()

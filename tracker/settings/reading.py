@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from enum import Enum
 from pathlib import Path
@@ -31,12 +31,14 @@ def check(written: Written, path: Path | None) -> Settings:
     reading = _Reading(written.origins)
     settings = reading.section(Settings, written.values)
     if settings is None or reading.faults:
-        faults = "".join(f"\n  {fault}" for fault in reading.faults)
-        raise ConfigError(
-            f"{path or 'the environment'}: settings are not valid:{faults}",
-            hint="docs/settings.md explains every setting",
-        )
+        raise refusal(path, reading.faults, hint="docs/settings.md explains every setting")
     return settings
+
+
+def refusal(path: Path | None, faults: Iterable[object], *, hint: str) -> ConfigError:
+    """One error that lists every fault."""
+    listed = "".join(f"\n  {fault}" for fault in faults)
+    return ConfigError(f"{path or 'the environment'}: settings are not valid:{listed}", hint=hint)
 
 
 def setting_names(section: type[Struct] = Settings, before: str = "") -> Iterator[tuple[str, Any]]:

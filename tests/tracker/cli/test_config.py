@@ -57,6 +57,32 @@ def test_all_faults_come_at_once_each_with_its_path(settings: Path, tracker: Tra
     ]
 
 
+def test_files_that_settings_name_and_that_do_not_exist_are_faults_all_at_once(
+    settings: Path, tracker: Tracker, tmp_path: Path
+) -> None:
+    there = tmp_path / "there.pem"
+    there.write_text("")
+    settings.write_text(
+        f'[registries."r.example"]\nca_file = "{there}"\n[registries."s.example"]\nca_file = "/no/ca.pem"\n'
+        '[ssh]\nkey_file = "/no/key"\n[notify.ops]\nurls_file = "/no/urls"\n'
+    )
+
+    answer = tracker("--config", str(settings), "config", "check")
+
+    assert answer.status == 2
+    assert answer.err.splitlines()[1:-1] == [
+        "  ssh.key_file: /no/key: No such file or directory",
+        "  registries.s.example.ca_file: /no/ca.pem: No such file or directory",
+        "  notify.ops.urls_file: /no/urls: No such file or directory",
+    ]
+
+
+def test_a_file_that_systemd_gives_to_the_service_need_not_be_there(settings: Path, tracker: Tracker) -> None:
+    settings.write_text('[events.quay]\nsecret_file = "/run/credentials/tracker.service/quay"\n')
+
+    assert tracker("--config", str(settings), "config", "check").status == 0
+
+
 def test_a_file_that_is_no_toml_says_in_which_line(settings: Path, tracker: Tracker) -> None:
     settings.write_text("[watch\n")
 
