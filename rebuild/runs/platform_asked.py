@@ -19,11 +19,21 @@ def asked_platform(text: str) -> Platform:
 
     Raises `WrongUse` for an operating system or an architecture that nobody knows.
     """
+    if "," in text:
+        raise several(text[:100])
     name = text.strip().lower()
     platform = Platform.of(name, "amd64") if name in _SYSTEMS else Platform.parse(text)
     _check(text, platform.os, _SYSTEMS, "operating system")
     _check(text, platform.architecture, _ARCHITECTURES, "architecture")
     return platform
+
+
+def several(text: str) -> WrongUse:
+    """The error for more platforms than one, where an image for one is asked for."""
+    return WrongUse(
+        f"platform {text!r}: an image is built for one platform at a time",
+        hint="'platforms' of a build step makes several and their index: see docs/task-files.md",
+    )
 
 
 def _check(text: str, word: str, known: tuple[str, ...], what: str) -> None:

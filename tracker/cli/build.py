@@ -12,7 +12,7 @@ from rebuild.tasks.task import check_name
 from tracker.cli.build_typed import BuildTyped, build_arg, image_name
 from tracker.cli.habits import PLACES, RUNS, json_option, takes
 from tracker.cli.main import Place
-from tracker.cli.option_types import PLATFORM, SECONDS
+from tracker.cli.option_types import SECONDS, platform_option
 from tracker.cli.secret_options import GIT_TOKEN, SSH_KEY, context_secrets, typed_secrets
 from tracker.remote.service import ServerAsked, Wait, refuse_to_detach, server_options, wait_options
 
@@ -45,7 +45,7 @@ from tracker.remote.service import ServerAsked, Wait, refuse_to_detach, server_o
 @GIT_TOKEN
 @SSH_KEY
 @click.option("--target", metavar="STAGE", help="The stage to build. Default: the last.")
-@click.option("--platform", type=PLATFORM, metavar="OS/ARCH", help="Default: that of this machine.")
+@platform_option
 @click.option("--no-push", is_flag=True, help="Leave the image in the engine's storage.")
 @click.option("--no-cache", is_flag=True, help="Take no layer from an earlier build.")
 @click.option(

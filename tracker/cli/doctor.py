@@ -160,7 +160,8 @@ async def _registries(settings: Settings, state: State) -> list[Finding]:
                 await patient.digest(reference)
                 findings.append(Finding(registry, Mark.OK, f"answers about {reference}"))
             except RegistryError as error:
-                findings.append(Finding(registry, Mark.FAULT, error.message, error.hint))
+                told = error.message.removeprefix(f"{registry}: ")
+                findings.append(Finding(registry, Mark.FAULT, told, error.hint))
     return findings
 
 

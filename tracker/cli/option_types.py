@@ -7,7 +7,6 @@ from typing import Any, ClassVar, TypeVar
 
 import click
 
-from graph.errors import TrackerError
 from tracker.settings.written import duration_s
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -52,13 +51,30 @@ class PlatformName(click.ParamType[str]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         from rebuild.runs.platform_asked import asked_platform
 
-        try:
-            return str(asked_platform(str(value)))
-        except TrackerError as error:
-            raise click.BadParameter(f"{error.message}; {error.hint}", ctx, param) from None
+        return str(asked_platform(str(value)))
 
 
-SECONDS, SWITCH, PLATFORM = Seconds(), Switch(), PlatformName()
+SECONDS, SWITCH = Seconds(), Switch()
+
+
+def _one_platform(context: click.Context, option: click.Parameter, platforms: tuple[str, ...]) -> str | None:
+    from rebuild.runs.platform_asked import several
+
+    given = list(dict.fromkeys(platforms))
+    if len(given) > 1:
+        raise several(", ".join(given))
+    return given[0] if given else None
+
+
+# Taken several times so that a second one is not silently the only one that counts.
+platform_option = click.option(
+    "--platform",
+    multiple=True,
+    type=PlatformName(),
+    callback=_one_platform,
+    metavar="OS/ARCH",
+    help="Default: that of this machine.",
+)
 
 
 def switch(name: str, text: str) -> Callable[[_Command], _Command]:

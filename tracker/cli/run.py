@@ -10,7 +10,7 @@ from rebuild.context.where import Source
 from rebuild.values import parse_assignments
 from tracker.cli.habits import PLACES, RUNS, json_option, takes
 from tracker.cli.main import Place
-from tracker.cli.option_types import PLATFORM, SECONDS
+from tracker.cli.option_types import SECONDS, platform_option
 from tracker.cli.run_typed import DEFAULT_FILE, NO_CONTEXT, Asked, definition_of, secret_values, step_of
 from tracker.cli.secret_options import GIT_TOKEN, SSH_KEY, context_secrets
 from tracker.remote.request import RunTyped
@@ -38,7 +38,7 @@ from tracker.state import find_config, find_state
 )  # fmt: skip
 @GIT_TOKEN
 @SSH_KEY
-@click.option("--platform", type=PLATFORM, metavar="OS/ARCH", help="Default: that of this machine.")
+@platform_option
 @click.option("--timeout", "timeout_s", type=SECONDS, metavar="TIME", help="Limit of the run: 3600, 30m, 2h.")
 @wait_options
 @server_options

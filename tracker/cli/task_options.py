@@ -28,7 +28,7 @@ from rebuild.values import parse_assignments
 from tracker.cli.completing import task_names
 from tracker.cli.files_here import STDIN, name_of, text_here
 from tracker.cli.habits import json_option
-from tracker.cli.option_types import PLATFORM, SECONDS, switch
+from tracker.cli.option_types import SECONDS, platform_option, switch
 from tracker.cli.secret_options import warn_of_a_shown_login
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -67,7 +67,7 @@ _DEFINITION = (
     click.option("--values", "values_file", metavar="PATH", help="Values of the task file, in the context."),
     switch("--no-push", "Leave the image in the engine's storage."),
     switch("--no-cache", "Take no layer from an earlier build."),
-    click.option("--platform", type=PLATFORM, metavar="OS/ARCH", help="Default: that of this machine."),
+    platform_option,
     click.option(
         "--timeout", "timeout_s", type=SECONDS, metavar="TIME", help="Limit of a run: 3600, 30m, 2h."
     ),

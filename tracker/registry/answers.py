@@ -33,7 +33,8 @@ def error_of(registry: str, what: str, answer: Answer, *, pause_s: float | None 
         return NotFound(f"{registry}: {what}: no such image", hint=hint)
     if answer.status == 401:
         return RegistryRefused(
-            f"{said}: it does not exist or may not be pulled", hint=f"check the name, or log in to {registry}"
+            f"{said}: it does not exist or may not be pulled",
+            hint=f"check the name, or log in: tracker login {registry}",
         )
     if answer.status == 403:
         return RegistryRefused(said, hint=f"this login may not pull it: check its rights on {registry}")

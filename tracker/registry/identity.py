@@ -106,7 +106,7 @@ class Identity:
         if not isinstance(credential, Login):
             raise RegistryRefused(
                 f"{self._registry}: it asks for a user name and a password, and none are known",
-                hint=f"log in to {self._registry}",
+                hint=f"log in: tracker login {self._registry}",
             )
         self._basic = Secret(basic_header(credential))
         return self._basic
@@ -126,7 +126,7 @@ class Identity:
     def _rejection(self) -> CredentialsRejected:
         return CredentialsRejected(
             f"{self._registry}: it refused the stored user name and password",
-            hint=f"log in to {self._registry} again; until then it is not asked with these",
+            hint=f"log in again: tracker login {self._registry}; until then it is not asked with these",
         )
 
     async def _fetch(self, repositories: tuple[str, ...]) -> Grant:

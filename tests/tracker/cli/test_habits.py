@@ -135,13 +135,34 @@ def test_platforms_are_kept_in_their_normal_form(
 
 @pytest.mark.parametrize(
     ("typed", "said"),
-    [("linux/amd46", "did you mean amd64?"), ("linus/amd64", "did you mean linux?"), ("a/b/c/d", "form")],
+    [
+        ("linux/amd46", "did you mean amd64?"),
+        ("linus/amd64", "did you mean linux?"),
+        ("a/b/c/d", "form"),
+        (
+            "linux/amd64,linux/arm64",
+            "an image is built for one platform at a time",
+        ),
+    ],
 )
 def test_a_platform_that_there_is_not_is_refused(create: Tracker, typed: str, said: str) -> None:
     done = create("--platform", typed)
 
     assert done.status == 2
     assert said in done.err
+
+
+def test_a_second_platform_is_not_silently_the_only_one(create: Tracker) -> None:
+    done = create("--platform", "linux/amd64", "--platform", "arm64")
+
+    assert done.status == 2
+    assert "error: platform 'linux/amd64, linux/arm64': an image is built for one" in done.err
+
+
+def test_the_same_platform_may_be_named_twice(create: Tracker, tracker: Tracker) -> None:
+    create("--platform", "arm64", "--platform", "linux/arm64")
+
+    assert tracker("task", "show", "-n", "web", "--json").json["platform"] == "linux/arm64"
 
 
 @pytest.mark.parametrize("typed", ["0", "8d", "soon", "-1", "1e3"])

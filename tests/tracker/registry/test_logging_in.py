@@ -89,7 +89,7 @@ async def test_a_registry_that_wants_a_password_and_gets_none_is_refused_with_a_
             with pytest.raises(RegistryRefused) as refusal:
                 await client.digest(ImageRef.parse(f"{registry.host}/app:1"))
 
-        assert refusal.value.hint == f"log in to {registry.host}"
+        assert refusal.value.hint == f"log in: tracker login {registry.host}"
 
 
 async def test_one_token_serves_all_prepared_repositories(tmp_path: Path) -> None:
