@@ -15,7 +15,8 @@ from isal import igzip
 
 from graph.record import dataclass
 from rebuild.context.fault import ContextError
-from rebuild.context.ignore import Verdict, ignore_file, read_rules
+from rebuild.context.ignore import Verdict, read_rules
+from rebuild.context.ignore_file import ignore_file
 
 GZIP_LEVEL = 2  # of ISA-L's 0 to 3
 _BLOCK_BYTES = 1024 * 1024

@@ -1,4 +1,4 @@
-"""Which paths of a folder its ignore file leaves out: Docker's own rules. Reads one file, walks nothing.
+"""Which paths of a folder its ignore rules leave out, by Docker's own ways of matching. Walks nothing.
 
 The last rule that matches a path, or a folder above it, decides; `!` turns a rule round. Rules are matched
 by RE2, as in Docker, where they are Go's regular expressions: it takes linear time for any rule.
@@ -6,7 +6,6 @@ by RE2, as in Docker, where they are Go's regular expressions: it takes linear t
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +14,7 @@ import re2
 
 from graph.record import dataclass
 from rebuild.context.fault import ContextError
-
-FILE_BYTES_MOST = 1024 * 1024
-DEFAULTS = (".git", ".gitignore", ".bzr", ".bzrignore", ".hg", ".hgignore", ".svn", ".venv")
+from rebuild.context.ignore_file import DEFAULTS, clean, ignore_file, patterns_of
 
 _QUIET = re2.Options()
 _QUIET.log_errors = False
@@ -76,52 +73,13 @@ class Rules:
 
 
 def read_rules(folder: Path, dockerfile: Path | None, *, defaults: Sequence[str] = DEFAULTS) -> Rules:
-    """The rules of `Dockerfile.dockerignore` beside the Dockerfile, else of the folder's `.dockerignore`.
-
-    The defaults are left out at any depth, unless a rule brings them back.
-    """
+    """The rules of the ignore file that counts for a folder, behind the defaults."""
     file = ignore_file(folder, dockerfile)
-    own = parse(_read(file)) if file else []
-    return Rules([*(f"**/{name}" for name in defaults), *own], place=str(file or folder))
-
-
-def ignore_file(folder: Path, dockerfile: Path | None) -> Path | None:
-    own = dockerfile.with_name(f"{dockerfile.name}.dockerignore") if dockerfile else None
-    for path in (own, folder / ".dockerignore"):
-        if path is not None and path.is_file():
-            return path
-    return None
-
-
-def parse(text: str) -> list[str]:
-    """The patterns of an ignore file, cleaned, a `!` in front of exceptions."""
-    patterns = []
-    for line in text.removeprefix("\ufeff").split("\n"):
-        pattern = line.strip()
-        if line.startswith("#") or not pattern:
-            continue
-        exception = pattern.startswith("!")
-        pattern = pattern[1:].strip() if exception else pattern
-        pattern = _clean(pattern).removeprefix("/") or "/" if pattern else ""
-        patterns.append(f"!{pattern}" if exception else pattern)
-    return patterns
-
-
-def _read(file: Path) -> str:
-    with file.open("rb") as opened:
-        content = opened.read(FILE_BYTES_MOST + 1)
-    if len(content) > FILE_BYTES_MOST:
-        raise ContextError(f"{file} is larger than {FILE_BYTES_MOST} bytes, which no ignore file is")
-    return content.decode(errors="replace")
-
-
-def _clean(path: str) -> str:
-    cleaned = posixpath.normpath(path)
-    return cleaned[1:] if cleaned.startswith("//") else cleaned  # POSIX keeps two slashes, Go does not
+    return Rules([*defaults, *patterns_of(file)], place=str(file or folder))
 
 
 def _rule(pattern: str, place: str) -> _Rule:
-    pattern = _clean(pattern.strip())
+    pattern = clean(pattern.strip())
     if pattern == "!":
         raise ContextError(f"{place}: a '!' alone excepts nothing", hint="write a pattern behind it")
     rule = _Rule(pattern.removeprefix("!"), pattern.startswith("!"))

@@ -28,6 +28,7 @@ from rebuild.engines.engine import (
     Pruned,
 )
 from rebuild.engines.features import Builder, understood, version_of
+from rebuild.engines.left_out import given_ignore_file
 from rebuild.engines.oci_config import oci_config
 from rebuild.engines.probe import EngineProbe
 from rebuild.engines.program import Program, failed
@@ -159,10 +160,13 @@ class DockerEngine:
 
     def _place(self, request: BuildRequest, folder: Path) -> Path:
         """BuildKit looks for `Dockerfile.dockerignore` beside the Dockerfile, before `.dockerignore`."""
-        if request.ignore_file is None or request.ignore_file == request.context / ".dockerignore":
+        if self.probe.builder is Builder.LEGACY:
+            return request.dockerfile
+        given = given_ignore_file(request, folder)
+        if given is None or given == request.context / ".dockerignore":
             return request.dockerfile
         copy = Path(shutil.copy(request.dockerfile, folder / "Dockerfile"))
-        shutil.copy(request.ignore_file, folder / "Dockerfile.dockerignore")
+        shutil.copy(given, folder / "Dockerfile.dockerignore")
         return copy
 
     def _flags(self, request: BuildRequest, dockerfile: Path, image_id_file: Path) -> list[str]:

@@ -26,7 +26,7 @@ class BuildRequest:
 
     context: Path
     dockerfile: Path  # the pinned copy, outside the context
-    ignore_file: Path | None
+    ignore_file: Path | None  # None: the context's own, where it has one
     platform: Platform
     tag: str  # a name in the engine's own storage, for this build alone
     target: str | None = None
@@ -37,6 +37,7 @@ class BuildRequest:
     no_cache: bool = False
     timestamp: int | None = None  # seconds since 1970 given to every file and date of the image
     flags: tuple[str, ...] = ()  # more of the engine's own, each one word: labels, limits
+    leaves_out: tuple[str, ...] = ()  # patterns that count before the ignore file's own
     timeout_s: float = 3600.0
 
 

@@ -29,6 +29,7 @@ from rebuild.engines.engine import (
     Pruned,
 )
 from rebuild.engines.features import understood, version_of
+from rebuild.engines.left_out import given_ignore_file
 from rebuild.engines.oci_config import oci_config
 from rebuild.engines.podman_command import Podman
 from rebuild.engines.probe import EngineProbe, Isolation
@@ -184,7 +185,7 @@ class PodmanEngine:
             image_id_file = Path(folder) / "id"
             argv = podman_command.build(
                 self._podman,
-                request,
+                replace(request, ignore_file=given_ignore_file(request, Path(folder))),
                 self.probe,
                 build_args=build_arg_flags(by_environment, by_command),
                 secrets=secret_flags(Path(folder), request.secrets),

@@ -53,6 +53,7 @@ class ImageBuild:
     timeout_s: float = 3600.0
     at_hand: AllAtHand = field(default_factory=dict)  # bases that are taken from the engine's storage
     flags: tuple[str, ...] = ()  # more of the engine's own, each one word
+    leaves_out: tuple[str, ...] = ()  # patterns that count before those of the ignore file
     follow: tuple[str, ...] = ()  # rules by which bases are the newest tag, as `FollowRule` reads them
     makes: tuple[ImageRef, ...] = ()  # all that the run makes besides: what is no base to be followed
 
@@ -206,6 +207,7 @@ def _request(
         no_cache=wanted.no_cache,
         timestamp=0 if wanted.reproducible else None,
         flags=wanted.flags,
+        leaves_out=wanted.leaves_out,
         timeout_s=wanted.timeout_s,
     )
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebuild.context.fault import ContextError
-from rebuild.context.ignore import Rules, Verdict, ignore_file, parse, read_rules
+from rebuild.context.ignore import Rules, Verdict, read_rules
+from rebuild.context.ignore_file import ignore_file, parse
 
 
 def is_ignored(text: str, path: str) -> bool:

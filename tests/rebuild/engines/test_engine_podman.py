@@ -280,6 +280,28 @@ async def test_an_ignore_file_beside_the_dockerfile_counts(engine: PodmanEngine,
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("own", [None, "ignore"])
+async def test_what_is_left_out_comes_before_the_rules_of_the_context(
+    engine: PodmanEngine, own: str | None, tmp_path: Path
+) -> None:
+    folder = context(
+        tmp_path / "c",
+        f"{BUSYBOX}COPY . /all\nRUN /bin/busybox ls -a /all\n",
+        **{"hidden": "x", "secret": "x", "kept": "x", "#odd": "x"},
+    )
+    rules = folder / (own or ".dockerignore")
+    rules.write_text("secret\n! kept\n #odd\n")
+    ignore_file = rules if own else None
+    log: list[bytes] = []
+
+    await built(engine, request(folder, ignore_file=ignore_file, leaves_out=("**/hidden", "**/kept")), log)
+
+    printed = b"".join(log).split()
+    assert b"kept" in printed
+    assert not {b"hidden", b"secret", b"#odd"} & set(printed)
+
+
+@pytest.mark.anyio
 async def test_a_target_and_its_time_out_are_kept_to(engine: PodmanEngine, tmp_path: Path) -> None:
     folder = context(
         tmp_path / "c", f"{BUSYBOX}FROM 0 AS quick\nFROM 0 AS slow\nRUN /bin/busybox sleep 600\n"

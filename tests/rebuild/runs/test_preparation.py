@@ -39,3 +39,8 @@ def test_the_users_own_folder_may_link_to_anywhere(tmp_path: Path) -> None:
     (folder / "Dockerfile").symlink_to("../shared.Dockerfile")
 
     assert image_build(DEFINITION, STEP, Prepared(folder, is_local=True)).context == folder
+
+
+def test_the_users_own_folder_is_built_from_without_what_packing_leaves_out(tmp_path: Path) -> None:
+    assert "**/.git" in image_build(DEFINITION, STEP, Prepared(tmp_path, is_local=True)).leaves_out
+    assert image_build(DEFINITION, STEP, Prepared(tmp_path)).leaves_out == ()
