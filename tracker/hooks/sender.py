@@ -9,14 +9,21 @@ from graph.record import dataclass
 from rebuild.secrets.secret import Secret
 from rebuild.sources.event import Provider
 from tracker.events.sender import shown_in
-from tracker.events.signature import Algorithm, is_secret, is_signed, is_signed_as_named
+from tracker.events.signature import (
+    STANDARD_HEADER,
+    Algorithm,
+    is_secret,
+    is_signed,
+    is_signed_as_named,
+    is_signed_by_standard,
+)
 
 PER_MINUTE = 6_000  # requests of one sender that are accepted
 
 # Those that are read, in their order; the first that is there has to be right.
 _SIGNATURES: Mapping[Provider, tuple[str, ...]] = {
     Provider.GITHUB: ("x-hub-signature-256",),
-    Provider.GITLAB: (),
+    Provider.GITLAB: (STANDARD_HEADER,),
     Provider.GITEA: ("x-forgejo-signature", "x-gitea-signature", "x-hub-signature-256"),
     Provider.BITBUCKET: ("x-hub-signature",),
     Provider.AZURE: (),
@@ -49,7 +56,8 @@ class HookSender:
                 header = _SIGNATURES[self.provider][0].title()
                 return f"the signature in the {header} header or the secret in the Authorization header"
             case Provider.GITLAB:
-                return "the secret in the X-Gitlab-Token header"
+                header = STANDARD_HEADER.title()
+                return f"the signature in the {header} header or the secret in the X-Gitlab-Token header"
             case Provider.AZURE:
                 return "the secret as the password of basic authentication"
             case Provider.POLL:
@@ -68,8 +76,10 @@ def is_proven_before_body(sender: HookSender, headers: Mapping[str, str]) -> boo
 
 
 def is_proven_by_signature(sender: HookSender, headers: Mapping[str, str], body: bytes) -> bool:
-    """Whether the signature of the body is right: an HMAC by SHA-256, with or without its name before it."""
+    """Whether it is right: by Standard Webhooks, or an HMAC by SHA-256, with or without its name before it."""
     name = next(name for name in _SIGNATURES[sender.provider] if name in headers)
+    if name == STANDARD_HEADER:
+        return is_signed_by_standard(headers, body, sender.secrets)
     claimed = headers[name].strip()
     if "=" not in claimed:
         return is_signed(claimed, body, sender.secrets, Algorithm.SHA256)

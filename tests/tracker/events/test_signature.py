@@ -19,6 +19,7 @@ from tracker.events.signature import (
     is_secret,
     is_signed,
     is_signed_as_named,
+    is_signed_by_standard,
     is_token,
     token_of,
 )
@@ -59,6 +60,40 @@ def test_a_signature_known_from_elsewhere_is_reproduced() -> None:
     claimed = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
 
     assert is_signed_as_named(claimed, b"Hello, World!", [secret])
+
+
+STANDARD_BODY = b'{"test": 2432232314}'
+STANDARD = {
+    "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+    "webhook-timestamp": "1614265330",
+    "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+}
+STANDARD_SECRET = Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+
+
+def test_the_example_of_standard_webhooks_is_reproduced() -> None:
+    assert is_signed_by_standard(STANDARD, STANDARD_BODY, (OLD, STANDARD_SECRET))
+    rotated = {**STANDARD, "webhook-signature": f"v1a,x v1,AAAA {STANDARD['webhook-signature']}"}
+    assert is_signed_by_standard(rotated, STANDARD_BODY, [STANDARD_SECRET])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"webhook-id": "msg_2"},
+        {"webhook-timestamp": "1614265331"},
+        {"webhook-signature": STANDARD["webhook-signature"].replace("v1,", "v2,")},
+        {"webhook-signature": STANDARD["webhook-signature"].removeprefix("v1,")},
+        {"webhook-signature": "v1"},
+        {"webhook-signature": "v1,"},
+        {"webhook-signature": ""},
+    ],
+    ids=str,
+)
+def test_a_standard_signature_of_something_else_counts_not(change: dict[str, str]) -> None:
+    assert not is_signed_by_standard({**STANDARD, **change}, STANDARD_BODY, [STANDARD_SECRET])
+    assert not is_signed_by_standard(STANDARD, STANDARD_BODY, BOTH)
+    assert not is_signed_by_standard(STANDARD, STANDARD_BODY, [Secret("whsec_no base64")])
 
 
 def test_an_address_is_of_one_sender_and_tells_nothing_of_its_secret() -> None:
@@ -148,6 +183,7 @@ def test_the_address_that_is_shown_opens_the_door() -> None:
 def test_whatever_is_claimed_is_compared(claimed: str, body: bytes, algorithm: Algorithm) -> None:
     assert not is_signed(claimed, body, BOTH, algorithm)
     assert not is_signed_as_named(claimed, body, BOTH)
+    assert not is_signed_by_standard({"webhook-signature": f"v1,{claimed}"}, body, BOTH)
     assert not is_secret(claimed, BOTH)
     assert not is_token(claimed, "hub", BOTH)
 

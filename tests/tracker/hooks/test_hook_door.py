@@ -123,6 +123,22 @@ async def test_without_the_right_secret_nothing_is_stored(door: Door, payload: P
 
 
 @pytest.mark.anyio
+async def test_gitlab_may_sign_instead_of_showing_the_secret(door: Door) -> None:
+    payload = next(payload for payload in TELLING if payload.provider is Provider.GITLAB)
+    signed = {"webhook-id": "f5e5f430", "webhook-timestamp": "1772366400"}
+    made = hmac.digest(b"the new one", b"f5e5f430.1772366400." + payload.raw, "sha256")
+    right = f"v1,{base64.b64encode(made).decode()}"
+
+    taken = await door.post("gitlab", payload.raw, {**signed, "webhook-signature": right})
+    wrong = {**signed, "webhook-signature": "v1,AAAA", "x-gitlab-token": "the new one"}
+    refused = await door.post("gitlab", payload.raw, wrong)
+
+    assert (taken.status_code, refused.status_code) == (202, 401)
+    assert "Webhook-Signature" in refused.json()["error"]
+    assert len(door.stored) == 1
+
+
+@pytest.mark.anyio
 async def test_a_ping_is_answered_and_not_kept(door: Door) -> None:
     body = b'{"zen": "Design for failure."}'
 
@@ -204,7 +220,7 @@ def test_a_signature_by_sha1_proves_nothing() -> None:
     st.sampled_from([provider for provider in Provider if provider != Provider.POLL]),
     st.sampled_from(
         ["x-hub-signature-256", "x-hub-signature", "x-gitea-signature", "x-forgejo-signature", "x-signature",
-         "x-gitlab-token", "authorization"]
+         "x-gitlab-token", "webhook-signature", "authorization"]
     ),
     st.text(alphabet=st.characters(max_codepoint=255), max_size=80),
     st.binary(max_size=50),
