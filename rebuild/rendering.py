@@ -30,9 +30,9 @@ from rebuild.template.budget import Budget
 from rebuild.template.error import Fault, refuse
 from rebuild.template.functions.conversion import to_json
 from rebuild.template.value import adopt
+from rebuild.written_text import BYTES_MOST
 
 ALIASES_SINCE = "v1.1.0"
-BYTES_MOST = 1 << 20
 _VERSION = re.compile(r"version[ \t]*:[ \t]*(?P<text>[^#]*?)[ \t]*(?:#.*)?")
 _VERSION_IN_BRACES = re.compile(
     r"""\s*\{(?!\{).*?(?<=[{,\s])(?P<quote>["']?)version(?P=quote)\s*:\s*["']?(?P<text>[\w.-]+)""", re.DOTALL

@@ -13,7 +13,7 @@ from graph.record import dataclass
 from rebuild.alias_rules import AliasRules, FetchRules
 from rebuild.aliases import AliasSources, fetch_source
 from rebuild.context.where import Source
-from rebuild.rendering import BYTES_MOST, Prepared, prepare_task
+from rebuild.rendering import Prepared, prepare_task
 from rebuild.runs.definition import FileStep, InlineStep
 from rebuild.runs.run_variables import RunVariables
 from rebuild.secrets.context_secrets import ContextSecrets
@@ -21,6 +21,7 @@ from rebuild.secrets.secret import Secret
 from rebuild.taskfile import Build, TaskFile, read_taskfile
 from rebuild.template import Surroundings
 from rebuild.values import Value, merged_values, read_values
+from rebuild.written_text import BYTES_MOST, written_text
 
 Values = Mapping[str, "Value | Secret"]
 
@@ -116,7 +117,7 @@ def _in_contexts(taskfile: TaskFile) -> Iterator[Secret]:
 
 
 def command_file(command: str, timeout_s: float | None = None) -> str:
-    """The task file of one command: a block of text, in which no character but a template's means anything."""
+    """The task file of one command, which is a block of text: of its characters only templates mean more."""
     lines = [
         "version: v1.1.0",
         "steps:",
@@ -139,10 +140,4 @@ def _read(context: Path | None, name: str) -> str:
     if not path.is_file():
         raise WrongUse(f"the context has no file {name!r}", hint="name the task file with --file")
     with path.open("rb") as file:
-        content = file.read(BYTES_MOST + 1)
-    if len(content) > BYTES_MOST:
-        raise WrongUse(f"{name!r} has more than {BYTES_MOST:,} bytes, which no task file has")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise WrongUse(f"{name!r} is not UTF-8: {error.reason} at byte {error.start}") from None
+        return written_text(file.read(BYTES_MOST + 1), path=name)

@@ -13,10 +13,10 @@ from graph.reference import Platform
 from rebuild.context.where import Artifact, Folder, Git, Nothing, Source, Tarball
 from rebuild.runs.definition import Definition, DockerStep, FileStep, InlineStep, Step, full_name, kept_rules
 from rebuild.runs.platform_asked import asked_platform
+from rebuild.written_text import BYTES_MOST
 
 NO_CONTEXT = "/dev/null"
 TIMEOUT_LEAST_S, TIMEOUT_MOST_S = 1.0, 7 * 86400.0
-INLINE_BYTES_MOST = 1 << 20
 
 _TASK_FILES = (".yaml", ".yml", ".json")  # JSON is YAML
 _SHELLS = (".sh", ".bash", ".zsh", ".ps1", ".ps", ".cmd", ".bat")
@@ -180,9 +180,9 @@ def _is_said(value: object) -> bool:
 
 def _inline(asked: Asked, old: InlineStep) -> InlineStep:
     text = _or(asked.inline, old.text)
-    if not text.strip() or len(text) > INLINE_BYTES_MOST:
+    if not text.strip() or len(text) > BYTES_MOST:
         raise WrongUse(
-            f"the task file is empty, or has more than {INLINE_BYTES_MOST:,} characters",
+            f"the task file is empty, or has more than {BYTES_MOST:,} characters",
             hint="give --cmd 'IMAGE ARGUMENTS', or --file FILE",
         )
     return InlineStep(

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from graph.errors import WrongUse
-from rebuild.tasks.task_edit import INLINE_BYTES_MOST
+from rebuild.written_text import BYTES_MOST, written_text
 
 STDIN = "-"
 
@@ -18,25 +18,18 @@ def name_of(file: str) -> str:
 
 def text_here(name: str) -> str:
     """A file of this machine, or standard input, as it is now. Raises `WrongUse`."""
-    what = name_of(name) if name == STDIN else repr(name)
     try:
-        text = _content(name, what).decode("utf-8-sig")
-    except OSError as error:
-        raise WrongUse(f"{what} cannot be read: {error.strerror}", hint="name a file here, or '-'") from None
-    except ValueError:
-        raise WrongUse(f"{what} is not UTF-8", hint="a task file is YAML in UTF-8") from None
-    return text
-
-
-def _content(name: str, what: str) -> bytes:
-    if name == STDIN:
-        content = sys.stdin.buffer.read(INLINE_BYTES_MOST + 1)
-    else:
-        with Path(name).open("rb") as file:
-            content = file.read(INLINE_BYTES_MOST + 1)
-    if len(content) > INLINE_BYTES_MOST:
+        content = _content(name)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        reason = error.strerror if isinstance(error, OSError) else str(error)
         raise WrongUse(
-            f"{what} has more than {INLINE_BYTES_MOST:,} bytes, which no task file has",
-            hint="name a task file, or one with values for it",
-        )
-    return content
+            f"{name_of(name)!r} cannot be read: {reason}", hint="name a file here, or '-'"
+        ) from None
+    return written_text(content, path=name_of(name))
+
+
+def _content(name: str) -> bytes:
+    if name == STDIN:
+        return sys.stdin.buffer.read(BYTES_MOST + 1)
+    with Path(name).open("rb") as file:
+        return file.read(BYTES_MOST + 1)

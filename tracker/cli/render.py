@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +14,14 @@ import click
 from graph.errors import WrongUse
 from graph.reference import Platform
 from rebuild.alias_rules import FetchRules
-from rebuild.rendering import BYTES_MOST, Rendered, render_task
+from rebuild.rendering import Rendered, render_task
 from rebuild.runs.run_variables import RunVariables
 from rebuild.secrets.secret import HIDDEN, Secret
 from rebuild.steps.task_work import alias_sources
 from rebuild.taskfile import SecretSource
 from rebuild.template import Surroundings
 from rebuild.values import merged_values, parse_assignments, read_values
+from tracker.cli.files_here import STDIN, name_of, text_here
 from tracker.cli.habits import json_option
 from tracker.cli.main import Place
 from tracker.cli.table import print_json
@@ -29,7 +29,6 @@ from tracker.settings.reading import load
 from tracker.settings.settings import Settings
 from tracker.state import find_config
 
-STDIN = "-"
 _RUN_NAMES = {
     "id": "id",
     "registry": "registry",
@@ -99,12 +98,12 @@ def render(
     settings = load(find_config(place.config))
     folder = Path() if file == STDIN else Path(file).parent
     done = render_task(
-        _read(file),
-        path=file,
+        text_here(file),
+        path=name_of(file),
         run=run_variables(run_assignments, now=now, registry=settings.registry),
         surroundings=Surroundings(now, SystemRandom()),
         values={
-            **merged_values(*(read_values(_read(name), path=name) for name in value_files)),
+            **merged_values(*(read_values(text_here(name), path=name_of(name)) for name in value_files)),
             **parse_assignments(assignments, option="--set"),
             **_secrets(secret_assignments, os.environ, shown=show_secrets),
         },
@@ -169,22 +168,3 @@ def _print(done: Rendered, *, as_json: bool) -> None:
         print_json({"version": done.version, "text": done.text})
     else:
         click.echo(done.text, nl=not done.text.endswith("\n"))
-
-
-def _read(path: str) -> str:
-    try:
-        if path == STDIN:
-            content = sys.stdin.buffer.read(BYTES_MOST + 1)
-        else:
-            with Path(path).open("rb") as file:
-                content = file.read(BYTES_MOST + 1)
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise WrongUse(f"{path!r} cannot be read: {reason}") from None
-    if len(content) > BYTES_MOST:
-        raise WrongUse(f"{path!r} has more than {BYTES_MOST:,} bytes")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise WrongUse(f"{path}:{line}: this is not UTF-8") from None

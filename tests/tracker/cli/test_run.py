@@ -81,6 +81,17 @@ def test_a_secret_of_a_vault_is_not_asked_for(tracker: Tracker, tmp_path: Path) 
     assert steps(tracker, "/dev/null", "-f", str(file))[0]["env"] == ["K=***"]
 
 
+def test_a_secret_of_a_vault_may_be_a_file_in_base64_as_it_is(tracker: Tracker, tmp_path: Path) -> None:
+    file = tmp_path / "task.yaml"
+    file.write_text(
+        "secrets: [{id: key, keyvault: 'https://v.example.com/secrets/a'}]\n"
+        "volumes: [{name: v, secret: {key: '{{.Secrets.key}}'}}]\n"
+        "steps: [{cmd: alpine, volumeMounts: [{name: v, mountPath: /keys}]}]\n"
+    )
+
+    assert tracker("run", "/dev/null", "-f", str(file), "--dry-run").status == 0
+
+
 def test_one_command_is_a_step_whatever_characters_it_has(tracker: Tracker) -> None:
     step = steps(tracker, "--cmd", "alpine:3 echo 'a: b' # c")[0]
 
