@@ -204,7 +204,9 @@ def _check_repository(text: str, repository: str) -> None:
 
 _ARCHITECTURES = {"x86_64": "amd64", "x86-64": "amd64", "x86": "386", "i386": "386", "i686": "386",
                   "aarch64": "arm64", "armhf": "arm", "armel": "arm"}  # fmt: skip
-_OPERATING_SYSTEMS = {"linux", "windows", "darwin", "freebsd"}
+_KNOWN_ARCHITECTURES = frozenset(
+    "386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x sparc64 wasm".split()
+)
 _COMPATIBLE_ARM = ("v8", "v7", "v6", "v5")
 
 
@@ -221,7 +223,8 @@ class Platform:
         """Read `linux/arm64`, `linux/arm/v7`, or an architecture alone (`arm64`); any case."""
         parts = text.lower().split("/")
         well_formed = len(text) <= 100 and all(re.fullmatch(r"[a-z0-9_.-]+", part) for part in parts)
-        if len(parts) > 3 or not well_formed or (len(parts) == 1 and parts[0] in _OPERATING_SYSTEMS):
+        names_none = len(parts) == 1 and cls.of("linux", parts[0]).architecture not in _KNOWN_ARCHITECTURES
+        if len(parts) > 3 or not well_formed or names_none:
             raise InvalidReference(
                 f"platform {text[:100]!r} is not of the form os/architecture[/variant]",
                 hint="write a platform such as linux/amd64 or linux/arm/v7",

@@ -26,7 +26,7 @@ _BLANKS = "\t\n\f\r "
 _DIRECTIVE = re.compile(rf"#[{WHITE_SPACE}]*([a-zA-Z][a-zA-Z0-9]*)[{_BLANKS}]*=[{_BLANKS}]*(.+)")
 _DIRECTIVES = ("syntax", "escape", "check")
 _ESCAPES = ("\\", "`")
-_HEREDOC = re.compile(r"\d*<<(-?)([^<]+)")
+_HEREDOC = re.compile(rf"\d*<<(-?)[{_BLANKS}]*([^<]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ def _skip_heredocs(text: str, following: Iterator[_Physical], place: Place, budg
 
 @dataclass(frozen=True, slots=True)
 class Heredoc:
-    """`<<NAME` or `<<-NAME`."""
+    """`<<NAME`, `<<-NAME` or `<< NAME`."""
 
     name: str
     ignores_tabs: bool
@@ -214,7 +214,7 @@ class Heredoc:
 def read_heredoc(word: str, budget: Budget) -> Heredoc | None:
     """The here-document that a word asks for. Its escapes are always `\\`, whatever the file says."""
     matched = _HEREDOC.fullmatch(word)
-    if matched is None:
+    if matched is None or not matched[2]:
         return None
     names = split_words(matched[2], Style(keeps_unset=True), budget)
     return Heredoc(names[0], bool(matched[1])) if len(names) == 1 else None

@@ -18,7 +18,8 @@ WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".joi
     map(chr, range(0x2000, 0x200B))
 )
 NESTED_MOST = 50
-_NOT_PLAIN = re.compile(r"['\"$\\`}/]")
+_NOT_PLAIN = re.compile(r"['\"$\\`}/<]")
+_ANGLES = re.compile(r"<(?:<[\t\r ]*)?")
 _SPECIAL_NAMES = "@*#?-$!0"
 
 
@@ -102,6 +103,8 @@ class _Reader:
                 return _Piece(self._double_quoted(keeps_escapes), splits=False)
             case "$":
                 return _Piece(self._dollar(), splits=True)
+            case "<":
+                return _Piece(self._angles(), splits=False)
             case _:
                 return _Piece(self._plain(), splits=True)
 
@@ -118,6 +121,13 @@ class _Reader:
         special = _NOT_PLAIN.search(self._text, start + 1)
         self._at = special.start() if special else len(self._text)
         return self._text[start : self._at]
+
+    def _angles(self) -> str:
+        """Blanks behind `<<` do not part it from the name of its here-document."""
+        matched = _ANGLES.match(self._text, self._at)
+        angles = matched[0] if matched else ""
+        self._at += len(angles)
+        return angles
 
     def _escaped(self, keeps_escapes: bool) -> str:
         escape = self._take() or ""

@@ -22,6 +22,7 @@ _OPERATING_SYSTEMS = re.compile(
     "aix|android|darwin|dragonfly|freebsd|hurd|illumos|ios|js|linux|nacl|netbsd|openbsd|plan9|solaris"
     "|windows|zos"
 )
+_SYSTEM_VERSION = re.compile(r"^([A-Za-z0-9_-]+)\([A-Za-z0-9_.-]*\)")  # windows(10.0.17763)/amd64
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ def _platform(
     flag = flag_of(instruction, "platform")
     if flag is None or not flag.value:
         return None
-    text = _expanded(instruction, flag.value, variables, reading)
+    text = _SYSTEM_VERSION.sub(r"\1", _expanded(instruction, flag.value, variables, reading))
     if not text:
         raise instruction.place.refuse(f"--platform={flag.value} is blank")
     if _OPERATING_SYSTEMS.fullmatch(text.lower()):

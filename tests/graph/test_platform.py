@@ -43,7 +43,7 @@ def test_a_platform_as_written_has_one_normal_form(written: str, normal: str) ->
 
 
 @pytest.mark.parametrize(
-    "written", ["", "linux", "linux/", "a/b/c/d", "linux/amd 64", "linux/ämd64", "x" * 9999]
+    "written", ["", "linux", "linux/", "local", "amd46", "a/b/c/d", "linux/amd 64", "linux/ämd64", "x" * 9999]
 )
 def test_what_names_no_architecture_is_refused_with_an_example(written: str) -> None:
     with pytest.raises(InvalidReference) as refusal:

@@ -1,11 +1,12 @@
 """The sequence of instructions is that of BuildKit's own parser, which `dockerfile` has compiled in.
 
-Its release is older than two rules, which the tests keep away from: `# check=` is no directive to it, and
-JSON with something behind it is JSON. It reports no here-documents of ONBUILD, and expands nothing.
+Its release is older than three rules, which the tests keep away from: `# check=` is no directive to it,
+JSON with something behind it is JSON, and `<< EOF` with a blank is no here-document. It reports no here-documents of ONBUILD, and expands nothing.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ LATER = ("unknown instruction", "must have two arguments", "can't find =")
 @example("\xa0ADD\x0b\xa0<<E\nE")
 def test_a_mixture_of_the_language_is_split_as_buildkit_splits_it(text: str) -> None:
     text = f"FROM a\n{text}"
+    assume(not re.search(r"<<-?[\s\\`]", text))
 
     assert ours(text) == theirs(text)
 

@@ -46,6 +46,8 @@ CASES: dict[str, tuple[str, str]] = {
     "a flag given twice": ("FROM --platform=linux/a --platform=linux/b a", "1: --platform is given twice"),
     "a platform that expands to nothing": ("FROM --platform=$X a", "1: --platform=$X is blank"),
     "a platform of too many parts": ("FROM --platform=a/b/c/d a", "1: platform 'a/b/c/d' is not of the form"),
+    "a platform of one unknown word": ("FROM --platform=local a", "1: platform 'local' is not of the form"),
+    "a shift between blanks": ("FROM a\nRUN echo $((1 << 2))", "2: the here-document is not ended by a line '2))'"),
     "a base without a value": ("FROM $X", "1: the base name is blank: FROM $X"),
     "an ARG without a value": ("ARG X\nFROM ${X}", "2: the base name is blank"),
     "a tag without a value": ("FROM a:$X", "1: image name 'a:'"),
