@@ -204,9 +204,8 @@ def _check_repository(text: str, repository: str) -> None:
 
 _ARCHITECTURES = {"x86_64": "amd64", "x86-64": "amd64", "x86": "386", "i386": "386", "i686": "386",
                   "aarch64": "arm64", "armhf": "arm", "armel": "arm"}  # fmt: skip
-_KNOWN_ARCHITECTURES = frozenset(
-    "386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x sparc64 wasm".split()
-)
+_KNOWN_ARCHITECTURES = {"386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle",
+                        "ppc64", "ppc64le", "riscv64", "s390x", "sparc64", "wasm"}  # fmt: skip
 _COMPATIBLE_ARM = ("v8", "v7", "v6", "v5")
 
 

@@ -1,7 +1,8 @@
 """The sequence of instructions is that of BuildKit's own parser, which `dockerfile` has compiled in.
 
 Its release is older than three rules, which the tests keep away from: `# check=` is no directive to it,
-JSON with something behind it is JSON, and `<< EOF` with a blank is no here-document. It reports no here-documents of ONBUILD, and expands nothing.
+JSON with something behind it is JSON, and `<< EOF` with a blank is no here-document. It reports no
+here-documents of ONBUILD, and expands nothing.
 """
 
 from __future__ import annotations
