@@ -13,12 +13,14 @@ from rebuild.runs.cancel import carry_out_unless_canceled
 from rebuild.runs.definition import Definition
 from rebuild.runs.owner import this_process
 from rebuild.runs.recovery import close_logs, recover
-from rebuild.runs.run import Outcome
+from rebuild.runs.run import Outcome, Workplace
+from rebuild.runs.scratch import abandoned, sweep
 from rebuild.runs.table import Cause, Run, Runs, Status
 from rebuild.secrets.context_secrets import OF_SERVER, kept_with_task, of_the_same_server
 from rebuild.secrets.secret_source import Source
 from rebuild.secrets.task_secrets import SecretUse, TaskSecrets
 from rebuild.tasks.task import Tasks
+from tracker.ending import ended_by_signals
 from tracker.workshop import Workshop
 
 
@@ -48,17 +50,37 @@ async def carry_out_claimed(
     workshop: Workshop, claim: Callable[[], Run], *, check: Callable[[Tools], None] = lambda tools: None
 ) -> tuple[Run, Outcome]:
     """Carry out the run that `claim` takes, once everything that it needs is there."""
+    with ended_by_signals():
+        return await _carry_out(workshop, claim, check)
+
+
+async def _carry_out(
+    workshop: Workshop, claim: Callable[[], Run], check: Callable[[Tools], None]
+) -> tuple[Run, Outcome]:
     async with workshop:
         place = await workshop.workplace()
         check(place.tools)
+        await _clear_left(workshop, place)
         run = claim()
         try:
             return run, await carry_out_unless_canceled(run, place)
-        except asyncio.CancelledError:  # Ctrl-C
+        except asyncio.CancelledError:  # Ctrl-C, or another signal
             with immediate(workshop.connection):
                 Runs(workshop.connection).finish(run, Status.CANCELED, now(), error="interrupted")
             close_logs(workshop.connection, [run], workshop.state.logs, now())
             raise
+
+
+async def _clear_left(workshop: Workshop, place: Workplace) -> None:
+    """What commands that were killed have left: containers outlive them."""
+    if not abandoned(place.scratch, workshop.connection):
+        return
+    try:
+        await workshop.clear_left(place.tools.engine)
+    except TrackerError as error:
+        place.listen(f"warning: what a killed command left is not cleared up: {error.message}\n".encode())
+    else:
+        sweep(place.scratch, workshop.connection, now())
 
 
 def _claimed(workshop: Workshop, definition: Definition, task_name: str | None) -> Run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import structlog
@@ -20,8 +20,10 @@ from rebuild.runs.run import Outcome, Workplace
 from rebuild.runs.scratch import sweep
 from rebuild.runs.table import Run, Runs, Status
 from rebuild.runs.waves import Enqueued, enqueue_due
+from rebuild.tasks.task import Tasks
 from tracker.metrics import Metrics
 from tracker.pulse import unheard
+from tracker.reasons import why_asked
 
 TICK_S = 1.0  # how soon a change by another process, a command say, is seen
 
@@ -51,6 +53,7 @@ class Rebuilder:
         self._place = place
         self._sql = place.connection
         self._runs = Runs(place.connection)
+        self._tasks = Tasks(place.connection)
         self._rules = rules
         self._metrics = metrics
         self._now = now
@@ -84,9 +87,9 @@ class Rebuilder:
             orphans = recover(self._sql, self._now(), lost=self._lost)
         self._lost.clear()
         close_logs(self._sql, orphans, self._place.logs, self._now())
-        sweep(self._place.scratch, self._sql)
+        sweep(self._place.scratch, self._sql, self._now())
         for run in orphans:
-            log.warning("run lost its process", run=run.run_id, task=run.task_id, cause=run.cause)
+            log.warning("run lost its process", **self._about(run))
         if orphans:
             self.wake()
 
@@ -118,7 +121,7 @@ class Rebuilder:
                 run = self._runs.claim(self._now(), self._owner)
             if run is None:
                 return
-            log.info("run started", run=run.run_id, task=run.task_id, cause=run.cause, wave=run.wave_id)
+            log.info("run started", **self._about(run), wave=run.wave_id, attempt=run.attempt)
             task = asyncio.create_task(carry_out_unless_canceled(run, self._place), name=f"run {run.run_id}")
             self._active[task] = run
             task.add_done_callback(self._ended)
@@ -130,7 +133,7 @@ class Rebuilder:
         error = task.exception()
         if error is not None:
             self._lost.add(run.number)
-            log.error("run could not be recorded", run=run.run_id, exc_info=error)
+            log.error("run could not be recorded", **self._about(run), exc_info=error)
         else:
             self._report(run, task.result())
         self.wake()
@@ -145,17 +148,19 @@ class Rebuilder:
         tell = log.info if outcome.status is Status.SUCCEEDED else log.error
         tell(
             "run finished",
-            run=run.run_id,
+            **self._about(run),
             status=outcome.status,
             seconds=round(duration_s, 3),
             error=outcome.error,
+            hint=outcome.hint,
             pushed=[str(image) for record in outcome.records if record.pushed for image in record.images],
         )
 
     def _note(self, enqueued: Enqueued) -> None:
         self._wake_at = enqueued.wake_at
         for run in enqueued.runs:
-            log.info("run queued", run=run.run_id, task=run.task_id, cause=run.cause, wave=run.wave_id)
+            why = why_asked(self._runs.reason(run), run.cause)
+            log.info("run queued", **self._about(run), wave=run.wave_id, why=why)
         for wave in enqueued.finished:
             makespan_s = (self._now() - wave.created_at).total_seconds()
             self._metrics.wave_makespan.observe(makespan_s)
@@ -186,4 +191,8 @@ class Rebuilder:
             if task.cancelled():
                 with immediate(self._sql):
                     hand_back(self._runs, run, self._now())
-                log.info("run handed back", run=run.run_id)
+                log.info("run handed back", **self._about(run))
+
+    def _about(self, run: Run) -> Mapping[str, str | None]:
+        """What every line about a run says of it."""
+        return {"run": run.run_id, "task": self._tasks.name_of(run.task_id), "cause": run.cause}

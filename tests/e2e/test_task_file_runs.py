@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
+import subprocess
 import urllib.request
 
 import pytest
@@ -12,7 +14,7 @@ from tests.e2e.bases import with_shell
 from tests.e2e.scenes import Scene, scene
 from tests.e2e.test_remote import token
 from tests.e2e.yard import Yard, assert_recorded_is_used
-from tests.real_service import processes_with
+from tests.real_service import RealService, processes_with
 
 TASK = """\
 version: v1.1.0
@@ -100,6 +102,67 @@ def test_containers_of_a_killed_service_end_and_the_run_is_done_again(shared_yar
         service.tracker("task", "cancel-run", "--run-id", service.read("runs")[0]["run_id"])
         service.until(lambda: not processes_with("sleep 86377"), "the container to end with the run")
         client.wait(timeout=60)
+
+
+WAITING = """\
+version: v1.1.0
+steps:
+  - id: image
+    build: -t localhost/tool:2 .
+  - id: server
+    cmd: localhost/tool:2 /bin/sh -c 'sleep 86376'
+    detach: true
+  - id: waits
+    cmd: localhost/tool:2 /bin/sh -c 'echo waiting; sleep 86376'
+"""
+
+
+def test_what_a_killed_command_left_ends_with_the_next_one(shared_yard: Yard, made: Scene) -> None:
+    with shared_yard.service() as service:
+        command = waiting_command(service, made)
+
+        command.kill()
+        command.wait()
+        assert len(processes_with("sleep 86376")) > 0
+        service.tracker("run", "/dev/null", "--cmd", "localhost/tool:2 /bin/sh -c 'echo next'")
+
+        assert processes_with("sleep 86376") == []
+        assert list((service.state / "scratch").iterdir()) == []
+        assert networks_of(service) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_told_to_end_takes_its_containers_along(
+    shared_yard: Yard, made: Scene, number: signal.Signals
+) -> None:
+    with shared_yard.service() as service:
+        command = waiting_command(service, made)
+
+        command.send_signal(number)
+
+        assert command.wait(timeout=60) == 128 + number
+        assert processes_with("sleep 86376") == []
+        assert networks_of(service) == []
+        assert [run.status for run in service.runs()] == ["Canceled"]
+
+
+def waiting_command(service: RealService, made: Scene) -> subprocess.Popen[bytes]:
+    """`tracker run` where no service is, at a step that waits."""
+    (made.projects["app"] / "acb.yaml").write_text(WAITING)
+    command = service.launch("run", str(made.projects["app"]), log="command.log")
+    service.until(lambda: len(processes_with("sleep 86376")) > 1, "the steps to run")
+    return command
+
+
+def networks_of(service: RealService) -> list[str]:
+    """The engine keeps them for all storages of the machine."""
+    listed = subprocess.run(
+        ["podman", "network", "ls", "--format={{.Name}} {{.Labels}}"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [line for line in listed.stdout.splitlines() if f"{service.state.resolve()}/" in line]
 
 
 LAST_STEPS = """\

@@ -17,6 +17,7 @@ from graph.record import dataclass
 from rebuild.alias_rules import AliasRules
 from rebuild.context.reach import Reach
 from rebuild.runs.definition import Definition, DockerStep
+from rebuild.runs.scratch import SCAN_PREFIX
 from rebuild.secrets.context_secrets import OF_SERVER, ContextSecrets, of_the_same_server
 from rebuild.secrets.context_secrets import USES as CONTEXT_USES
 from rebuild.secrets.credentials import RegistryCredentials
@@ -170,7 +171,7 @@ class Archive:
     @contextlib.contextmanager
     def scanning(self) -> Iterator[Scanning]:
         """In a folder that is gone afterwards."""
-        with tempfile.TemporaryDirectory(prefix="scan-", dir=self.scratch) as folder:
+        with tempfile.TemporaryDirectory(prefix=SCAN_PREFIX, dir=self.scratch) as folder:
             yield Scanning(
                 Path(folder),
                 host_platform(),

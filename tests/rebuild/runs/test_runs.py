@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graph.clock import now
 from graph.database import immediate
 from rebuild.runs.logs import log_path
 from rebuild.runs.owner import is_alive, this_process
 from rebuild.runs.recovery import ATTEMPTS_MOST, close_logs, hand_back, recover
-from rebuild.runs.scratch import scratch_folder, sweep
+from rebuild.runs.scratch import SCAN_PREFIX, scratch_folder, sweep
 from rebuild.runs.table import Cause, Run, RunMoved, Runs, Status, run_id_of
 from rebuild.tasks.task import Task, Tasks
 from tests.graph_samples import Sample, definition_of
@@ -240,10 +241,19 @@ def test_scratch_folders_of_dead_runs_are_swept_and_those_in_use_stay(sample: Sa
     (tmp_path / "scratch" / "zz-left").mkdir(parents=True, exist_ok=True)
 
     with scratch_folder(tmp_path / "scratch", run.run_id) as in_use:
-        swept = sweep(tmp_path / "scratch", sample.sql)
+        swept = sweep(tmp_path / "scratch", sample.sql, now())
         assert (swept, in_use.is_dir()) == (1, True)
 
     assert [*(tmp_path / "scratch").iterdir()] == []
+
+
+def test_a_scan_keeps_its_folder_while_runs_are_swept(sample: Sample, tmp_path: Path) -> None:
+    (tmp_path / "scratch" / f"{SCAN_PREFIX}x").mkdir(parents=True, exist_ok=True)
+
+    later = (timedelta(), timedelta(days=2))
+    swept = [sweep(tmp_path / "scratch", sample.sql, now() + passed) for passed in later]
+
+    assert swept == [0, 1]
 
 
 def test_a_saved_task_can_be_found_and_takes_its_images_with_it(sample: Sample) -> None:
