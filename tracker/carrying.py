@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from graph.clock import now
 from graph.database import immediate
 from graph.errors import TrackerError
-from rebuild.images.image_build import Tools
+from rebuild.images.tools import Tools
 from rebuild.runs.cancel import carry_out_unless_canceled
 from rebuild.runs.definition import Definition
 from rebuild.runs.owner import this_process

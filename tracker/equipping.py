@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from graph.record import dataclass
 from rebuild.engines.engine import Engine
-from rebuild.images.image_build import Tools
+from rebuild.images.tools import Tools
 from rebuild.images.trial import NothingKnown, StrangersEngine, TrialEngine
 from rebuild.runs.definition import DockerStep
 from rebuild.runs.equipment import Equipment

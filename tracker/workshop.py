@@ -20,8 +20,8 @@ from rebuild.context.reach import SshFiles, SshHosts
 from rebuild.engines.engine import Engine
 from rebuild.engines.engine_choice import Choice, find_engine
 from rebuild.engines.surroundings import Surroundings
-from rebuild.images.image_build import Tools
 from rebuild.images.memory import GraphMemory
+from rebuild.images.tools import Tools
 from rebuild.runs.run import Workplace
 from rebuild.runs.scratch import runs_in_use
 from rebuild.secrets.context_secrets import Sources as ContextSources

@@ -8,21 +8,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
-from datetime import datetime
 from pathlib import Path
 
 from graph.dockerfile import Base, Scan, pin, scan
 from graph.errors import TrackerError, WrongUse
-from graph.model import BuildRecord, Manifests
+from graph.model import BuildRecord
 from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
-from rebuild.engines.engine import BuildRequest, CommandFailed, Engine, LocalImage, LogSink
+from rebuild.engines.engine import BuildRequest, CommandFailed, LocalImage, LogSink
 from rebuild.engines.features import refuse, refuse_foreign
 from rebuild.images.at_hand import AllAtHand, local_names, lowest_layers, split, through
 from rebuild.images.build_secrets import advice
-from rebuild.images.content import content_id, content_id_of, layers_of
-from rebuild.images.registry import NotFound, Registry
-from rebuild.images.resolve import Memory, Resolved, resolve, taken
+from rebuild.images.content import content_id, layers_of
+from rebuild.images.publication import publish
+from rebuild.images.resolve import Resolved, resolve, taken
+from rebuild.images.tools import Tools
 from rebuild.secrets.secret import Secret
 
 DOCKERFILE_BYTES_MOST = 1024 * 1024
@@ -31,10 +31,6 @@ DOCKERFILE_NAMES = ("Dockerfile", "Containerfile")
 
 class NotWhatWasPinned(TrackerError):
     """The result does not stand on the base that it was told to stand on."""
-
-
-class NotWhatWasPushed(TrackerError):
-    """The name holds something else than what was pushed to it a moment ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +52,6 @@ class ImageBuild:
     leaves_out: tuple[str, ...] = ()  # patterns that count before those of the ignore file
     follow: tuple[str, ...] = ()  # rules by which bases are the newest tag, as `FollowRule` reads them
     makes: tuple[ImageRef, ...] = ()  # all that the run makes besides: what is no base to be followed
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What a build works with."""
-
-    registry: Registry
-    engine: Engine
-    memory: Memory
-    build_platform: Platform
-    now: Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,60 +244,3 @@ def _check_layers(image: LocalImage, layers: tuple[Digest, ...], base: str) -> N
             f"the image does not begin with the layers of its base {base}",
             hint="the engine used another base or squashed the layers; nothing was pushed",
         )
-
-
-async def publish(
-    record: BuildRecord, image: LocalImage, tools: Tools, log: LogSink
-) -> BuildRecord | CommandFailed:
-    """Push under every name, unless every name holds the same content already."""
-    asked_at = tools.now()
-    held = await held_already(record, tools)
-    if held is not None:
-        log(f"unchanged: {record.images[0]} holds this content as {held.digest}; not pushed\n".encode())
-        return replace(record, manifests=held, built_at=asked_at)
-    for reference in record.images:
-        failed = await tools.engine.push(image, reference, log)
-        if failed is not None:
-            return failed
-    pushed_at = tools.now()
-    answered = await _answered(record, tools)
-    return replace(record, manifests=answered, pushed=True, built_at=pushed_at)
-
-
-async def held_already(record: BuildRecord, tools: Tools) -> Manifests | None:
-    """What the names hold, if all of them hold the same digest and that has the content of this build."""
-    digests = set()
-    for reference in record.images:
-        try:
-            digests.add(await tools.registry.digest(reference))
-        except NotFound:
-            return None
-    if len(digests) != 1:
-        return None
-    digest = digests.pop()
-    if not await _same_content(record.images[0], digest, record, tools):
-        return None
-    return tools.memory.known_manifests(digest) or await tools.registry.manifests(record.images[0], digest)
-
-
-async def _same_content(reference: ImageRef, digest: Digest, record: BuildRecord, tools: Tools) -> bool:
-    last = tools.memory.newest_build(reference)
-    if last is not None and last.digest == digest:
-        return last.content_id == record.content_id
-    manifests = await tools.registry.manifests(reference, digest)
-    manifest = manifests.for_platform(record.platforms[0])
-    if manifest is None or len(manifests.platforms) > 1:
-        return False
-    return content_id_of(await tools.registry.image_config(reference, manifest)) == record.content_id
-
-
-async def _answered(record: BuildRecord, tools: Tools) -> Manifests:
-    """What the registry says that the name holds now; checked, for a tag is anybody's to move."""
-    reference = record.images[0]
-    digest = await tools.registry.digest(reference)
-    if not await _same_content(reference, digest, record, tools):
-        raise NotWhatWasPushed(
-            f"{reference} was pushed, and now holds something else: {digest}",
-            hint="somebody else pushed to it in the same moment; nothing was recorded; build again",
-        )
-    return await tools.registry.manifests(reference, digest)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from graph.record import dataclass
 from rebuild.context.reach import Reach
-from rebuild.images.image_build import Tools
+from rebuild.images.tools import Tools
 from rebuild.runs.table import Run
 from rebuild.secrets.context_secrets import ContextSecrets
 from rebuild.secrets.mask import CHARACTERS_LEAST, Masker, is_maskable

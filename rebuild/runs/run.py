@@ -22,8 +22,10 @@ from graph.store import GraphStore
 from rebuild.alias_rules import AliasRules
 from rebuild.engines.engine import CommandFailed
 from rebuild.images import intent
-from rebuild.images.image_build import Finished, Tools, build_image, held_already
+from rebuild.images.image_build import Finished, build_image
+from rebuild.images.publication import held_already
 from rebuild.images.registry import RegistryRefused
+from rebuild.images.tools import Tools
 from rebuild.runs.cancellation import Cancellation
 from rebuild.runs.definition import DockerStep, FileStep, InlineStep, Revision
 from rebuild.runs.earlier_names import leave_earlier_names

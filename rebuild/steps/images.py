@@ -20,9 +20,9 @@ from rebuild.engines.container import Containers
 from rebuild.engines.emulation import this_machine
 from rebuild.engines.engine import CommandFailed, LocalImage, LogSink
 from rebuild.images.at_hand import AtHand
-from rebuild.images.image_build import Tools
 from rebuild.images.registry import RegistryError
 from rebuild.images.resolve import UnusableBase
+from rebuild.images.tools import Tools
 from rebuild.steps.helper_image import busybox_image
 from rebuild.taskfile import Step
 

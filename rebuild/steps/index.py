@@ -10,7 +10,7 @@ from graph.model import BuildRecord, Manifests, RecordedBase
 from graph.reference import Digest, ImageRef
 from rebuild.engines.engine import CommandFailed, LogSink
 from rebuild.images.content import content_id_of
-from rebuild.images.image_build import NotWhatWasPushed
+from rebuild.images.publication import NotWhatWasPushed
 from rebuild.images.registry import NotFound
 from rebuild.steps.images import BuiltImage, with_bases
 from rebuild.steps.run_site import Site

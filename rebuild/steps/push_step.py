@@ -9,7 +9,7 @@ from dataclasses import replace
 from graph.errors import WrongUse
 from graph.reference import ImageRef
 from rebuild.engines.engine import CommandFailed
-from rebuild.images.image_build import publish
+from rebuild.images.publication import publish
 from rebuild.images.registry import RegistryUnavailable
 from rebuild.steps.attempts import Attempt, Try
 from rebuild.steps.images import BuiltImage, with_bases

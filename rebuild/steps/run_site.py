@@ -11,7 +11,7 @@ from graph.model import BuildRecord, RecordedBase
 from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 from rebuild.engines.container import Containers
-from rebuild.images.image_build import Tools
+from rebuild.images.tools import Tools
 from rebuild.secrets.secret import Secret
 from rebuild.steps.images import BuiltImage, RunImages
 from rebuild.steps.narration import Narrator

@@ -18,7 +18,7 @@ from graph.reference import Digest, Platform
 from rebuild.engines.container import Containers
 from rebuild.engines.emulation import this_machine
 from rebuild.engines.engine import EngineError
-from rebuild.images.image_build import Tools
+from rebuild.images.tools import Tools
 from rebuild.runs.record import Status
 from rebuild.secrets.secret import Secret
 from rebuild.steps import narration

@@ -24,7 +24,7 @@ import pytest
 import structlog
 
 from graph.staleness import Limits
-from rebuild.images.image_build import Tools
+from rebuild.images.tools import Tools
 from rebuild.runs.run import Workplace
 from tests.real_engine import clear_storage
 from tests.real_service import RealService, real_service
@@ -360,6 +360,13 @@ class TestTheLog:
         line = json.loads(stream.getvalue())
         assert (line["event"], line["level"], line["run"]) == ("two\nlines", "info", "a1")
         assert list(line)[:3] == ["timestamp", "level", "event"]
+
+    def test_is_silent_about_what_there_is_not(self, stream: io.StringIO) -> None:
+        log.set_up(stream)
+
+        structlog.get_logger().info("run started", task=None)
+
+        assert "task" not in json.loads(stream.getvalue())
 
     def test_has_what_libraries_warn_of_in_the_same_form(self, stream: io.StringIO) -> None:
         log.set_up(stream)

@@ -14,7 +14,8 @@ from graph.clock import now
 from graph.reference import Platform
 from rebuild.context.where import Folder
 from rebuild.context.where import Source as ContextSource
-from rebuild.images.image_build import Tools, examine
+from rebuild.images.image_build import examine
+from rebuild.images.tools import Tools
 from rebuild.runs.definition import Definition, DockerStep, full_name, kept_rules
 from rebuild.runs.preparation import Prepared, image_build
 from rebuild.runs.run import Outcome, outputs_of

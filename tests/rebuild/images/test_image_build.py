@@ -22,9 +22,11 @@ from graph.store import GraphStore
 from rebuild.engines.engine import BuildRequest, Built, CommandFailed, LocalImage, LogSink, Pruned
 from rebuild.images import intent
 from rebuild.images.content import content_id
-from rebuild.images.image_build import ImageBuild, NotWhatWasPushed, Tools, build_image
+from rebuild.images.image_build import ImageBuild, build_image
 from rebuild.images.memory import GraphMemory
+from rebuild.images.publication import NotWhatWasPushed
 from rebuild.images.registry import NotFound, TagList
+from rebuild.images.tools import Tools
 from rebuild.runs.definition import Definition, DockerStep
 from rebuild.runs.run import Outcome, Workplace, carry_out
 from rebuild.runs.table import Cause, Run, Runs, Status

@@ -16,7 +16,7 @@ from graph.database import immediate
 from graph.errors import TrackerError
 from graph.snapshot import read_snapshot
 from graph.staleness import Limits, Reason, Verdict, decide
-from rebuild.images.image_build import Tools
+from rebuild.images.tools import Tools
 from rebuild.runs.cancel import cancel_run, carry_out_unless_canceled
 from rebuild.runs.equipment import Equipment
 from rebuild.runs.logs import expire, log_path

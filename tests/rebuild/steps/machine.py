@@ -26,8 +26,8 @@ from rebuild.engines.podman_containers import PodmanContainers
 from rebuild.engines.podman_probe import probe_podman
 from rebuild.engines.probe import EngineProbe
 from rebuild.engines.surroundings import Surroundings
-from rebuild.images.image_build import Tools
 from rebuild.images.memory import GraphMemory
+from rebuild.images.tools import Tools
 from rebuild.secrets.secret import Secret
 from rebuild.steps.task_run import TaskMeans, TaskOutcome, TaskRequest, run_task
 from rebuild.taskfile import StepStatus

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rebuild.images.image_build import Tools
+from rebuild.images.tools import Tools
 from rebuild.runs.equipment import Discretion, Equipment
 from rebuild.secrets.mask import CHARACTERS_LEAST, forms, is_maskable
 from rebuild.secrets.secret import Secret

@@ -17,7 +17,7 @@ from graph.clock import now
 from graph.database import immediate
 from graph.observing import Watched
 from graph.reference import Platform
-from rebuild.images.image_build import Tools
+from rebuild.images.tools import Tools
 from rebuild.runs.logs import log_path
 from rebuild.runs.table import Runs, Status
 from rebuild.runs.uploads import UploadLimits, Uploads

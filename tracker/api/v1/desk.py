@@ -10,7 +10,7 @@ from datetime import datetime
 from graph.database import immediate
 from graph.observing import Watched
 from graph.record import dataclass
-from rebuild.images.image_build import Tools
+from rebuild.images.tools import Tools
 from rebuild.runs.uploads import Uploads
 from rebuild.secrets.kept_source import FindCipher
 from rebuild.tasks.task_edit import Usual as Usual  # what counts where a request does not say
