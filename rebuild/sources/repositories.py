@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -96,12 +97,18 @@ class Repositories:
         """Those that nobody looks at any more."""
         self._sql.executemany("DELETE FROM repositories WHERE url = ?", [(url,) for url in urls])
 
-    def due(self, at: datetime, most: int) -> list[Watched]:
-        """The longest due first."""
+    def has(self, watched: Watched) -> bool:
+        """Whether somebody still looks at it."""
+        same = (watched.repository_id, watched.url)
+        found = self._sql.execute("SELECT 1 FROM repositories WHERE id = ? AND url = ?", same).fetchone()
+        return found is not None
+
+    def due(self, at: datetime, most: int, but_not_of: Iterable[str] = ()) -> list[Watched]:
+        """The longest due first, without those of some hosts."""
         rows = self._sql.execute(
-            "SELECT id, url, host, kinds, failures, confirmed FROM repositories"
-            " WHERE due_at <= ? ORDER BY due_at LIMIT ?",
-            (to_text(at), most),
+            "SELECT id, url, host, kinds, failures, confirmed FROM repositories WHERE due_at <= ?"
+            " AND host NOT IN (SELECT value FROM json_each(?)) ORDER BY due_at LIMIT ?",
+            (to_text(at), json.dumps(list(but_not_of)), most),
         )
         return [Watched(row[0], row[1], row[2], _kinds(row[3]), row[4], row[5]) for row in rows]
 

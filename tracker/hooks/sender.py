@@ -76,7 +76,7 @@ def is_proven_before_body(sender: HookSender, headers: Mapping[str, str]) -> boo
 
 
 def is_proven_by_signature(sender: HookSender, headers: Mapping[str, str], body: bytes) -> bool:
-    """Whether it is right: by Standard Webhooks, or an HMAC by SHA-256, with or without its name before it."""
+    """Whether it is right: by Standard Webhooks, or an HMAC by SHA-256 with or without its name before it."""
     name = next(name for name in _SIGNATURES[sender.provider] if name in headers)
     if name == STANDARD_HEADER:
         return is_signed_by_standard(headers, body, sender.secrets)

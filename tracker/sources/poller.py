@@ -54,22 +54,24 @@ class SourcePoller:
         self._metrics = metrics
         self._now = now
         self._beat = beat
+        self._asked: set[str] = set()  # the hosts of which somebody waits for an answer
         self._followers: dict[str, list[Follower]] = {}
         self._saved_at: dict[str, datetime] = {}  # by URL, when a task of it was saved last
         self._synced_at: datetime | None = None
         self._synced_tasks: object = None  # tells one state of the table of tasks from the next
 
     async def work(self) -> None:
-        """Round after round until cancelled."""
-        while True:
-            self._beat()
-            try:
+        """Ask what is due until cancelled; no host waits for the answer of another."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._beat()
                 if self._rules.enabled:
-                    self._sync_at_times()
-                    await self.ask_due()
-            except* StoreBusy as group:  # what was asked is still due
-                log.warning("cannot note what repositories told", error=str(group.exceptions[0]))
-            await asyncio.sleep(REST_S)
+                    try:
+                        self._sync_at_times()
+                    except StoreBusy as error:
+                        log.warning("cannot note which repositories are looked at", error=error.message)
+                    self._start_due(group)
+                await asyncio.sleep(REST_S)
 
     def sync(self) -> None:
         """Know the repositories that tasks look at now; a new one is due at once."""
@@ -104,15 +106,29 @@ class SourcePoller:
                 self._repositories.ask_failed(changed, self._now())
 
     async def ask_due(self) -> None:
-        """One round: everything that is due, a few of each host side by side."""
-        due = [one for one in self._repositories.due(self._now(), DUE_MOST) if one.url in self._followers]
-        hosts: dict[str, list[Watched]] = {}
-        for watched in due:
-            hosts.setdefault(watched.host, []).append(watched)
+        """Everything that is due now, once."""
         async with asyncio.TaskGroup() as group:
-            for waiting in map(iter, hosts.values()):
+            self._start_due(group)
+
+    def _start_due(self, group: asyncio.TaskGroup) -> None:
+        """What is due of hosts that are not being asked already."""
+        hosts: dict[str, list[Watched]] = {}
+        for watched in self._repositories.due(self._now(), DUE_MOST, but_not_of=self._asked):
+            hosts.setdefault(watched.host, []).append(watched)
+        for host, waiting in hosts.items():
+            self._asked.add(host)
+            group.create_task(self._ask_host(host, iter(waiting)))
+
+    async def _ask_host(self, host: str, waiting: Iterator[Watched]) -> None:
+        """A few of its repositories side by side."""
+        try:
+            async with asyncio.TaskGroup() as group:
                 for _ in range(ASKERS_A_HOST):
                     group.create_task(self._ask_each(waiting))
+        except* StoreBusy as busy:  # what was asked is still due
+            log.warning("cannot note what repositories told", error=str(busy.exceptions[0]))
+        finally:
+            self._asked.discard(host)
 
     def _sync_at_times(self) -> None:
         """Not where no task was saved or deleted since: reading a thousand takes a quarter of a second."""
@@ -130,7 +146,9 @@ class SourcePoller:
         """Those of one host, shared with its other askers. The first that finds it down asks no more."""
         for watched in waiting:
             self._beat()
-            group = self._followers[watched.url]
+            group = self._followers.get(watched.url)
+            if group is None:  # since it was due, its last task has gone
+                continue
             try:
                 before = self._repositories.heads(watched)
                 told = await self._asker.ask(watched, group, before, self._now())
@@ -145,6 +163,8 @@ class SourcePoller:
         at = self._now()
 
         def settle(asked: Sequence[Asked]) -> None:
+            if not self._repositories.has(watched):  # its last task has gone meanwhile
+                return
             before = self._repositories.heads(watched)
             heads = as_settled(told.heads, before, _late(told, asked))
             if heads != before or watched.kinds != told.kinds:

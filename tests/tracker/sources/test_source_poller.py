@@ -148,6 +148,17 @@ class Rig:
         """How often the server was asked for refs."""
         return sum("info/refs" in path for path in self.server.paths)
 
+    def asked_at(self, url: str) -> datetime | None:
+        """When a repository last answered."""
+        standing = Repositories(self.sample.sql).standing()
+        return next((one.asked_at for one in standing if one.url == url), None)
+
+    async def wait_until_asked(self, url: str) -> None:
+        """Until a repository has answered at the time that it is now."""
+        async with asyncio.timeout(50):
+            while self.asked_at(url) != self.at:  # noqa: ASYNC110  # a row of the database
+                await asyncio.sleep(0.01)
+
     def wait_for_listing(self, number: int) -> None:
         """Until the server is asked for refs for that time."""
         ends = time.monotonic() + 60
@@ -522,6 +533,64 @@ async def test_what_happened_while_a_host_was_down_is_seen_afterwards(sample: Sa
 
         assert during == []
         assert await made.look() == [commit]
+
+
+@contextlib.asynccontextmanager
+async def silent_host() -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """A server that takes connections and answers none; and whether one has come."""
+    came = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.set()
+        await reader.read()  # until the other side ends it
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", came
+
+
+async def test_no_host_waits_for_one_that_does_not_answer(sample: Sample, tmp_path: Path) -> None:
+    async with rig(sample, tmp_path) as made, silent_host() as (silent, came):
+        made.task()
+        made.task("stuck", url=f"{silent}/team/other.git")
+        working = asyncio.create_task(made.poller.work())
+        await came.wait()
+        for _ in range(2):
+            await made.wait_until_asked(made.url)
+            made.at += timedelta(seconds=301)
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+
+        assert made.asked_at(f"{silent}/team/other.git") is None
+
+
+async def test_a_host_is_not_asked_again_while_it_has_not_answered(sample: Sample, tmp_path: Path) -> None:
+    async with rig(sample, tmp_path) as made:
+        made.task()
+        made.poller.sync()
+
+        await asyncio.gather(made.poller.ask_due(), made.poller.ask_due())
+
+        assert made.listings == 1
+
+
+async def test_the_answer_of_a_repository_whose_last_task_has_gone_is_dropped(
+    sample: Sample, tmp_path: Path
+) -> None:
+    async with rig(sample, tmp_path) as made:
+        task = made.task()
+        made.poller.sync()
+        looking = asyncio.create_task(made.poller.ask_due())
+        await asyncio.to_thread(made.wait_for_listing, 1)
+        with immediate(sample.sql):
+            Tasks(sample.sql).delete(task.task_id)
+        made.poller.sync()
+        await looking
+
+        assert Repositories(sample.sql).standing() == []
+        assert sample.sql.execute("SELECT count(*) FROM repository_heads").fetchone() == (0,)
 
 
 async def test_a_repository_that_nobody_looks_at_any_more_is_forgotten(
