@@ -14,6 +14,7 @@ class RunVariables:
     id: str
     date: datetime  # with a zone; one for the whole run
     registry: str = ""
+    registry_name: str = ""  # empty: what stands before the first dot of the registry
     os: str = "linux"
     architecture: str = "amd64"
     os_version: str = ""
@@ -26,17 +27,12 @@ class RunVariables:
     pull_request: str = ""  # its number
     triggered_by: str = ""
 
-    @property
-    def registry_name(self) -> str:
-        """What stands before the first dot of the registry."""
-        return self.registry.partition(".")[0]
-
     def as_values(self) -> dict[str, str]:
         """By the names that templates use."""
         return {
             "ID": self.id,
             "Registry": self.registry,
-            "RegistryName": self.registry_name,
+            "RegistryName": self.registry_name or self.registry.partition(".")[0],
             "Date": f"{self.date.astimezone(UTC):%Y%m%d-%H%M%S}z",
             "OS": self.os,
             "OSVersion": self.os_version,

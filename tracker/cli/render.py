@@ -32,6 +32,7 @@ from tracker.state import find_config
 _RUN_NAMES = {
     "id": "id",
     "registry": "registry",
+    "registryname": "registry_name",
     "os": "os",
     "osversion": "os_version",
     "architecture": "architecture",
@@ -41,6 +42,7 @@ _RUN_NAMES = {
     "sharedvolume": "shared_volume",
     "repository": "repository",
     "gittag": "git_tag",
+    "pullrequest": "pull_request",
     "triggeredby": "triggered_by",
 }
 
@@ -133,7 +135,7 @@ def run_variables(assignments: Iterable[str], *, now: datetime, registry: str = 
         elif name.lower() in _RUN_NAMES:
             fields[_RUN_NAMES[name.lower()]] = value
         else:
-            known = ", ".join(["Date", *RunVariables("", now).as_values()])
+            known = ", ".join(RunVariables("", now).as_values())
             raise WrongUse(f"--run: a run has no variable {name!r}", hint=f"it has {known}")
     return RunVariables(date=date, **fields)
 

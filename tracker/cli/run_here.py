@@ -15,7 +15,8 @@ import click
 from graph.clock import now
 from rebuild.context.where import Folder, Nothing, Source
 from rebuild.runs.definition import Definition, FileStep, InlineStep
-from rebuild.runs.preparation import prepare
+from rebuild.runs.preparation import Prepared, prepare
+from rebuild.runs.record import Cause
 from rebuild.runs.run import outputs_of
 from rebuild.runs.run_summary import summary
 from rebuild.runs.run_variables import RunVariables
@@ -71,19 +72,30 @@ async def _work(asked: Asked, definition: Definition, settings: Settings, state:
         )
         context = fetched.folder
         written = read_written(step, context, asked.secret_values)
-        here = definition.platform
-        variables = RunVariables(
-            DRY_RUN_ID, now(), settings.registry, os=here.os, architecture=here.architecture
-        )
+        variables = _variables(definition, fetched, settings.registry)
         prepared = prepare_work(
             written,
             variables,
-            Surroundings(now(), SystemRandom()),
+            Surroundings(variables.date, SystemRandom()),
             context=context,
             aliases=settings.alias_rules,
         )
         hidden = {source.id: Secret(HIDDEN) for source in prepared.wanted}
         return finish_work(prepared, written, hidden, strict=asked.strict)
+
+
+def _variables(definition: Definition, fetched: Prepared, registry: str) -> RunVariables:
+    """As a run would have them, but for its id."""
+    return RunVariables(
+        DRY_RUN_ID,
+        now(),
+        registry,
+        os=definition.platform.os,
+        architecture=definition.platform.architecture,
+        commit=fetched.commit or "",
+        branch=fetched.branch or "",
+        triggered_by=Cause.QUICK,
+    )
 
 
 async def _opened(asked: Asked, settings: Settings, state: State) -> ContextSecrets:

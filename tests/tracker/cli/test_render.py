@@ -165,8 +165,8 @@ def test_help_and_errors_load_neither_the_service_nor_a_web_client(folder: Path)
 
 def test_every_variable_of_a_run_can_be_given(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = [
-        *("ID", "Registry", "OS", "OSVersion", "Architecture", "Commit", "Branch", "TaskName"),
-        *("SharedVolume", "Repository", "GitTag", "TriggeredBy"),
+        *("ID", "Registry", "RegistryName", "OS", "OSVersion", "Architecture", "Commit", "Branch"),
+        *("TaskName", "SharedVolume", "Repository", "GitTag", "PullRequest", "TriggeredBy"),
     ]
     (folder / "t.yaml").write_text(" ".join(f"{{{{.Run.{name}}}}}" for name in names))
     given = [word for name in names for word in ("--run", f"{name}=the-{name}")]

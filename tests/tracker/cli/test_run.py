@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ steps:
     env: ["MODE=test"]
   - push: ["$Registry/app:$ID"]
 """
+
+
+AS_SOMEBODY = ["-c", "user.name=a", "-c", "user.email=a@b"]
 
 
 @pytest.fixture
@@ -90,6 +94,18 @@ def test_a_secret_of_a_vault_may_be_a_file_in_base64_as_it_is(tracker: Tracker, 
     )
 
     assert tracker("run", "/dev/null", "-f", str(file), "--dry-run").status == 0
+
+
+def test_a_plan_of_a_repository_knows_its_commit(
+    tracker: Tracker, context: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    (context / "acb.yaml").write_text("steps: [{cmd: 'alpine {{.Run.Commit}} {{.Run.TriggeredBy}}'}]\n")
+    for words in (["init", "-q", "-b", "main"], ["add", "."], [*AS_SOMEBODY, "commit", "-q", "-m", "x"]):
+        subprocess.run(["git", *words], cwd=context, check=True)
+    commit = (context / ".git" / "refs" / "heads" / "main").read_text().strip()
+
+    assert steps(tracker, f"file://{context}/.git")[0]["argv"][-2:] == [commit, "quick"]
 
 
 def test_one_command_is_a_step_whatever_characters_it_has(tracker: Tracker) -> None:
