@@ -18,6 +18,7 @@ def set_up(stream: TextIO = sys.stderr) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _without_nothing,
     ]
     last = _for_people() if stream.isatty() else _for_programs()
     structlog.configure(
@@ -41,6 +42,11 @@ def _for_people() -> list[Processor]:
 
 def _for_programs() -> list[Processor]:
     return [structlog.processors.format_exc_info, _in_order, structlog.processors.JSONRenderer()]
+
+
+def _without_nothing(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """A run without a task, say, has a shorter line."""
+    return {key: value for key, value in event.items() if value is not None}
 
 
 def _in_order(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -1,13 +1,13 @@
-"""Puts decisions into words for people: why, and what a person can do about it. Decides nothing."""
+"""Puts decisions and runs into words for people: why, and what a person can do about it. Decides nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 
 from graph.staleness import Decision, Reason, Verdict
-from tracker.wording import ago, familiar, listed
+from tracker.wording import ago, familiar, listed, printable, short_digest
 
 _REASONS: Mapping[Reason, str] = {
     Reason.FRESH: "nothing that it stands on has moved",
@@ -68,6 +68,31 @@ def way_out(reason: Reason) -> str | None:
         ):
             return None
     assert_never(reason)
+
+
+def why_asked(reason: Sequence[Mapping[str, Any]], cause: str) -> str:
+    """Why a run exists; `reason` as runs keep it."""
+    parts = [part for part in map(_because, reason) if part]
+    return listed([*dict.fromkeys(parts)]) if parts else f"cause {cause}"
+
+
+def _because(told: Mapping[str, Any]) -> str:
+    if "base" in told:
+        return how_moved(told)
+    if "timer" in told:
+        return f"timer {printable(told['timer'])} was due at {told['due_at']}"
+    if "commit" in told:
+        return f"commit {printable(str(told['commit']))[:12]} of {printable(str(told.get('subject', '')))}"
+    return ""
+
+
+def how_moved(told: Mapping[str, Any]) -> str:
+    """Of a base, from where to where."""
+    platform = f" ({told['platform']})" if told.get("platform") else ""
+    change = f"{short_digest(told['from'])} → {short_digest(told['to'])}"
+    if newer := told.get("newer_tag"):
+        return f"{familiar(newer)}{platform} is newer than {familiar(told['base'])}, {change}"
+    return f"{familiar(told['base'])}{platform} moved, {change}"
 
 
 def verdict_colour(verdict: Verdict) -> str:

@@ -273,10 +273,14 @@ class Runs:
         )
         return {task_id: round(seconds, 3) for task_id, seconds in rows}
 
+    def reason(self, run: Run) -> list[dict[str, Any]]:
+        """What was given as the reason when the run was asked for."""
+        row = self._sql.execute("SELECT reason FROM runs WHERE number = ?", (run.number,)).fetchone()
+        return [*json.loads(row[0])]
+
     def stale_since(self, run: Run) -> list[datetime]:
         """When the bases that caused the run first moved; none for a run that had another cause."""
-        text = self._sql.execute("SELECT reason FROM runs WHERE number = ?", (run.number,)).fetchone()[0]
-        return [from_text(told["since"]) for told in json.loads(text) if "since" in told]
+        return [from_text(told["since"]) for told in self.reason(run) if "since" in told]
 
     def queue(self) -> Queue:
         """How much waits, since when, and how much is being done."""

@@ -93,6 +93,11 @@ class Tasks:
     def get(self, task_id: int) -> Task:
         return self._one("id = ?", task_id)
 
+    def name_of(self, task_id: int | None) -> str | None:
+        """None for the task of a quick run, and for one that is removed."""
+        row = self._sql.execute("SELECT name FROM tasks WHERE id = ?", (task_id,)).fetchone()
+        return str(row[0]) if row else None
+
     def named(self, name: str) -> Task:
         return self._one("name = ?", name)
 

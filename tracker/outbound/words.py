@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from graph.record import dataclass
+from tracker.reasons import how_moved, why_asked
 from tracker.settings.written import duration_text
 from tracker.wording import counted, familiar, listed, printable, short_digest
 
@@ -56,7 +57,7 @@ def _of_run(run: Mapping[str, Any]) -> Words:
 
 def _lines_of_run(run: Mapping[str, Any]) -> Iterator[str]:
     yield f"{_name(run)} {_went(run)} after {_took(run)}."
-    yield f"Why it ran: {why(run)}"
+    yield f"Why it ran: {why_asked(run['reason'], run['cause'])}"
     yield f"Error: {_error(run)}" if run["error"] else ""
     yield f"What to do: {printable(run['hint'])}" if run["hint"] else ""
     pushed = [
@@ -97,33 +98,9 @@ def _reasons_of(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """The bases that moved, each once; not those that the wave itself has made."""
     made = {output["reference"] for run in runs for output in run["outputs"]}
     moved = dict.fromkeys(
-        _moved(told) for run in runs for told in run["reason"] if told.get("base") not in {None, *made}
+        how_moved(told) for run in runs for told in run["reason"] if told.get("base") not in {None, *made}
     )
     return [f"Because {listed([*moved])}."] if moved else []
-
-
-def why(run: Mapping[str, Any]) -> str:
-    """Why a run exists, for a person."""
-    parts = [part for part in map(_because, run["reason"]) if part]
-    return listed([*dict.fromkeys(parts)]) if parts else f"cause {run['cause']}"
-
-
-def _because(told: Mapping[str, Any]) -> str:
-    if "base" in told:
-        return _moved(told)
-    if "timer" in told:
-        return f"timer {printable(told['timer'])} was due at {told['due_at']}"
-    if "commit" in told:
-        return f"commit {printable(str(told['commit']))[:12]} of {printable(str(told.get('subject', '')))}"
-    return ""
-
-
-def _moved(told: Mapping[str, Any]) -> str:
-    platform = f" ({told['platform']})" if told.get("platform") else ""
-    change = f"{short_digest(told['from'])} → {short_digest(told['to'])}"
-    if newer := told.get("newer_tag"):
-        return f"{familiar(newer)}{platform} is newer than {familiar(told['base'])}, {change}"
-    return f"{familiar(told['base'])}{platform} moved, {change}"
 
 
 def _name(run: Mapping[str, Any]) -> str:

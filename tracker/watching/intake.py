@@ -6,12 +6,16 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import structlog
+
 from graph.database import immediate
 from graph.store import GraphStore, Source
 from tracker.metrics import Metrics
 from tracker.watching.event_paths import EventPaths, Word
 from tracker.watching.inbox import Inbox, Letter
 from tracker.watching.watch import Answer, Intervals, next_due
+
+log = structlog.get_logger()
 
 
 class Look(Protocol):
@@ -45,15 +49,16 @@ class Intake:
     ) -> int:
         """Write answers and what events told, remove the letters; answers how many references moved."""
         with immediate(self._sql):
-            moved = sum(self._write(answer, source) for answer in answers)
+            moved = [answer for answer in answers if self._write(answer, source)]
             EventPaths(self._sql).note(words)
             Inbox(self._sql).remove(letters)
             if moved:
+                _tell(moved, source)
                 self._look.look_within()
         if moved:
-            self._metrics.changes.labels(source).inc(moved)
+            self._metrics.changes.labels(source).inc(len(moved))
             self._look.start()
-        return moved
+        return len(moved)
 
     def note(self, write: Callable[[], int]) -> int:
         """Another observation: `write` it, with the runs that it causes; answers what `write` does."""
@@ -75,3 +80,15 @@ class Intake:
             self._store.confirm(watched.image_id, answer.at)
             return False
         return self._store.observe(watched.reference, answer.manifests, answer.at, source) is not None
+
+
+def _tell(moved: Sequence[Answer], source: Source) -> None:
+    for answer in moved:
+        reference, before = answer.watched.reference, answer.watched.observed
+        log.info(
+            "reference moved",
+            reference=str(reference),
+            before=str(before) if before else None,
+            after=str(answer.digest),
+            source=source,
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from graph.database import immediate
 from graph.errors import StoreBusy
 from graph.observing import Watched
 from graph.store import GraphStore, Source
-from tracker.metrics import Metrics
+from tracker.metrics import CheckResult, Metrics
 from tracker.pulse import unheard
 from tracker.watching.intake import Intake
 from tracker.watching.watch import Answer, Asker, Intervals, not_yet, result_of
@@ -66,13 +67,12 @@ class Poller:
         due = self._take_due()
         if not due:
             return
-        counts: dict[str, int] = {}
+        all_answers: list[Answer] = []
         async with contextlib.aclosing(self.ask_now(due)) as batches:
             async for answers in batches:
                 self._beat()
-                for answer in answers:
-                    counts[result_of(answer)] = counts.get(result_of(answer), 0) + 1
-        log.info("asked registries", references=len(due), **counts)
+                all_answers += answers
+        _tell(all_answers)
 
     async def ask_now(self, references: Sequence[Watched]) -> AsyncGenerator[list[Answer], None]:
         """Answers as they come, each written down with the runs that it causes. Raises `StoreBusy`."""
@@ -80,8 +80,6 @@ class Poller:
             async for answers in batches:
                 self._intake.take(answers, Source.POLL)
                 self._metrics.last_poll.set(self._now().timestamp())
-                for answer in answers:
-                    _tell(answer)
                 yield answers
 
     def _take_due(self) -> list[Watched]:
@@ -107,9 +105,23 @@ class Poller:
         return sorted(due, key=lambda watched: -above.get(watched.image_id, 0))
 
 
-def _tell(answer: Answer) -> None:
-    reference = str(answer.watched.reference)
-    if answer.error is not None:
-        log.warning("no answer about reference", reference=reference, error=answer.error.message)
-    elif answer.manifests is not None:
-        log.info("reference moved", reference=reference, digest=str(answer.manifests.digest))
+def _tell(answers: Sequence[Answer]) -> None:
+    """What a round came to, with one line for each kind of trouble with a registry: when it is down, all of
+    its references are without an answer."""
+    unanswered: dict[tuple[str, CheckResult], list[Answer]] = {}
+    for answer in answers:
+        if answer.error is not None:
+            of_kind = (answer.watched.reference.registry, result_of(answer))
+            unanswered.setdefault(of_kind, []).append(answer)
+    for (registry, result), alike in unanswered.items():
+        log.warning(
+            "no answer about references",
+            registry=registry,
+            result=result,
+            count=len(alike),
+            first=str(alike[0].watched.reference),
+            error=alike[0].error and alike[0].error.message,
+        )
+    log.info(
+        "asked registries", references=len(answers), **Counter(str(result_of(answer)) for answer in answers)
+    )
