@@ -44,10 +44,17 @@ def _named_like(
     connection: sqlite3.Connection, text: str, reference: ImageRef, among: str
 ) -> list[tuple[int, str]]:
     """Images whose name ends as the text does; failing that, those of that repository under any one tag."""
-    short = reference.familiar
-    tail = short.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    query = f"SELECT id, name FROM images WHERE name LIKE ? ESCAPE '\\' AND {among} ORDER BY name LIMIT 20"
-    found = connection.execute(query, (f"%/{tail}",)).fetchall()
+    query = (
+        f"SELECT id, name FROM images WHERE (name GLOB ? OR name GLOB ?) AND {among} ORDER BY name LIMIT 20"
+    )
+    full, short = _glob(str(reference)), _glob(reference.familiar)
+    found = connection.execute(query, (full, f"*/{short}")).fetchall()
     if not found and reference.digest is None and not text.endswith(f":{reference.tag}"):
-        found = connection.execute(query, (f"%/{tail.removesuffix(':latest')}:%",)).fetchall()
+        any_tag = [f"{name.removesuffix(':latest')}:*" for name in (full, short)]
+        found = connection.execute(query, (any_tag[0], f"*/{any_tag[1]}")).fetchall()
     return [(int(image_id), str(name)) for image_id, name in found]
+
+
+def _glob(name: str) -> str:
+    """A pattern that means the name itself: a host may be `[::1]`."""
+    return name.replace("[", "[[]")

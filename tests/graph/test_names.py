@@ -36,6 +36,27 @@ def test_the_one_tag_of_a_repository_is_found_without_it(world: World) -> None:
     assert found(world, "app") == f"{HOST}/team/app:2026"
 
 
+@pytest.mark.parametrize("host", [HOST, "docker.io", "[::1]:5000"])
+def test_the_one_tag_of_a_repository_is_found_by_its_full_name_too(world: World, host: str) -> None:
+    world.build(f"{host}/team/app:2026", "alpine")
+
+    assert found(world, f"{host}/team/app") == f"{host}/team/app:2026"
+
+
+def test_a_registry_is_no_repository(world: World) -> None:
+    world.build("localhost:5000/team/app:2026", "alpine")
+
+    with pytest.raises(UnknownImage):
+        found(world, "localhost")
+
+
+def test_tags_that_differ_in_case_are_different_names(world: World) -> None:
+    world.build(f"{HOST}/app:rc", "alpine")
+    world.build(f"{HOST}/app:RC", "alpine")
+
+    assert found(world, "app:RC") == f"{HOST}/app:RC"
+
+
 def test_the_exact_name_wins_over_longer_ones_that_end_so(world: World) -> None:
     world.build("app", "alpine")
     world.build(f"{HOST}/library/app", "alpine")
