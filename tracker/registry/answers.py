@@ -7,6 +7,7 @@ from datetime import datetime
 
 from rebuild.images.registry import NotFound, RateLimited, RegistryError, RegistryRefused, RegistryUnavailable
 from tracker.registry.budget import read_http_date, read_retry_after
+from tracker.registry.hosts import tls_hint
 from tracker.registry.wire import Answer
 
 _PASSING = frozenset({408, 421, 425})
@@ -23,8 +24,11 @@ def is_rate_limit(answer: Answer) -> bool:
     return answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers)
 
 
-def error_of(registry: str, what: str, answer: Answer, *, pause_s: float | None = None) -> RegistryError:
-    """The error for any status that is no success. `pause_s`: how long a rate limit closes the gate."""
+def error_of(
+    registry: str, what: str, answer: Answer, *, pause_s: float | None = None, is_plain: bool = False
+) -> RegistryError:
+    """The error for any status that is no success. `pause_s`: how long a rate limit closes the gate;
+    `is_plain`: whether it was asked over plain http."""
     said = f"{registry}: {what}: HTTP {answer.status}{_words(answer.body)}"
     if is_rate_limit(answer):
         return RateLimited(f"{said}: too many requests", retry_after_s=pause_s)
@@ -38,6 +42,8 @@ def error_of(registry: str, what: str, answer: Answer, *, pause_s: float | None 
         )
     if answer.status == 403:
         return RegistryRefused(said, hint=f"this login may not pull it: check its rights on {registry}")
+    if answer.status == 400 and is_plain:  # Go's servers say so to whoever does not speak TLS
+        return RegistryRefused(said, hint=tls_hint(registry))
     if answer.status in _PASSING or answer.status >= 500 or answer.status < 400:
         return RegistryUnavailable(said)
     return RegistryRefused(said)

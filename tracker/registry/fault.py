@@ -12,6 +12,7 @@ import httpx
 
 from graph.reference import DEFAULT_REGISTRY
 from rebuild.images.registry import RegistryUnavailable
+from tracker.registry.hosts import speaks_plain_http, tls_hint
 from tracker.registry.settings import RegistrySettings
 
 _Cause = TypeVar("_Cause", bound=Exception)
@@ -27,12 +28,14 @@ def unavailable(
     reason = why_no_answer(
         error, connect_timeout_s=settings.connect_timeout_s, read_timeout_s=settings.read_timeout_s
     )
-    return RegistryUnavailable(f"{registry}: {what}: {reason}", hint=_hint(registry, error))
+    return RegistryUnavailable(f"{registry}: {what}: {reason}", hint=_hint(registry, error, settings))
 
 
-def _hint(registry: str, error: Exception) -> str | None:
+def _hint(registry: str, error: Exception, settings: RegistrySettings) -> str | None:
     if first_cause(error, ssl.SSLError):
-        return _tls_hint(registry)
+        return _certificate_hint(registry)
+    if isinstance(error, httpx.RemoteProtocolError) and speaks_plain_http(registry, settings):
+        return tls_hint(registry)
     if not isinstance(error, httpx.ConnectError):
         return None
     if registry == DEFAULT_REGISTRY:
@@ -85,7 +88,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
             error = error.__cause__ or error.__context__  # httpcore raises again `from None`
 
 
-def _tls_hint(registry: str) -> str:
+def _certificate_hint(registry: str) -> str:
     return (
         f"set ca_file for {registry} to the certificate that signed its own, "
         "or insecure = true if it speaks plain http"

@@ -12,7 +12,7 @@ from tracker.registry.budget import Budget
 from tracker.registry.budgets import Budgets
 from tracker.registry.challenge import read_challenges
 from tracker.registry.credentials import Credentials
-from tracker.registry.hosts import base_url, pace
+from tracker.registry.hosts import base_url, pace, speaks_plain_http
 from tracker.registry.identity import Identity
 from tracker.registry.settings import Clock, Limits, OnRequest, RegistrySettings
 from tracker.registry.transport import Transport
@@ -37,6 +37,7 @@ class Host:
     ) -> None:
         self.registry = registry
         self._base = base_url(registry, settings)
+        self._is_plain = speaks_plain_http(registry, settings)
         self._clock = clock
         self._budgets = budgets
         self._pace = pace(registry, settings)
@@ -104,7 +105,7 @@ class Host:
         pause_s = None
         if is_rate_limit(answer):
             pause_s = self.budget().refused(retry_after_s(answer, self._clock.now()))
-        raise error_of(self.registry, asked.what, answer, pause_s=pause_s)
+        raise error_of(self.registry, asked.what, answer, pause_s=pause_s, is_plain=self._is_plain)
 
     async def _ask_again(
         self, repository: str, asked: Asked, answer: Answer, refused: Secret | None

@@ -35,6 +35,11 @@ def speaks_plain_http(registry: str, settings: RegistrySettings) -> bool:
     return settings.ca_file is None and is_loopback(httpx.URL(f"http://{registry}").host)
 
 
+def tls_hint(registry: str) -> str:
+    """What to do where a registry cannot be talked to in plain http."""
+    return f"if {registry} speaks TLS, set its ca_file, or insecure = false"
+
+
 def is_loopback(host: str) -> bool:
     """Whether traffic to the host (name or address, without port) stays on this machine."""
     if host == "localhost" or host.endswith(".localhost"):

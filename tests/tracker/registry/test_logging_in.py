@@ -274,6 +274,17 @@ async def test_an_unknown_authority_is_refused_and_the_hint_names_the_setting(
         assert fault.value.hint is not None and "ca_file" in fault.value.hint
 
 
+async def test_plain_http_to_a_registry_that_speaks_tls_is_refused_and_the_hint_names_the_setting(
+    connect: Connect, tmp_path: Path
+) -> None:
+    with registry_with_tls(tmp_path / "registry") as registry:
+        async with connect() as client:
+            with pytest.raises(RegistryError) as fault:
+                await client.digest(ImageRef.parse(f"{registry.host}/app:1"))
+
+        assert fault.value.hint == f"if {registry.host} speaks TLS, set its ca_file, or insecure = false"
+
+
 async def test_a_ca_file_that_is_none_is_refused_by_name(connect: Connect, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("not a certificate")
     settings = {"example.invalid": RegistrySettings(ca_file=tmp_path / "ca.pem")}
