@@ -20,7 +20,7 @@ from tracker.registry.aiohttp_transport import many_questions
 from tracker.settings.reading import load
 from tracker.settings.settings import Settings
 from tracker.state import State, find_config, find_state
-from tracker.watching.checking import Checked, Row, chosen, chosen_lists, row_of, with_newer_tags
+from tracker.watching.checking import Checked, Row, chosen, chosen_lists, meant, row_of, with_newer_tags
 from tracker.watching.tag_watch import TagAsker, ask_and_note
 from tracker.watching.watch import Answer, Asker
 from tracker.workshop import registry_client
@@ -30,8 +30,8 @@ def check_here(place: Place, references: Sequence[str]) -> list[Row]:
     """Ask, and write down what the registries say."""
     config = find_config(place.config)
     settings, state = load(config), find_state(place.state, config)
-    wanted = {ImageRef.parse(text, default_registry=settings.registry) for text in references}
     with contextlib.closing(state.write()) as connection:
+        wanted = meant(GraphStore(connection), references, registry=settings.registry)
         chosen(GraphStore(connection), wanted)  # refuses names that nobody knows before anybody is asked
         return [row_of(answer) for answer in asyncio.run(_ask(settings, state, connection, wanted))]
 

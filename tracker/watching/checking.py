@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from graph.errors import WrongUse
+from graph.names import UnknownImage, find_image
 from graph.observing import Watched
 from graph.reference import ImageRef
 from graph.store import GraphStore
@@ -17,6 +18,25 @@ Row = dict[str, str | None]
 Checked = Answer | ListAnswer
 
 
+def meant(store: GraphStore, names: Iterable[str], *, registry: str) -> set[ImageRef]:
+    """The references that a person means: watched ones of `registry`, else short names of whatever is known.
+
+    Raises `WrongUse` for what is no name, or may be several.
+    """
+    watched = {each.reference for each in store.all_watched()}
+    return {_meant(store, text, registry, watched) for text in names}
+
+
+def _meant(store: GraphStore, text: str, registry: str, watched: Collection[ImageRef]) -> ImageRef:
+    reference = ImageRef.parse(text, default_registry=registry)
+    if reference in watched:
+        return reference
+    try:
+        return ImageRef.parse(find_image(store.connection, text)[1])
+    except UnknownImage:
+        return reference
+
+
 def chosen(store: GraphStore, wanted: Collection[ImageRef]) -> list[Watched]:
     """Those references, or all where none is named. Raises `WrongUse` for one that is not watched."""
     watched = store.all_watched()
@@ -24,7 +44,7 @@ def chosen(store: GraphStore, wanted: Collection[ImageRef]) -> list[Watched]:
         names = ", ".join(sorted(reference.familiar for reference in unknown))
         raise WrongUse(
             f"nothing that was recorded stands on {names}, so that it is not watched",
-            hint="'tracker images' lists what is known; write names in full where they are not on Docker Hub",
+            hint="'tracker images' lists what is known",
         )
     return [each for each in watched if not wanted or each.reference in wanted]
 

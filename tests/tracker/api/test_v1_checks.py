@@ -50,6 +50,16 @@ async def test_every_watched_reference_is_asked_about_and_counted(watching: ApiD
     assert end == {"asked": 1}
 
 
+async def test_a_short_name_is_enough_where_one_reference_ends_so(watching: ApiDesk) -> None:
+    sample = Sample(watching.desk.state, watching.sql)
+    sample.observe("registry.example.com/team/runtime:3", index_of(amd64="runtime"), hours=3)
+    sample.build("app:2", "registry.example.com/team/runtime:3", hours=2)
+
+    told = await check(watching, "runtime:3")
+
+    assert [row["reference"] for row in told[:-1]] == ["registry.example.com/team/runtime:3"]
+
+
 async def test_what_is_not_watched_is_refused_before_anything_is_asked(watching: ApiDesk) -> None:
     answer = await watching.ask("POST", "/checks", json={"references": ["docker.io/library/alpine:3"]})
 

@@ -14,13 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from graph.errors import TrackerError
 from graph.observing import Watched
-from graph.reference import ImageRef
 from graph.store import GraphStore
 from tracker.api.auth import Runner
 from tracker.api.v1.asked import Text
 from tracker.api.v1.desk import Desk
 from tracker.api.v1.faults import FAULTS, Busy, Fault
-from tracker.watching.checking import Checked, chosen, row_of
+from tracker.watching.checking import Checked, chosen, meant, row_of
 
 AT_ONCE_MOST = 4
 MEDIA_TYPE = "application/x-ndjson"
@@ -70,8 +69,8 @@ def check_routes(desk: Desk) -> APIRouter:
         responses=FAULTS | _TOO_MANY | _ROWS,
     )
     async def check(asked: CheckAsked, caller: Runner) -> StreamingResponse:
-        wanted = {ImageRef.parse(text, default_registry=desk.usual.registry) for text in asked.references}
-        watched = chosen(GraphStore(desk.connection), wanted)
+        store = GraphStore(desk.connection)
+        watched = chosen(store, meant(store, asked.references, registry=desk.usual.registry))
         if len(going) >= AT_ONCE_MOST:
             raise Busy(f"{AT_ONCE_MOST} checks are going on already", hint="wait until one has ended")
         return StreamingResponse(_counted(_lines(watched, desk), going), media_type=MEDIA_TYPE)
