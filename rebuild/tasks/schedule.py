@@ -13,7 +13,9 @@ from datetime import MAXYEAR, date, datetime, time, timedelta
 from graph.errors import WrongUse
 from graph.record import dataclass
 
-_ELEMENT = re.compile(r"(?:\*|(?P<first>[0-9A-Za-z]+)(?:-(?P<last>[0-9A-Za-z]+))?)(?:/(?P<step>[0-9]{1,4}))?")
+_ELEMENT = re.compile(
+    r"(?:\*|(?P<first>[0-9A-Za-z]+)(?:-(?P<last>[0-9A-Za-z]+))?)(?:/(?P<step>-?[0-9]{1,9}))?"
+)
 _MONTHS = (
     "january",
     "february",
@@ -69,7 +71,12 @@ class Schedule:
     def parse(cls, text: str) -> Schedule:
         """Raises `WrongUse` that names the field and the rule it breaks."""
         words = [word for word in text.split(" ") if word]  # a tab separates nothing
-        if len(words) != len(_FIELDS) or len(text) > _TEXT_MOST:
+        if len(text) > _TEXT_MOST:
+            raise WrongUse(
+                f"schedule {text[:80]!r}… has more than {_TEXT_MOST} characters",
+                hint="spans and steps are shorter than lists: '*/5', '9-17'",
+            )
+        if len(words) != len(_FIELDS):
             raise WrongUse(
                 f"schedule {text[:80]!r} has {len(words)} fields, and a schedule has five", hint=_HINT
             )
@@ -154,7 +161,7 @@ def _numbers(field: _Field, word: str, text: str) -> frozenset[int]:
 
 
 def _span(field: _Field, parts: re.Match[str], text: str) -> range:
-    step = max(1, int(parts["step"] or 1))  # as NCrontab has it: a step of 0 is one of 1
+    step = max(1, int(parts["step"] or 1))  # as NCrontab has it: a step below 1 is one of 1
     if parts["first"] is None:
         return range(field.least, field.most + 1, step)
     first = _number(field, parts["first"], text)

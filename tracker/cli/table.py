@@ -47,12 +47,12 @@ def terminal_width() -> int:
         return 80
 
 
-def print_rows(heads: Row, rows: Sequence[Row]) -> None:
-    """The rows under their heads."""
+def print_rows(heads: Row, rows: Sequence[Row], *, width: int | None = None) -> None:
+    """The rows under their heads, in so many columns; by default in those of the terminal."""
     bold = Row(
         click.style(heads.name, bold=True), tuple(click.style(head, bold=True) for head in heads.facts)
     )
-    click.echo("\n".join(lay_out([bold, *rows], terminal_width())))  # one write: each echo flushes
+    click.echo("\n".join(lay_out([bold, *rows], width or terminal_width())))  # one write: each echo flushes
 
 
 def paragraph(text: str, indent: str = "") -> str:

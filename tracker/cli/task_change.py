@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from graph.errors import WrongUse
+from graph.errors import TrackerError, WrongUse
 from rebuild.tasks.stored_task import StoredTasks
 from rebuild.tasks.task import check_name
 from rebuild.tasks.task_edit import Usual
@@ -101,8 +101,8 @@ def update(
 def delete(place: Place, name: str, yes: bool, server: ServerAsked) -> None:
     """Remove the task NAME, with its timers, triggers and secrets. Images, runs and logs stay."""
     seen(place, server, "task", TaskView, task_view, task=name)
-    if not yes:
-        click.confirm(f"Remove task {name}?", abort=True, err=True)
+    if not yes and not _agreed(name):
+        raise TrackerError(f"task {name} is not removed: nobody said yes", hint="--yes removes it unasked")
     service = server.for_change(place)
     if service is not None:
         service.ask("DELETE", f"/tasks/{name}")
@@ -111,6 +111,14 @@ def delete(place: Place, name: str, yes: bool, server: ServerAsked) -> None:
         with changing(place) as change:
             StoredTasks(change.sql, change.cipher).delete(name, change.at)
     click.echo(f"task {name} is removed", err=True)
+
+
+def _agreed(name: str) -> bool:
+    try:
+        return click.confirm(f"Remove task {name}?", err=True)
+    except click.Abort:  # Ctrl-C, or nobody there to be asked
+        click.echo(err=True)
+        return False
 
 
 def usual_of(settings: Settings) -> Usual:

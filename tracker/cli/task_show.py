@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from rebuild.runs.definition import DockerStep, FileStep, InlineStep
 from rebuild.tasks.triggers import Payload, SourceTrigger
 from tracker.cli.main import Place
 from tracker.cli.seen import seen
-from tracker.cli.table import Row, paragraph, print_json, print_rows, terminal_width, visible
+from tracker.cli.table import Row, paragraph, print_json, print_rows
 from tracker.cli.task_options import JSON, NAME
 from tracker.remote.service import ServerAsked, server_options
 from tracker.views.tasks import SavedTasks, TaskView, task_view, tasks_view
@@ -159,22 +160,16 @@ def _source_lines(source: SourceTrigger) -> Iterator[tuple[str, str]]:
 
 
 def _print_table(tasks: Sequence[TaskView]) -> None:
-    """The source has a column where the terminal is wide enough, else a line of its own."""
-    rows = [(task, _source(task), task.triggers or "-") for task in tasks]
-    status = {task.name: "Enabled" if task.enabled else "Disabled" for task, _, _ in rows}
-    table = [
-        (task.name, str(task.definition.platform), status[task.name], source, triggers)
-        for task, source, triggers in rows
+    """Every column in one line, however wide: scripts know them by their place."""
+    rows = [
+        Row(task.name, (str(task.definition.platform), _status(task), _source(task), task.triggers or "-"))
+        for task in tasks
     ]
-    heads = ("NAME", "PLATFORM", "STATUS", "SOURCE REPOSITORY", "TRIGGERS")
-    widths = [max(visible(row[place]) for row in (heads, *table)) for place in range(len(heads))]
-    if sum(widths) + 2 * (len(widths) - 1) <= terminal_width():
-        print_rows(Row(heads[0], heads[1:]), [Row(row[0], row[1:]) for row in table])
-        return
-    shorter = [
-        Row(name, (platform, state, on), "", (f"  {source}",)) for name, platform, state, source, on in table
-    ]
-    print_rows(Row(heads[0], (heads[1], heads[2], heads[4])), shorter)
+    print_rows(Row("NAME", ("PLATFORM", "STATUS", "SOURCE REPOSITORY", "TRIGGERS")), rows, width=sys.maxsize)
+
+
+def _status(task: TaskView) -> str:
+    return "Enabled" if task.enabled else "Disabled"
 
 
 def _source(task: TaskView) -> str:

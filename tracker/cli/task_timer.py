@@ -128,7 +128,9 @@ def list_timers(place: Place, name: str, as_json: bool, server: ServerAsked) -> 
 def next_times(schedule: str, after: str | None, count: int, time_zone: str, as_json: bool) -> None:
     """Print when a timer with the schedule EXPR would be due, such as '0 21 * * Mon-Fri'."""
     zone, at = zone_of(time_zone), now()
-    upcoming = [*islice(fires(Schedule.parse(schedule), _moment(after) if after else at, zone), count)]
+    upcoming = [
+        *islice(fires(Schedule.parse(schedule), at if after is None else _moment(after), zone), count)
+    ]
     if as_json:
         print_json({"next": [f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in upcoming]})
         return

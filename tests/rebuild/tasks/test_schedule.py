@@ -35,6 +35,8 @@ def test_a_star_is_every_value() -> None:
         ("0 20/2 * * *", {20, 22}),
         ("0 1-9/4 * * *", {1, 5, 9}),
         ("0 9/0 * * *", set(range(9, 24))),
+        ("0 20/-3 * * *", {20, 21, 22, 23}),
+        ("0 20/86400 * * *", {20}),
         ("0 09 * * *", {9}),
     ],
 )
@@ -88,6 +90,7 @@ def test_the_day_and_the_weekday_must_both_fit() -> None:
         ("1,,2 * * * *", "minute '' is none of"),
         ("*/x * * * *", "minute '*/x' is none of"),
         ("²  * * * *", "minute '²' is none of"),
+        (f"{'0,' * 300}0 * * * *", "has more than 500 characters"),
         ("0 0 31 2,4 *", "no month of it has a day 31"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -216,14 +217,14 @@ def test_a_disabled_task_is_listed_as_such(create: Tracker, tracker: Tracker) ->
     assert line.split()[:3] == ["web", "linux/amd64", "Disabled"]
 
 
-def test_a_long_source_gets_a_line_of_its_own(tracker: Tracker, tmp_path: Path) -> None:
+def test_a_long_source_stays_in_its_column(tracker: Tracker, tmp_path: Path) -> None:
     url = f"file://{tmp_path}/some-organisation-with-a-long-name/some-repository.git"
     tracker("task", "create", "-n", "web", "-c", url, "-t", "localhost:5000/web:1")
 
-    lines = tracker("task", "list").lines
+    heads, row = tracker("task", "list").lines
 
-    assert lines[0].split() == ["NAME", "PLATFORM", "STATUS", "TRIGGERS"]
-    assert lines[2].strip() == url
+    assert heads.split() == ["NAME", "PLATFORM", "STATUS", "SOURCE", "REPOSITORY", "TRIGGERS"]
+    assert row.split()[3] == url
 
 
 def test_a_secret_is_never_shown(
@@ -265,6 +266,19 @@ def test_a_deleted_task_is_gone(create: Tracker, tracker: Tracker) -> None:
     assert tracker("task", "delete", "-n", "web", "--yes").status == 0
     assert "there are no tasks" in tracker("task", "list").err
     assert tracker("task", "delete", "-n", "web", "--yes").status == 1
+
+
+@pytest.mark.parametrize("said", ["n\n", "\n", ""])
+def test_a_task_stays_where_nobody_says_yes(
+    create: Tracker, tracker: Tracker, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    create("-t", "localhost:5000/web:1")
+    monkeypatch.setattr("sys.stdin", io.StringIO(said))
+
+    done = tracker("task", "delete", "-n", "web")
+
+    assert (done.status, "nobody said yes" in done.err) == (1, True)
+    assert tracker("task", "show", "-n", "web").status == 0
 
 
 def test_timers_are_added_changed_listed_and_removed(create: Tracker, tracker: Tracker) -> None:

@@ -64,6 +64,7 @@ def test_five_times_from_now_are_told_where_nothing_else_is_asked(tracker: Track
         (["0 0 30 2 *"], "never comes"),
         (["0 0 * * *", "--time-zone", "Europe/Atlantis"], "there is no time zone 'Europe/Atlantis'"),
         (["0 0 * * *", "--from", "tomorrow"], "--from 'tomorrow' is no time"),
+        (["0 0 * * *", "--from", ""], "--from '' is no time"),
         (["0 0 * * *", "--from", "9999-12-31"], "--from '9999-12-31' is no time from 1970 to 8999"),
         (["0 0 * * *", "--from", "0001-01-01", "--time-zone", "America/New_York"], "is no time from"),
         (["0 0 * * *", "--count", "0"], "0 is not in the range"),
