@@ -61,7 +61,8 @@ def _fields(block: NumberedText, problems: Problems) -> dict[str, Node]:
         return {}
     alias = root.get("alias") if isinstance(root, YamlMapping) else None
     if alias is None:
-        raise problems.stop(1, "the alias part is not valid YAML", hint="write alias: with a map below it")
+        rule = "the alias part is not valid YAML"
+        raise problems.stop(problems.original_line(1), rule, hint="write alias: with a map below it")
     if isinstance(alias.value, Scalar) and alias.value.is_null:
         return {}
     if not isinstance(alias.value, YamlMapping):

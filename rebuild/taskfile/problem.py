@@ -51,7 +51,8 @@ class TaskFileError(WrongUse):
 class Problems:
     """Collects what is found while a file is read.
 
-    `original_line` leads from rendered to written lines; `secrets` are hidden in what is said.
+    Lines are those of the file as it was written, to which `original_line` leads from the text that is read.
+    `secrets` are hidden in what is said.
     """
 
     path: str
@@ -89,8 +90,7 @@ class Problems:
         return tuple(sorted(self.warnings, key=lambda problem: problem.line))
 
     def _problem(self, line: int, rule: str, hint: str | None) -> Problem:
-        written = self.original_line(line) if line else 0
-        return Problem(printable(self.path), written, self._said(rule), self._said(hint) if hint else None)
+        return Problem(printable(self.path), line, self._said(rule), self._said(hint) if hint else None)
 
     def _said(self, text: str) -> str:
         return printable(masked(text, self.secrets) if self.secrets else text)

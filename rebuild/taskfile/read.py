@@ -53,7 +53,7 @@ def read_taskfile(
 
 def _top(text: str, problems: Problems) -> Fields:
     if match := _VERSION_WITHOUT_COLON.search(text):
-        line = text.count("\n", 0, match.start()) + 1
+        line = problems.original_line(text.count("\n", 0, match.start()) + 1)
         raise problems.stop(
             line, f"{shown(match[0].strip())} has no colon", hint=f"write version: {_known(match[1])}"
         )

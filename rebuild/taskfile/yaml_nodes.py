@@ -23,7 +23,10 @@ _TAG_PREFIX = "tag:yaml.org,2002:"
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One value as it is written. `tag` is the part after `!!`, "" where none was written."""
+    """One value as it is written, `line` in the file before it was rendered.
+
+    `tag` is the part after `!!`, "" where none was written.
+    """
 
     text: str
     line: int
@@ -76,7 +79,8 @@ def read_nodes(text: str, problems: Problems) -> Node | None:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 0
         rule = ", ".join(part for part in (error.context, error.problem) if part)
-        raise problems.stop(line, f"not valid YAML: {rule}", hint=_hint(text, line)) from None
+        written = problems.original_line(line) if line else 0
+        raise problems.stop(written, f"not valid YAML: {rule}", hint=_hint(text, line)) from None
     except yaml.YAMLError as error:
         raise problems.stop(0, f"not valid YAML: {error}") from None
     return builder.root
@@ -88,7 +92,8 @@ def _check(text: str, problems: Problems) -> None:
     for number, line in enumerate(text.split("\n"), 1):
         odd = next((c for c in line if (c < " " and c not in "\t\r") or "\ud800" <= c <= "\udfff"), None)
         if odd is not None:
-            raise problems.stop(number, f"the character U+{ord(odd):04X} is not allowed in a task file")
+            written = problems.original_line(number)
+            raise problems.stop(written, f"the character U+{ord(odd):04X} is not allowed in a task file")
 
 
 def _hint(text: str, line: int) -> str | None:
@@ -127,7 +132,7 @@ class _Builder:
     characters: int = 0
 
     def take(self, event: yaml.Event) -> None:
-        line = event.start_mark.line + 1 if event.start_mark else 0
+        line = self.problems.original_line(event.start_mark.line + 1) if event.start_mark else 0
         match event:
             case yaml.DocumentStartEvent():
                 self.documents += 1

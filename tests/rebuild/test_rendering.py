@@ -20,7 +20,7 @@ from rebuild.aliases import AliasSources
 from rebuild.rendering import Rendered, prepare_task, render_task
 from rebuild.runs.run_variables import RunVariables
 from rebuild.secrets.secret import Secret
-from rebuild.taskfile import SecretSource, read_taskfile
+from rebuild.taskfile import SecretSource, TaskFileError, read_taskfile
 from rebuild.template import Surroundings, TemplateError
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -226,6 +226,25 @@ def test_a_rendered_file_reads_as_a_task_whose_faults_name_the_line_as_written()
             "# c\nsteps:\n  - cmd: a\n    retries: -1\n".replace("  - cmd", "  - id: a b\n    cmd")
         )
         read_taskfile(faulty.text, path="acb.yaml", original_line=faulty.original_line)
+
+
+def test_a_fault_that_names_a_second_line_names_it_as_written() -> None:
+    done = rendered("# c\n# d\nsteps:\n  - {id: ab, cmd: a}\n# e\n  - {id: ab, cmd: a, env: [], env: []}\n")
+
+    with pytest.raises(TaskFileError) as caught:
+        read_taskfile(done.text, path="acb.yaml", original_line=done.original_line)
+
+    rules = [(fault.line, fault.rule) for fault in caught.value.problems]
+    assert rules == [
+        (6, "key 'env' is here twice; it is in line 6 already"),
+        (6, "there are two steps 'ab'; the first is in line 4"),
+    ]
+
+
+def test_a_step_knows_its_line_as_written() -> None:
+    done = rendered("# c\nsteps:\n# d\n  - cmd: a\n")
+
+    assert read_taskfile(done.text, path="x", original_line=done.original_line).steps[0].line == 4
 
 
 @given(
