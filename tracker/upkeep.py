@@ -25,6 +25,7 @@ from tracker.pulse import Pulse, Stuck
 from tracker.rebuilder import Rebuilder
 from tracker.scrape import Scrape
 from tracker.service import Supervisor
+from tracker.wording import counted
 
 RECOVER_EVERY_S = 5.0  # how soon a run of a command that was killed goes on
 TIDY_EVERY_S = 3600.0
@@ -187,15 +188,11 @@ class Report:
 def status_line(state: StateRead) -> str:
     """`watching 12 references · 40 images, 3 stale · 2 runs going, 1 waiting`."""
     parts = [
-        f"watching {_counted(state.watched, 'reference')}",
-        f"{_counted(state.tracked, 'image')}, {state.stale} stale",
-        f"{_counted(state.running, 'run')} going, {state.queued} waiting",
+        f"watching {counted(state.watched, 'reference')}",
+        f"{counted(state.tracked, 'image')}, {state.stale} stale",
+        f"{counted(state.running, 'run')} going, {state.queued} waiting",
     ]
     return " · ".join(parts)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def clock(

@@ -1,13 +1,11 @@
-"""How the service tells of itself: to systemd, to probes, in its log; and what it never tells."""
+"""How the service tells of itself: to systemd and in one life; and what it never tells."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import inspect
-import io
 import json
-import logging
 import shutil
 import socket
 import sqlite3
@@ -17,22 +15,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-import httpx
 import pytest
 import structlog
 
 from graph.staleness import Limits
 from rebuild.images.tools import Tools
 from rebuild.runs.run import Workplace
+from tests.clocks import Hand
 from tests.real_engine import clear_storage
 from tests.real_service import RealService, real_service
-from tracker import log
 from tracker.ancestry import Ancestry
-from tracker.api.app import Parts, Phase, build_app
 from tracker.metrics import Metrics, StateRead
-from tracker.pulse import SILENT_MOST_S, Part, Pulse, Stuck
+from tracker.pulse import Part, Pulse
 from tracker.rebuilder import Rebuilder, Rules
 from tracker.registry import RegistryClient
 from tracker.scrape import Scrape
@@ -43,16 +39,6 @@ from tracker.upkeep import OldRuns, Report, Upkeep, clock, status_line
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 EVENT_SECRET = "correct-horse-battery-staple"
 REGISTRY_PASSWORD = "s3cr3t-of-the-registry"
-
-
-class Hand:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.at_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.at_s
 
 
 @dataclass
@@ -123,48 +109,6 @@ class TestToSystemd:
 
     def test_means_another_process_with_another_number(self) -> None:
         assert Supervisor.of({"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "1"}).watchdog_s is None
-
-
-class TestAPulse:
-    def test_is_well_while_all_parts_move(self) -> None:
-        hand = Hand()
-        pulse = Pulse(hand)
-        for _ in range(100):
-            hand.at_s += 30
-            for part in Part:
-                pulse.beat(part)
-
-        pulse.check()
-
-    @pytest.mark.parametrize("part", Part)
-    def test_names_the_part_that_is_stuck(self, part: Part) -> None:
-        hand = Hand()
-        pulse = Pulse(hand)
-        hand.at_s += SILENT_MOST_S[part] + 1
-        for other in set(Part) - {part}:
-            pulse.beat(other)
-
-        with pytest.raises(Stuck, match=f"^the {part} has not moved for") as stuck:
-            pulse.check()
-
-        assert stuck.value.hint
-
-    def test_notices_a_part_that_never_began(self) -> None:
-        hand = Hand()
-        pulse = Pulse(hand)
-        hand.at_s += 3600
-
-        with pytest.raises(Stuck, match=r"rebuilder.*poller.*receiver"):
-            pulse.check()
-
-    def test_is_well_again_when_the_part_moves(self) -> None:
-        hand = Hand()
-        pulse = Pulse(hand)
-        hand.at_s += 3600
-        for part in Part:
-            pulse.beat(part)
-
-        pulse.check()
 
 
 class TestTheReport:
@@ -260,151 +204,6 @@ class TestTheLoop:
 
 def _scrape(connect: Callable[[], sqlite3.Connection]) -> Scrape:
     return Scrape(Metrics(), connect=connect, budgets=dict, now=lambda: NOW)
-
-
-class TestProbes:
-    @pytest.fixture
-    def connection(self) -> sqlite3.Connection:
-        return sqlite3.connect(":memory:")
-
-    async def get(
-        self,
-        path: str,
-        *,
-        health: Callable[[], Mapping[str, Any]] = dict,
-        phase: Phase = Phase.READY,
-        scrape: Callable[[], Any] | None = None,
-    ) -> httpx.Response:
-        async def nothing() -> bytes:
-            return b""
-
-        parts = Parts(
-            connection=sqlite3.connect(":memory:"),
-            metrics=Metrics(),
-            senders={},
-            arrived=lambda: None,
-            health=health,
-            phase=lambda: phase,
-            scrape=scrape or nothing,
-            now=lambda: NOW,
-        )
-        transport = httpx.ASGITransport(build_app(parts))
-        async with httpx.AsyncClient(transport=transport, base_url="http://tracker") as client:
-            return await client.get(path)
-
-    @pytest.mark.anyio
-    @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-    async def test_name_the_part_that_is_stuck(self, path: str) -> None:
-        hand = Hand()
-        pulse = Pulse(hand)
-        hand.at_s += 3600
-        for part in set(Part) - {Part.POLLER}:
-            pulse.beat(part)
-
-        def health() -> Mapping[str, Any]:
-            pulse.check()
-            return {}
-
-        answer = await self.get(path, health=health)
-
-        assert answer.status_code == 503
-        assert answer.json()["error"] == "the poller has not moved for 3600 s"
-
-    @pytest.mark.anyio
-    @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-    async def test_say_that_the_database_does_not_answer(self, path: str) -> None:
-        def health() -> Mapping[str, Any]:
-            raise sqlite3.OperationalError("disk I/O error")
-
-        answer = await self.get(path, health=health)
-
-        assert answer.status_code == 503
-        assert "disk I/O error" in answer.json()["error"]
-
-    @pytest.mark.anyio
-    @pytest.mark.parametrize("phase", [Phase.STARTING, Phase.STOPPING])
-    async def test_find_a_service_that_starts_or_stops_alive_but_not_ready(self, phase: Phase) -> None:
-        alive, ready = await self.get("/healthz", phase=phase), await self.get("/readyz", phase=phase)
-
-        assert (alive.status_code, ready.status_code) == (200, 503)
-        assert ready.json() == {"status": str(phase)}
-
-    @pytest.mark.anyio
-    async def test_find_metrics_missing_where_the_database_cannot_be_read(self) -> None:
-        async def scrape() -> bytes:
-            raise sqlite3.DatabaseError("file is not a database")
-
-        answer = await self.get("/metrics", scrape=scrape)
-
-        assert (answer.status_code, answer.text) == (
-            503,
-            "the database cannot be read: file is not a database\n",
-        )
-
-
-class TestTheLog:
-    @pytest.fixture
-    def stream(self) -> Iterator[io.StringIO]:
-        root = logging.getLogger()
-        handlers, level = root.handlers[:], root.level
-        yield io.StringIO()
-        root.handlers[:], root.level = handlers, level
-        structlog.reset_defaults()
-
-    def test_is_one_json_object_a_line(self, stream: io.StringIO) -> None:
-        log.set_up(stream)
-
-        structlog.get_logger().info("two\nlines", run="a1", path=Path("/x"))
-
-        assert stream.getvalue().count("\n") == 1
-        line = json.loads(stream.getvalue())
-        assert (line["event"], line["level"], line["run"]) == ("two\nlines", "info", "a1")
-        assert list(line)[:3] == ["timestamp", "level", "event"]
-
-    def test_is_silent_about_what_there_is_not(self, stream: io.StringIO) -> None:
-        log.set_up(stream)
-
-        structlog.get_logger().info("run started", task=None)
-
-        assert "task" not in json.loads(stream.getvalue())
-
-    def test_has_what_libraries_warn_of_in_the_same_form(self, stream: io.StringIO) -> None:
-        log.set_up(stream)
-
-        logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
-        logging.getLogger("uvicorn.error").info("Started server process")
-
-        line = json.loads(stream.getvalue())
-        assert (line["event"], line["level"]) == ("Invalid HTTP request received.", "warning")
-        assert line["logger"] == "uvicorn.error"
-
-    def test_shows_where_a_defect_is(self, stream: io.StringIO) -> None:
-        log.set_up(stream)
-        try:
-            json.loads("{")
-        except ValueError as defect:
-            structlog.get_logger().error("a defect", exc_info=defect)
-
-        assert "Traceback" in json.loads(stream.getvalue())["exception"]
-
-    def test_shows_no_variables_to_people(self, stream: io.StringIO) -> None:
-        class Terminal(io.StringIO):
-            def isatty(self) -> bool:
-                return True
-
-        terminal = Terminal()
-        log.set_up(terminal)
-        try:
-            _fail_with("a-local-secret" + "-that-is-long")
-        except ValueError as defect:
-            structlog.get_logger().error("a defect", exc_info=defect)
-
-        assert "Traceback" in terminal.getvalue()
-        assert "a-local-secret-that-is-long" not in terminal.getvalue()
-
-
-def _fail_with(secret: str) -> None:
-    raise ValueError(f"{len(secret)} characters")
 
 
 @dataclass

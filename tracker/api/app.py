@@ -63,6 +63,7 @@ def build_app(parts: Parts, desk: Desk | None = None) -> FastAPI:
 
     _add_letters(app, parts)
 
+    @app.head("/metrics", include_in_schema=False)
     @app.get("/metrics", summary="Prometheus metrics")
     async def metrics() -> Response:
         try:
@@ -71,10 +72,12 @@ def build_app(parts: Parts, desk: Desk | None = None) -> FastAPI:
             return PlainTextResponse(f"the database cannot be read: {error}\n", 503)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
+    @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", summary="Whether every part of the service moves and its database answers")
     async def healthz() -> Response:
         return _health(parts)
 
+    @app.head("/readyz", include_in_schema=False)
     @app.get(
         "/readyz", summary="Whether the service takes work: it is healthy, and neither starting nor stopping"
     )
