@@ -15,6 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graph.reference import Digest
+
+ACCEPTED = (
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -57,6 +66,17 @@ class RealRegistry:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def digest(self, name: str) -> Digest:
+        """What `repository:tag` points to."""
+        repository, tag = name.rsplit(":", 1)
+        asked = urllib.request.Request(
+            f"{self.url}/v2/{repository}/manifests/{tag}",
+            headers={"accept": ", ".join(ACCEPTED)},
+            method="HEAD",
+        )
+        with urllib.request.urlopen(asked) as answer:
+            return Digest.parse(answer.headers["docker-content-digest"])
 
     def requests(self) -> list[str]:
         """The request lines that the registry has answered so far, oldest first."""

@@ -7,6 +7,7 @@ that tracker gave. Which registries are insecure and which CAs are trusted is th
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ from rebuild.engines.engine import (
     LocalImage,
     LogSink,
     Pruned,
+    Pushed,
 )
 from rebuild.engines.features import Builder, understood, version_of
 from rebuild.engines.left_out import given_ignore_file
@@ -39,6 +41,7 @@ from rebuild.images.build_secrets import secret_flags
 PUSH_TIMEOUT_S = 3600.0
 
 _UNKNOWN = "no such"
+_DIGEST = re.compile(r"\bdigest: (sha256:[0-9a-f]{64}) size: ")  # in the last line that a push prints
 
 
 class DockerEngine:
@@ -103,7 +106,7 @@ class DockerEngine:
             return None
         raise EngineError(f"docker cannot inspect {name}: {answer.complaint}")
 
-    async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> CommandFailed | None:
+    async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> Pushed | CommandFailed:
         """docker pushes names only: the daemon's image of that name is put back afterwards."""
         before = await self.inspect(str(to))
         await self._cli.must("tag", str(image.image_id), str(to))
@@ -120,7 +123,7 @@ class DockerEngine:
                 await self._cli.ask("rmi", "--no-prune", str(to))
             else:
                 await self._cli.must("tag", str(before.image_id), str(to))
-        return None if ended.exit_code == 0 and not ended.timed_out else failed(ended)
+        return failed(ended) if ended.exit_code != 0 or ended.timed_out else Pushed(_told_digest(ended.text))
 
     async def remove(self, *names: str) -> None:
         for name in names:
@@ -184,6 +187,11 @@ class DockerEngine:
         if request.no_cache:
             flags.append("--no-cache")
         return [*flags, *request.flags]
+
+
+def _told_digest(printed: str) -> Digest | None:
+    told = _DIGEST.findall(printed)
+    return Digest.parse(told[-1]) if told else None
 
 
 def _image(found: Mapping[str, Any]) -> LocalImage:

@@ -59,6 +59,13 @@ class Built:
 
 
 @dataclass(frozen=True, slots=True)
+class Pushed:
+    """The push went well; `digest` is that of the manifest, None where the engine tells none."""
+
+    digest: Digest | None
+
+
+@dataclass(frozen=True, slots=True)
 class CommandFailed:
     """The engine's command ended with a status other than 0. A value: the image owner acts on it."""
 
@@ -95,8 +102,8 @@ class Engine(Protocol):
     async def inspect(self, name: str) -> LocalImage | None:
         """The image of that name or id in the engine's storage, None where it has none."""
 
-    async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> CommandFailed | None:
-        """Push under a tag; None is success. The digest is then the registry's to tell."""
+    async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> Pushed | CommandFailed:
+        """Push under a tag. What the tag then points to is the registry's to tell."""
 
     async def remove(self, *names: str) -> None:
         """Forget these names; an image without a name goes too. Unknown names are no error."""

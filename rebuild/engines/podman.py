@@ -27,6 +27,7 @@ from rebuild.engines.engine import (
     LocalImage,
     LogSink,
     Pruned,
+    Pushed,
 )
 from rebuild.engines.features import understood, version_of
 from rebuild.engines.left_out import given_ignore_file
@@ -110,14 +111,19 @@ class PodmanEngine:
         found = await self._look(name)
         return None if found is None else _image(found)
 
-    async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> CommandFailed | None:
+    async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> Pushed | CommandFailed:
         variables = {**self._cli.variables, **podman_registries(self._around, str(to))}
-        argv = podman_command.push(self._podman, image.image_id.hex, to, podman_trust(self._around))
-        if self._on_push is None:
-            ended = await self._cli.run(argv, variables, log, timeout_s=PUSH_TIMEOUT_S)
-        else:
-            ended = await self._push_telling(argv, variables, image, to, log, self._on_push)
-        return None if ended.exit_code == 0 else failed(ended)
+        trust = podman_trust(self._around)
+        with tempfile.TemporaryDirectory(prefix="tracker-push-") as folder:
+            digest_file = Path(folder) / "digest"
+            argv = podman_command.push(self._podman, image.image_id.hex, to, trust, digest_file)
+            if self._on_push is None:
+                ended = await self._cli.run(argv, variables, log, timeout_s=PUSH_TIMEOUT_S)
+            else:
+                ended = await self._push_telling(argv, variables, image, to, log, self._on_push)
+            if ended.exit_code != 0 or ended.timed_out:
+                return failed(ended)
+            return Pushed(Digest.parse(digest_file.read_text().strip()))
 
     async def _push_telling(
         self,

@@ -116,5 +116,5 @@ def _platform_flags(platform: Platform) -> list[str]:
     return [] if platform == this_machine() else [f"--platform={platform}"]
 
 
-def push(podman: Podman, image_id: str, to: ImageRef, trust: Sequence[str]) -> list[str]:
-    return podman.argv("push", *trust, image_id, f"docker://{to}")
+def push(podman: Podman, image_id: str, to: ImageRef, trust: Sequence[str], digest_file: Path) -> list[str]:
+    return podman.argv("push", f"--digestfile={digest_file}", *trust, image_id, f"docker://{to}")

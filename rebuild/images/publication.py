@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 
 from graph.errors import TrackerError
@@ -26,12 +27,14 @@ async def publish(
     if held is not None:
         log(f"unchanged: {record.images[0]} holds this content as {held.digest}; not pushed\n".encode())
         return replace(record, manifests=held, built_at=asked_at)
+    digests = set()
     for reference in record.images:
-        failed = await tools.engine.push(image, reference, log)
-        if failed is not None:
-            return failed
+        pushed = await tools.engine.push(image, reference, log)
+        if isinstance(pushed, CommandFailed):
+            return pushed
+        digests.add(pushed.digest)
     pushed_at = tools.now()
-    answered = await _answered(record, tools)
+    answered = await _answered(record, digests, tools)
     return replace(record, manifests=answered, pushed=True, built_at=pushed_at)
 
 
@@ -62,11 +65,11 @@ async def _same_content(reference: ImageRef, digest: Digest, record: BuildRecord
     return content_id_of(await tools.registry.image_config(reference, manifest)) == record.content_id
 
 
-async def _answered(record: BuildRecord, tools: Tools) -> Manifests:
+async def _answered(record: BuildRecord, pushed: Set[Digest | None], tools: Tools) -> Manifests:
     """What the registry says that the name holds now; checked, for a tag is anybody's to move."""
     reference = record.images[0]
     digest = await tools.registry.digest(reference)
-    if not await _same_content(reference, digest, record, tools):
+    if digest not in pushed and not await _same_content(reference, digest, record, tools):
         raise NotWhatWasPushed(
             f"{reference} was pushed, and now holds something else: {digest}",
             hint="somebody else pushed to it in the same moment; nothing was recorded; build again",

@@ -21,6 +21,7 @@ from rebuild.engines.engine import (
     LocalImage,
     LogSink,
     Pruned,
+    Pushed,
 )
 from rebuild.images.resolve import LastBuild
 
@@ -52,7 +53,7 @@ class TrialEngine:
     async def inspect(self, name: str) -> LocalImage | None:
         return await self._engine.inspect(name)
 
-    async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> CommandFailed | None:
+    async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> Pushed | CommandFailed:
         raise EngineError(f"{to} is not pushed: this run only tries out a pull request")
 
     async def remove(self, *names: str) -> None:

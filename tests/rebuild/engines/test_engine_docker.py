@@ -13,7 +13,7 @@ import pytest
 from graph.reference import ImageRef, Platform
 from rebuild.engines.docker import DockerEngine
 from rebuild.engines.docker_probe import probe_docker
-from rebuild.engines.engine import BuildRequest, Built, CommandFailed, EngineError, LocalImage
+from rebuild.engines.engine import BuildRequest, Built, CommandFailed, EngineError, LocalImage, Pushed
 from rebuild.engines.features import Builder
 from rebuild.engines.probe_program import SAYS
 from rebuild.engines.surroundings import Surroundings
@@ -122,9 +122,9 @@ async def test_a_push_leaves_the_daemons_names_as_they_were(
     )
     ours = await built(engine, asked_of(context(tmp_path / "b", f"{BUSYBOX}ENV WHOSE=ours\n")))
 
-    failed = await engine.push(ours, target, lambda chunk: None)
+    told = await engine.push(ours, target, lambda chunk: None)
 
-    assert failed is None
+    assert told == Pushed(registry.digest("pushed:1"))
     assert await engine.inspect(str(target)) == theirs
     assert f"PUT /v2/{target.repository}/manifests/1 HTTP/1.1" in registry.requests()
 
@@ -137,7 +137,7 @@ async def test_a_registry_that_is_away_fails_the_push_with_its_reason(
 
     failed = await engine.push(image, ImageRef.parse("localhost:1/away:1"), lambda chunk: None)
 
-    assert failed is not None
+    assert isinstance(failed, CommandFailed)
     assert "connection refused" in failed.log_tail
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from graph.reference import Digest, ImageRef, Platform
-from rebuild.engines.engine import BuildRequest, Built, CommandFailed, EngineError, LocalImage
+from graph.reference import ImageRef, Platform
+from rebuild.engines.engine import BuildRequest, Built, CommandFailed, EngineError, LocalImage, Pushed
 from rebuild.engines.podman import PodmanEngine
 from rebuild.engines.podman_probe import probe_podman
 from rebuild.engines.probe import Isolation
@@ -66,16 +66,9 @@ async def built(engine: PodmanEngine, asked: BuildRequest, log: list[bytes] | No
 
 async def pushed(engine: PodmanEngine, image: LocalImage, registry: RealRegistry, name: str) -> None:
     lines: list[bytes] = []
-    failed = await engine.push(image, ImageRef.parse(f"{registry.host}/{name}"), lines.append)
-    assert failed is None, b"".join(lines)
-
-
-def manifest_digest(registry: RealRegistry, name: str) -> str:
-    asked = ["skopeo", "inspect", "--tls-verify=false", "--format={{.Digest}}"]
-    answer = subprocess.run(
-        [*asked, f"docker://{registry.host}/{name}"], capture_output=True, check=True, text=True
-    )
-    return str(Digest.parse(answer.stdout.strip()))
+    told = await engine.push(image, ImageRef.parse(f"{registry.host}/{name}"), lines.append)
+    assert isinstance(told, Pushed), b"".join(lines)
+    assert told.digest == registry.digest(name)
 
 
 def raw_manifest(registry: RealRegistry, name: str) -> str:
@@ -171,7 +164,7 @@ async def test_a_base_pinned_by_digest_comes_from_a_plain_http_registry(
     base = await built(engine, request(context(tmp_path / "b", BUSYBOX)))
     await pushed(engine, base, registry, "base:1")
     await engine.remove(str(base.image_id))
-    pin = manifest_digest(registry, "base:1")
+    pin = str(registry.digest("base:1"))
     folder = context(tmp_path / "c", f"FROM {registry.host}/base@{pin}\nRUN /bin/busybox echo x > /x\n")
 
     image = await built(engine, request(folder, tag="localhost/on-base:1"))
@@ -185,7 +178,7 @@ async def test_a_base_that_is_here_already_is_not_asked_for_again(
 ) -> None:
     base = await built(engine, request(context(tmp_path / "base", BUSYBOX)))
     await pushed(engine, base, registry, "base:1")
-    pin = manifest_digest(registry, "base:1")
+    pin = str(registry.digest("base:1"))
     folder = context(tmp_path / "c", f"FROM {registry.host}/base@{pin}\nRUN /bin/busybox echo x > /x\n")
     await built(engine, request(folder))
     before = len(registry.requests())
@@ -220,7 +213,7 @@ async def test_a_foreign_platform_runs_its_steps_under_emulation(
         request(context(tmp_path / "b", "FROM scratch\nCOPY probe-arm64 /probe\n"), platform=ARM64),
     )
     await pushed(engine, base, registry, "arm:1")
-    pin = manifest_digest(registry, "arm:1")
+    pin = str(registry.digest("arm:1"))
     log: list[bytes] = []
 
     image = await built(
@@ -326,7 +319,9 @@ async def test_a_push_tells_how_far_it_is_and_leaves_the_log_as_it_is(
     log = bytearray()
     telling = engine.with_progress(seen.append)
 
-    assert await telling.push(image, ImageRef.parse(f"{registry.host}/told:1"), log.extend) is None
+    told = await telling.push(image, ImageRef.parse(f"{registry.host}/told:1"), log.extend)
+
+    assert isinstance(told, Pushed)
 
     assert sorted(log.decode().splitlines()) == sorted([
         "Getting image source signatures", *(f"Copying blob {layer}" for layer in image.diff_ids),
@@ -346,7 +341,7 @@ async def test_a_push_that_fails_on_a_terminal_says_why(engine: PodmanEngine, tm
         image, ImageRef.parse("localhost:1/away:1"), lambda chunk: None
     )
 
-    assert failed is not None and "connection refused" in failed.log_tail
+    assert isinstance(failed, CommandFailed) and "connection refused" in failed.log_tail
     assert "\x1b" not in failed.log_tail
     assert seen[-1] is None
 
@@ -359,7 +354,7 @@ async def test_a_registry_that_is_away_fails_the_push_with_its_reason(
 
     failed = await engine.push(image, ImageRef.parse("localhost:1/away:1"), lambda chunk: None)
 
-    assert failed is not None
+    assert isinstance(failed, CommandFailed)
     assert "connection refused" in failed.log_tail
 
 

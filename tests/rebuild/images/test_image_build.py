@@ -19,7 +19,7 @@ from graph.errors import StoreBusy
 from graph.model import BuildRecord, Manifests
 from graph.reference import Digest, ImageRef, Platform
 from graph.store import GraphStore
-from rebuild.engines.engine import BuildRequest, Built, CommandFailed, LocalImage, LogSink, Pruned
+from rebuild.engines.engine import BuildRequest, Built, CommandFailed, LocalImage, LogSink, Pruned, Pushed
 from rebuild.images import intent
 from rebuild.images.content import content_id
 from rebuild.images.image_build import ImageBuild, build_image
@@ -44,6 +44,7 @@ class FakeRegistry:
 
     tags: dict[ImageRef, Digest] = field(default_factory=dict)
     configs: dict[Digest, dict[str, Any]] = field(default_factory=dict)
+    looked_at: list[Digest] = field(default_factory=list)
 
     def put(self, reference: ImageRef, *layers: Digest, word: str = "") -> Digest:
         config = {
@@ -66,6 +67,7 @@ class FakeRegistry:
         return Manifests(digest)
 
     async def image_config(self, reference: ImageRef, manifest: Digest) -> Mapping[str, Any]:
+        self.looked_at.append(manifest)
         return self.configs[manifest]
 
     async def list_tags(self, reference: ImageRef, *, known: TagList | None = None) -> TagList:
@@ -82,6 +84,7 @@ class FakeEngine:
     registry: FakeRegistry
     layers: tuple[Digest, ...] = (LOW, HIGH)
     word_of_another: str = ""  # somebody else pushes in the same moment
+    tells_digests: bool = True
     pushed: list[ImageRef] = field(default_factory=list)
     built: list[str] = field(default_factory=list)
     name: str = "fake"
@@ -96,10 +99,12 @@ class FakeEngine:
     async def inspect(self, name: str) -> LocalImage | None:
         return None
 
-    async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> CommandFailed | None:
+    async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> Pushed | CommandFailed:
         self.pushed.append(to)
-        self.registry.put(to, *image.diff_ids, word=self.word_of_another)
-        return None
+        digest = self.registry.put(to, *image.diff_ids)
+        if self.word_of_another:
+            self.registry.put(to, *image.diff_ids, word=self.word_of_another)
+        return Pushed(digest if self.tells_digests else None)
 
     async def remove(self, *names: str) -> None:
         """Nothing is kept."""
@@ -188,6 +193,20 @@ async def test_a_push_that_somebody_else_overwrites_is_not_recorded(bench: Bench
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("tells", [True, False])
+async def test_a_pushed_image_is_looked_at_only_where_the_engine_tells_no_digest(
+    bench: Bench, tells: bool
+) -> None:
+    bench.engine.tells_digests = tells
+
+    outcome = await bench.done()
+
+    held = bench.registry.tags[APP]
+    assert outcome.record and outcome.record.manifests == Manifests(held)
+    assert (held in bench.registry.looked_at) is not tells
+
+
+@pytest.mark.anyio
 async def test_content_that_every_name_holds_already_is_not_pushed(bench: Bench) -> None:
     await bench.done()
 
@@ -212,7 +231,7 @@ async def test_the_intent_is_written_down_before_the_push(bench: Bench) -> None:
     seen: list[BuildRecord] = []
     push = bench.engine.push
 
-    async def looking(image: LocalImage, to: ImageRef, log: LogSink) -> CommandFailed | None:
+    async def looking(image: LocalImage, to: ImageRef, log: LogSink) -> Pushed | CommandFailed:
         (text,) = bench.sample.sql.execute("SELECT intent FROM runs").fetchone()
         seen.append(intent.from_json(text))
         return await push(image, to, log)
@@ -269,7 +288,7 @@ async def test_an_outcome_waits_for_whoever_holds_the_database(bench: Bench) -> 
     bench.sample.sql.execute("PRAGMA busy_timeout = 1")
     push, tries = bench.engine.push, 0
 
-    async def holding(image: LocalImage, to: ImageRef, log: LogSink) -> CommandFailed | None:
+    async def holding(image: LocalImage, to: ImageRef, log: LogSink) -> Pushed | CommandFailed:
         other.execute("BEGIN IMMEDIATE")
         return await push(image, to, log)
 
