@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import assert_never
+from typing import Any, assert_never
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from graph.database import immediate
 from graph.errors import StoreBusy, TrackerError, WrongUse
-from graph.model import BuildRecord
+from graph.model import BuildRecord, Manifests
 from graph.record import dataclass
-from graph.reference import DEFAULT_REGISTRY, Digest, ImageRef
+from graph.reference import DEFAULT_REGISTRY, Digest, ImageRef, Platform
 from graph.store import GraphStore
 from rebuild.alias_rules import AliasRules
 from rebuild.engines.engine import CommandFailed
@@ -291,14 +291,26 @@ def write_down(connection: sqlite3.Connection, run: Run, outcome: Outcome, at: d
     Runs(connection).finish(run, outcome.status, at, error=outcome.error, hint=outcome.hint, outputs=outputs)
 
 
-def outputs_of(outcome: Outcome) -> list[dict[str, str]]:
-    """The images that the run leaves in registries, each with its digest."""
+def outputs_of(outcome: Outcome) -> list[dict[str, Any]]:
+    """The images that the run leaves in registries, each with its digest, and that of each platform."""
     return [
-        {"reference": str(image), "digest": str(record.manifests.digest)}
+        _output(image, record.manifests, record.platforms)
         for record in outcome.records
         if record.manifests is not None
         for image in record.images
     ]
+
+
+def _output(image: ImageRef, held: Manifests, platforms: Iterable[Platform]) -> dict[str, Any]:
+    found = {str(platform): held.for_platform(platform) for platform in platforms}
+    return {
+        "reference": str(image),
+        "registry": image.registry,
+        "repository": image.repository,
+        "tag": image.tag,
+        "digest": str(held.digest),
+        "platforms": {platform: str(digest) for platform, digest in found.items() if digest},
+    }
 
 
 def _tells_of(image: ImageRef, run: Run, record: BuildRecord, store: GraphStore) -> bool:

@@ -177,7 +177,7 @@ class Runs:
         *,
         error: str | None = None,
         hint: str | None = None,
-        outputs: Iterable[Mapping[str, str]] = (),
+        outputs: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         self._move(run, status)
         self._sql.execute(

@@ -48,6 +48,28 @@ def test_a_task_file_builds_tests_pushes_and_records(shared_yard: Yard, made: Sc
         assert f"test| {made.prefix} app" in service.tracker("logs", outcome["run_id"]).stdout
 
 
+def test_an_index_is_told_with_the_digest_of_each_platform(shared_yard: Yard, made: Scene) -> None:
+    name = made.image("many")
+    (made.projects["app"] / "Dockerfile").write_text("FROM scratch\nCOPY f /f\n")
+    (made.projects["app"] / "acb.yaml").write_text(
+        f"steps: [{{build: '-t {name} .', platforms: [linux/amd64, linux/arm64]}}]"
+    )
+    with shared_yard.service() as service:
+        (output,) = service.read("run", str(made.projects["app"]))["outputs"]
+        shown = service.tracker("task", "show-run", "--run-id", service.runs()[0].run_id).stdout
+
+    parts = made.shelf.manifest(name)["manifests"]
+    assert output == {
+        "reference": name,
+        "registry": made.shelf.host,
+        "repository": name.removeprefix(f"{made.shelf.host}/").partition(":")[0],
+        "tag": name.rpartition(":")[2],
+        "digest": str(made.shelf.digest(name)),
+        "platforms": {f"linux/{part['platform']['architecture']}": part["digest"] for part in parts},
+    }
+    assert all(part["digest"] in shown for part in parts)
+
+
 def test_each_step_is_told_with_its_end_here_and_by_the_service(shared_yard: Yard, made: Scene) -> None:
     with shared_yard.service() as service:
         service.tracker("run", made.projects["app"], "--set", "test=exit 7", expect=1)

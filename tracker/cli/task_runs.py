@@ -95,6 +95,9 @@ def show_run(place: Place, run_id: str, as_json: bool, server: ServerAsked) -> N
             click.echo(paragraph(f"{label:12}{text}", "  "))
     for output in run.outputs:  # names are not broken, so a long one would leave its label alone
         click.echo(f"  {'output':12}{output['reference']}@{output['digest']}")
+        for platform, digest in output.get("platforms", {}).items():
+            if digest != output["digest"]:  # a part of an index
+                click.echo(f"  {'':12}{platform} is {digest}")
     if shown.steps:
         for line in lay_out(
             [Row(f"  step {step.id}", _facts(step)) for step in shown.steps], terminal_width()

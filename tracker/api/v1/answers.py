@@ -8,10 +8,14 @@ from pydantic import BaseModel
 
 
 class Output(BaseModel):
-    """An image that a run left in a registry."""
+    """An image that a run left in a registry; runs of older versions tell its name and digest alone."""
 
     reference: str
     digest: str
+    registry: str | None = None
+    repository: str | None = None
+    tag: str | None = None
+    platforms: dict[str, str] = {}  # the digest of each platform's own manifest
 
 
 class BaseUsed(BaseModel):
