@@ -35,6 +35,14 @@ class Folder:
 
     path: Path
 
+    @property
+    def expanded(self) -> Path:
+        """With the home that its `~` stands for; raise `WrongUse` where it stands for none."""
+        try:
+            return self.path.expanduser()
+        except RuntimeError:
+            raise WrongUse(f"{str(self.path)!r} is in nobody's home", hint="write the whole path") from None
+
 
 @dataclass(frozen=True, slots=True)
 class Git:

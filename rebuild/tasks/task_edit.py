@@ -112,8 +112,8 @@ def kept_context(text: str) -> str:
     """The text of a context that is still there tomorrow, without secrets. Raises `WrongUse`."""
     source = Source.parse(text)
     match source.place:
-        case Folder(path):
-            return str(path.expanduser().resolve())
+        case Folder() as folder:
+            return str(folder.expanded.resolve())
         case Git() | Tarball() | Artifact() | Nothing():
             return str(source)
         case _:

@@ -54,23 +54,22 @@ def step_of(asked: Asked, source: Source) -> FileStep | InlineStep:
             raise WrongUse("--cmd and --file exclude each other", hint="give one of them")
         if not asked.command.strip():
             raise WrongUse("--cmd is empty", hint="write --cmd 'IMAGE ARGUMENTS'")
-        text = command_file(asked.command, asked.timeout_s)
-        return InlineStep(text, "", asked.values, asked.strict, path="--cmd")
+        return _inline(asked, command_file(asked.command, asked.timeout_s), "--cmd")
     file = asked.file or DEFAULT_FILE
     if file == STDIN and isinstance(source.place, StandardInput):
         raise WrongUse("standard input is the context or the task file, not both", hint="name a file")
     if file == STDIN or isinstance(source.place, Nothing):
-        return _inline(asked, file)
+        return _inline(asked, text_here(file), name_of(file))
     return FileStep(file, asked.values_file, asked.values, asked.strict)
 
 
-def _inline(asked: Asked, file: str) -> InlineStep:
+def _inline(asked: Asked, text: str, path: str) -> InlineStep:
     return InlineStep(
-        text_here(file),
+        text,
         text_here(asked.values_file) if asked.values_file else "",
         asked.values,
         asked.strict,
-        path=name_of(file),
+        path=path,
         values_path=name_of(asked.values_file or ""),
     )
 

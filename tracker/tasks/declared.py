@@ -227,7 +227,7 @@ class _Reading:
     def _allowed(self, text: str) -> str:
         source = _without_secrets(Source.parse(text))
         if isinstance(source.place, Folder):
-            text = str(self.folder / source.place.path.expanduser())
+            text = str(self.folder / source.place.expanded)
         self.allowed(text)
         return text
 

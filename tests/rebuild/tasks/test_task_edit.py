@@ -128,6 +128,7 @@ def test_another_kind_of_file_makes_another_kind_of_task() -> None:
         (Asked(context=GIT, timeout_s=0.5), "timeout 0.5 s is not 1 to"),
         (Asked(context=GIT, timeout_s=float("nan")), "timeout nan s is not"),
         (Asked(inline=" "), "the task file is empty"),
+        (Asked(context="~nobody-at-all/app"), "is in nobody's home"),
     ],
 )
 def test_what_does_not_go_together_is_refused(asked: Asked, said: str) -> None:

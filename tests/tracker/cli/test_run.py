@@ -122,6 +122,14 @@ def test_one_command_has_aliases_and_templates_with_quotes_in_them(tracker: Trac
     assert step["argv"][-3:] == ["mcr.microsoft.com/acr/bash:2ff604c", "-c", "echo you dryrun"]
 
 
+def test_one_command_may_use_a_file_of_values(tracker: Tracker, tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("who: you\n")
+
+    step = steps(tracker, "--cmd", "alpine {{.Values.who}}", "--values", str(tmp_path / "values.yaml"))[0]
+
+    assert step["argv"][-1] == "you"
+
+
 def test_messages_name_the_file_that_was_typed(tracker: Tracker, tmp_path: Path) -> None:
     task, values = tmp_path / "wrong.yaml", tmp_path / "values.yaml"
     task.write_text("steps:\n  - cmd: alpine 'x\n  - push: [{{.Values.a}}, {{]\n")
