@@ -159,7 +159,7 @@ class Rebuilder:
     def _note(self, enqueued: Enqueued) -> None:
         self._wake_at = enqueued.wake_at
         for run in enqueued.runs:
-            why = why_asked(self._runs.reason(run), run.cause)
+            why = why_asked(self._runs.reason(run), run.cause).replace("→", "->")  # JSON: \\u2192
             log.info("run queued", **self._about(run), wave=run.wave_id, why=why)
         for wave in enqueued.finished:
             makespan_s = (self._now() - wave.created_at).total_seconds()
