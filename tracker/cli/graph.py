@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from graph.errors import WrongUse
 from tracker.cli.main import Place
 from tracker.cli.seen import seen
 from tracker.remote.service import ServerAsked, server_options
@@ -19,20 +20,30 @@ READABLE_MOST = 300
     "--format",
     "form",
     type=click.Choice(["dot", "mermaid", "json", "svg"]),
-    default="dot",
-    show_default=True,
-    help="dot for Graphviz, mermaid for Markdown pages, json for programs, svg for a browser.",
+    help="dot for Graphviz, which is the default, mermaid for Markdown pages, json for programs, svg for a"
+    " browser.",
 )
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
     "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead."
 )
 @server_options
 @click.pass_obj
-def graph(place: Place, image: str | None, form: str, output: Path | None, server: ServerAsked) -> None:
+def graph(
+    place: Place,
+    image: str | None,
+    form: str | None,
+    as_json: bool,
+    output: Path | None,
+    server: ServerAsked,
+) -> None:
     """Draw the graph; with IMAGE: only what that image stands on and what stands on it."""
     from graph.figure import Drawing
     from tracker.views.drawing import Form, drawing_view, drawn_as
 
+    if as_json and form not in (None, "json"):
+        raise WrongUse(f"--json does not go with --format {form}", hint="leave one out")
+    form = form or ("json" if as_json else "dot")
     drawn = seen(place, server, "graph", Drawing, drawing_view, image=image)
     text = drawn_as(Form(form), drawn)
     if len(drawn.nodes) > READABLE_MOST and form != "json":

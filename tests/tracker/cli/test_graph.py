@@ -21,3 +21,14 @@ def test_an_svg_of_too_many_images_is_refused_with_the_way_out(
     assert "name an image" in answer.err.splitlines()[1]
     assert tracker("graph", "--format", "dot").status == 0
     assert tracker("graph", "--format", "svg", "debian:12", "--output", "/dev/null").status == 2
+
+
+def test_json_is_asked_for_as_of_any_other_command(sample: Sample, tracker: Tracker) -> None:
+    assert tracker("graph", "--json").out == tracker("graph", "--format", "json").out
+
+
+def test_json_is_no_drawing(sample: Sample, tracker: Tracker) -> None:
+    answer = tracker("graph", "--json", "--format", "svg")
+
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err == "error: --json does not go with --format svg\nhint: leave one out\n"
