@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlite_utils import Database, Migrations
 
 from graph.migrations import run_statements
+from rebuild.sources.repository_url import key_of
 
 run_tables = Migrations("rebuild")
 
@@ -435,3 +436,12 @@ def budgets_at_registries(db: Database) -> None:
         ) WITHOUT ROWID;
         """,
     )
+
+
+@run_tables()
+def repositories_of_tasks(db: Database) -> None:
+    db.execute("ALTER TABLE tasks ADD COLUMN repository TEXT")  # the key of its context, where that is one
+    db.execute("CREATE INDEX tasks_repository ON tasks(repository)")
+    contexts = "SELECT id, json_extract(definition, '$.context') FROM tasks"
+    for task_id, context in db.execute(contexts).fetchall():
+        db.execute("UPDATE tasks SET repository = ? WHERE id = ?", (key_of(context), task_id))

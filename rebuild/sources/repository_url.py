@@ -29,12 +29,17 @@ class Repository:
     port: int | None = None
     any_port: bool = False
 
+    @property
+    def key(self) -> str:
+        """What all of its URLs have in common. It is stored: another form of it takes a migration."""
+        return f"{self.host}/{self.path}"
+
     def is_same(self, other: Repository) -> bool:
         ports_fit = self.any_port or other.any_port or self.port == other.port
         return (self.host, self.path) == (other.host, other.path) and ports_fit
 
 
-@lru_cache(maxsize=16_384)  # every event is held against the contexts of all tasks
+@lru_cache(maxsize=16_384)
 def repository(url: str) -> Repository | None:
     """The repository of a URL that can be cloned; None for what is no such URL.
 
@@ -59,6 +64,12 @@ def repository(url: str) -> Repository | None:
         return None
     usual = port is None or port == _PORTS.get(scheme)
     return _named(parts.hostname or "", parts.path, None if usual else port, is_ssh="ssh" in scheme)
+
+
+def key_of(url: str) -> str | None:
+    """The key of the repository of a URL; None for what is no such URL."""
+    named = repository(url)
+    return named.key if named else None
 
 
 def is_same_repository(url: str, other: str) -> bool:

@@ -6,6 +6,7 @@ request is a run at once, for no image depends on it.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from rebuild.runs.record import Cause
 from rebuild.runs.table import Runs, Status
 from rebuild.sources.event import SourceEvent
 from rebuild.sources.match import cause_of, follows, is_of, needs_default_branch, revision_of, wants
+from rebuild.sources.repository_url import key_of
 from rebuild.sources.requests import Requests, at_revision
 from rebuild.tasks.task import Task, Tasks
 from rebuild.tasks.task_edit import repository_of
@@ -81,14 +83,16 @@ def in_doubt(connection: sqlite3.Connection, event: SourceEvent) -> list[tuple[T
 
 
 def _tasks_of(connection: sqlite3.Connection, event: SourceEvent) -> Iterator[tuple[Task, SourceTrigger]]:
-    """Those that are switched on, by the context alone until one fits."""
+    """Those that are switched on."""
     tasks, triggers = Tasks(connection), Triggers(connection)
     rows = connection.execute(
-        "SELECT t.id, json_extract(t.definition, '$.context') FROM source_triggers s"
-        " JOIN tasks t ON t.id = s.task_id WHERE s.enabled AND t.enabled ORDER BY t.id"
+        "SELECT t.id, json_extract(t.definition, '$.context') FROM tasks t JOIN source_triggers s"
+        " ON s.task_id = t.id WHERE s.enabled AND t.enabled"
+        " AND t.repository IN (SELECT value FROM json_each(?)) ORDER BY t.id",
+        (json.dumps([key for key in map(key_of, event.urls) if key]),),
     ).fetchall()
     for task_id, context in rows:
-        trigger = triggers.source(task_id) if is_of(event, context) else None
+        trigger = triggers.source(task_id) if is_of(event, context) else None  # the port may be another
         if trigger is not None:
             yield tasks.get(task_id), trigger
 

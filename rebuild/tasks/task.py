@@ -12,6 +12,7 @@ from graph.following import Followings
 from graph.record import dataclass
 from graph.store import GraphStore
 from rebuild.runs.definition import Definition
+from rebuild.sources.repository_url import key_of
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,50}")
 
@@ -51,10 +52,10 @@ class Tasks:
         self._forget_commits(name, definition)
         moment = to_text(at)
         row = self._sql.execute(
-            "INSERT INTO tasks(name, definition, created_at, updated_at) VALUES (?, ?, ?, ?)"
+            "INSERT INTO tasks(name, definition, repository, created_at, updated_at) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT(name) DO UPDATE SET definition = excluded.definition,"
-            " updated_at = excluded.updated_at RETURNING id, enabled",
-            (name, definition.to_json(), moment, moment),
+            " repository = excluded.repository, updated_at = excluded.updated_at RETURNING id, enabled",
+            (name, definition.to_json(), key_of(definition.context), moment, moment),
         ).fetchone()
         GraphStore(self._sql).claim_images(row[0], definition.images)
         Followings(self._sql).retell(row[0], definition.follow, at)

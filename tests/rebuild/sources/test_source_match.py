@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -40,7 +41,7 @@ FORK = replace(PULL, pull=PullRequest(number=7, action="opened", head="feature",
 PULLS = SourceTrigger(pull_requests=True)
 
 
-def trigger(branch: str | None = None, **filters: object) -> SourceTrigger:
+def trigger(branch: str | None = None, **filters: Any) -> SourceTrigger:
     return SourceTrigger(pull_requests=True, branch=branch, filters=replace(SourceFilters(), **filters))
 
 

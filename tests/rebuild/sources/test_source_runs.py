@@ -11,9 +11,11 @@ import pytest
 
 from graph.database import immediate
 from graph.expecting import Expectations, ExpectedBase
+from graph.migrations import migrate
 from graph.reference import ImageRef, Platform
 from graph.staleness import Limits
 from graph.words import Role, Via
+from rebuild.migrations import run_tables
 from rebuild.runs.definition import Definition, DockerStep
 from rebuild.runs.recovery import hand_back
 from rebuild.runs.table import Cause, Run, Runs, Status
@@ -319,3 +321,25 @@ def test_a_task_without_its_source_trigger_builds_no_commit_that_waits(sample: S
         Triggers(sample.sql).set_source(web.task_id, None)
 
     assert look(sample).runs == ()
+
+
+def test_tasks_of_before_are_found_by_their_repository(sample: Sample) -> None:
+    task(sample, "web")
+    task(sample, "local", url="/srv/web")
+    sample.sql.execute("DROP INDEX tasks_repository")
+    sample.sql.execute("ALTER TABLE tasks DROP COLUMN repository")
+    sample.sql.execute("DELETE FROM _sqlite_migrations WHERE name = 'repositories_of_tasks'")
+    sample.sql.commit()
+
+    migrate(sample.sql, run_tables)
+
+    keys = sample.sql.execute("SELECT name, repository FROM tasks ORDER BY name").fetchall()
+    assert keys == [("local", None), ("web", "github.com/example/web")]
+    assert take(sample, push(B, A)) == [Effect.ASKED]
+
+
+def test_a_repository_at_another_port_is_another(sample: Sample) -> None:
+    task(sample, "web", url="https://github.com:8443/example/web.git")
+
+    assert take(sample, push(B, A)) == []
+    assert take(sample, replace(push(B, A), urls=("git@github.com:example/web.git",))) == [Effect.ASKED]
