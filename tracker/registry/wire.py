@@ -129,6 +129,7 @@ class Wire:
                 content=asked.body,
                 extensions=self._extensions,
             )
+            self._check_port(asked, request.url)
             response = await self._transport(request.url).handle_async_request(request)
             status = response.status_code
             try:
@@ -152,6 +153,12 @@ class Wire:
                 rule = f"the answer is over {asked.limit} bytes, which is the limit"
                 raise RegistryRefused(f"{self._registry}: {asked.what}: {rule}")
         return bytes(body)
+
+    def _check_port(self, asked: Asked, url: httpx.URL) -> None:
+        """Names, redirects and realms may have any number; what dials it would break in its own way."""
+        if url.port is not None and not 0 < url.port < 65536:
+            rule = f"{url.host}:{url.port}: a port is 1 to 65535"
+            raise RegistryRefused(f"{self._registry}: {asked.what}: {rule}")
 
     def _unavailable(self, asked: Asked, rule: str) -> RegistryUnavailable:
         return RegistryUnavailable(f"{self._registry}: {asked.what}: {rule}")

@@ -192,6 +192,12 @@ async def test_a_head_without_a_good_answer_is_unavailable(
     assert str(fault.value).startswith(hostile.host)
 
 
+async def test_a_name_with_a_port_that_there_is_not_is_refused(connect: Connect) -> None:
+    async with impatient(connect) as client:
+        with pytest.raises(RegistryRefused, match="localhost:65536: a port is 1 to 65535"):
+            await client.digest(ImageRef.parse("localhost:65536/app:1"))
+
+
 async def test_a_server_that_takes_no_connection_is_given_up(connect: Connect) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as waiting:
         for _ in range(2):  # what fills the queue of connections that nobody accepts
@@ -398,6 +404,7 @@ async def test_a_redirect_on_the_same_host_keeps_the_credential(
         ("file:///etc/passwd", "not followed"),
         ("", "not followed"),
         ("http://[::bad", "no URL"),
+        ("http://localhost:99999/", "localhost:99999: a port is 1 to 65535"),
     ],
 )
 async def test_a_redirect_that_leads_nowhere_ends(
