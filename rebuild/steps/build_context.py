@@ -36,7 +36,7 @@ async def settled(step: Step, site: Site) -> tuple[PlannedBuild, RunPlace]:
     place = copy_place(step, site)
     into = fresh_folder(Path(place.folder).parent, step.id)
     await asyncio.to_thread(snapshot, Path(site.place.folder), into)
-    return plan_build(step, replace(site.setting, place=place), site.outputs), place
+    return plan_build(step, replace(site.setting, place=place), site.outputs, site.secrets), place
 
 
 def copy_place(step: Step, site: Site) -> RunPlace:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
 from graph.errors import WrongUse
 from graph.record import dataclass
 from graph.reference import ImageRef, Platform
+from rebuild.secrets.mask import is_maskable
 from rebuild.secrets.secret import Secret
 from rebuild.steps.step_place import EngineKind, PlanSetting
 from rebuild.taskfile import (
@@ -26,6 +27,7 @@ from rebuild.taskfile import (
 from rebuild.taskfile.outputs import fill, references
 
 Argv = tuple[str, ...]
+_TELLING_CHARACTERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,13 @@ class PlannedBuild:
         return len(self.platforms) > 1
 
 
-def plan_build(step: Step, setting: PlanSetting, outputs: Outputs | None = None) -> PlannedBuild:
-    """Raise `WrongUse` for a path outside of the run's folder, and for what the operator does not allow."""
+def plan_build(
+    step: Step, setting: PlanSetting, outputs: Outputs | None = None, secrets: tuple[Secret, ...] = ()
+) -> PlannedBuild:
+    """An argument with a secret in it becomes the build secret of that name: it would stay in the image.
+
+    Raise `WrongUse` for a path outside of the run's folder, and for what the operator does not allow.
+    """
     assert isinstance(step.action, Build)
     action = step.action
     line = action.line if outputs is None else _filled(step, action, outputs)
@@ -67,6 +74,9 @@ def plan_build(step: Step, setting: PlanSetting, outputs: Outputs | None = None)
     environment = {name: _value(value, outputs) for name, value in step.environment}
     names = tuple(dict.fromkeys(full_name(tag) for tag in line.tags))
     platforms = action.platforms or ((setting.platform,) if setting.platform else ())
+    arguments = {name: _value(value, outputs) for name, value in line.arguments(environment).items()}
+    hidden = {name: value for name, value in arguments.items() if _is_secret(value, secrets)}
+    given = tuple(_secret(step, secret, environment, setting) for secret in line.secrets)
     return PlannedBuild(
         line=line,
         context=setting.place.fetched(step)
@@ -77,8 +87,8 @@ def plan_build(step: Step, setting: PlanSetting, outputs: Outputs | None = None)
         names=names,
         local_name=names[0] if names else f"localhost/{setting.place.prefix}-{step.id}".lower(),
         platforms=platforms,
-        build_args={name: _value(value, outputs) for name, value in line.arguments(environment).items()},
-        secrets=tuple(_secret(step, secret, environment, setting) for secret in line.secrets),
+        build_args={name: value for name, value in arguments.items() if name not in hidden},
+        secrets=(*given, *_hidden(hidden, given)),
         no_cache=line.no_cache or action.cache is Cache.DISABLED,
     )
 
@@ -206,6 +216,20 @@ def _inside(step: Step, path: str, setting: PlanSetting, what: str) -> str:
             hint="a path is relative to the working directory of the step; mount a volume for secrets",
         )
     return found
+
+
+def _is_secret(value: str, secrets: Iterable[Secret]) -> bool:
+    """Whether it is one, or has one in it that is no word of many texts, as a user's name may be."""
+    texts = [secret.reveal() for secret in secrets if is_maskable(secret)]
+    return value in texts or any(text in value for text in texts if len(text) >= _TELLING_CHARACTERS)
+
+
+def _hidden(arguments: Mapping[str, str], given: Iterable[PlannedSecret]) -> Iterator[PlannedSecret]:
+    """Arguments as secrets, but those of a name that a secret has already."""
+    taken = {secret.id for secret in given}
+    return (
+        PlannedSecret(name, value=Secret(value)) for name, value in arguments.items() if name not in taken
+    )
 
 
 def _secret(

@@ -165,9 +165,10 @@ class _Whole:
             case Cmd():
                 return self._cmd(step, step.action, environment)
             case Build():
-                build = plan_build(step, self.setting, self.outputs)
+                build = plan_build(step, self.setting, self.outputs, self.secrets)
                 calls = (*build_calls(build, self.setting), *self._own_pushes(build))
-                return PlannedStep(step, calls, environment, build=build)
+                labels = (value for _, value in build.line.labels)
+                return PlannedStep(step, calls, environment, build=build, exposes=self._is_exposed(labels))
             case Pull(image):
                 call = (*self.setting.engine.program, "pull", full_name(fill(image)))
                 return PlannedStep(step, (call,), environment)
@@ -191,11 +192,12 @@ class _Whole:
             pull,
             hidden,
             tail=tail,
-            exposes=any(self._is_exposing(word) for word in words),
+            exposes=self._is_exposed(words),
         )
 
-    def _is_exposing(self, word: str) -> bool:
-        return any(is_maskable(secret) and secret.reveal() in word for secret in self.secrets)
+    def _is_exposed(self, words: Iterable[str]) -> bool:
+        shown = [secret.reveal() for secret in self.secrets if is_maskable(secret)]
+        return any(text in word for word in words for text in shown)
 
     def _is_built(self, image: str) -> bool:
         """Whether a step of the file builds it: then nobody else's image of that name will do."""

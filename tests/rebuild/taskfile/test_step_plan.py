@@ -353,6 +353,44 @@ class TestSecrets:
         with pytest.raises(WrongUse, match="has a secret in its command line"):
             refuse_exposed(planned)
 
+    @pytest.mark.parametrize("value", ["correct horse", "https://u:correct horse@r.io"])
+    def test_a_build_argument_with_a_secret_in_it_is_a_secret_of_the_build(self, value: str) -> None:
+        step = f"steps: [{{build: \"--build-arg P='{value}' --build-arg Q=horse .\"}}]"
+
+        (planned,) = plan(step, secrets=[PASSWORD])
+
+        assert planned.build is not None
+        assert planned.build.build_args == {"Q": "horse"}
+        assert [(one.id, one.value) for one in planned.build.secrets] == [("P", Secret(value))]
+        assert "--secret=id=P,env=P" in planned.calls[0]
+
+    def test_a_secret_of_a_few_letters_is_no_part_of_a_longer_argument(self) -> None:
+        step = "steps: [{build: --build-arg IMAGE=shop/app --build-arg USER=shop .}]"
+
+        (planned,) = plan(step, secrets=[Secret("shop")])
+
+        assert planned.build is not None
+        assert planned.build.build_args == {"IMAGE": "shop/app"}
+
+    def test_a_secret_that_the_step_names_goes_before_an_argument_of_its_name(self) -> None:
+        step = """
+            steps:
+              - build: --secret id=P,env=OTHER --build-arg P='correct horse' .
+                env: [OTHER=own]
+        """
+
+        (planned,) = plan(step, secrets=[PASSWORD])
+
+        assert planned.build is not None
+        assert planned.build.build_args == {}
+        assert [(one.id, one.value) for one in planned.build.secrets] == [("P", Secret("own"))]
+
+    def test_a_secret_in_a_label_is_refused(self) -> None:
+        planned = plan("steps: [{build: \"--label P='correct horse' .\"}]", secrets=[PASSWORD])
+
+        with pytest.raises(WrongUse, match="has a secret in its command line"):
+            refuse_exposed(planned)
+
     def test_a_plan_shows_no_secret(self) -> None:
         text = """
             steps:
@@ -363,7 +401,7 @@ class TestSecrets:
         shown = json.dumps([step.to_json([PASSWORD]) for step in plan(text, secrets=[PASSWORD])])
 
         assert "correct horse" not in shown
-        assert shown.count("***") == 3
+        assert shown.count("***") == 2
 
     def test_a_secret_of_several_lines_is_for_a_volume(self) -> None:
         with pytest.raises(WrongUse, match="holds a secret of several lines"):
