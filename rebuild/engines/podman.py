@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from graph.dockerfile import Feature
-from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
 from rebuild.engines import podman_command
 from rebuild.engines.emulation import this_machine, why_not
@@ -33,6 +32,7 @@ from rebuild.engines.features import understood, version_of
 from rebuild.engines.left_out import given_ignore_file
 from rebuild.engines.oci_config import oci_config
 from rebuild.engines.podman_command import Podman
+from rebuild.engines.podman_storage import Stored, stored_image
 from rebuild.engines.probe import EngineProbe, Isolation
 from rebuild.engines.program import Program, failed
 from rebuild.engines.pseudo_terminal import pseudo_terminal
@@ -183,7 +183,7 @@ class PodmanEngine:
     def cannot_run(self, platform: Platform) -> str | None:
         return why_not(platform, host=this_machine())
 
-    async def _build(self, request: BuildRequest, log: LogSink, *, no_cache: bool) -> _Made | CommandFailed:
+    async def _build(self, request: BuildRequest, log: LogSink, *, no_cache: bool) -> Stored | CommandFailed:
         text = await asyncio.to_thread(request.dockerfile.read_text, errors="replace")
         variables = {**self._cli.variables, **podman_registries(self._around, text)}
         by_environment, by_command = split_build_args(request.build_args, variables)
@@ -202,11 +202,17 @@ class PodmanEngine:
             ended = await self._run_build(argv, {**by_environment, **variables}, request, log)
             if ended.exit_code != 0 or ended.timed_out:
                 return failed(ended)
-            image_id = image_id_file.read_text().strip().removeprefix("sha256:")
-        found = await self._look(image_id)
+            image_id = Digest.parse(image_id_file.read_text().strip())
+        return await self._stored(image_id)
+
+    async def _stored(self, image_id: Digest) -> Stored:
+        storage = self._around.storage
+        if storage is not None and (stored := stored_image(storage, image_id)) is not None:
+            return stored
+        found = await self._look(image_id.hex)
         if found is None:
             raise EngineError(f"podman built {image_id} but does not have it: its storage is being cleared")
-        return _Made(_image(found), found.get("Annotations") or {})
+        return Stored(_image(found), found.get("Annotations") or {})
 
     async def _look(self, name: str) -> dict[str, Any] | None:
         answer = await self._cli.ask("image", "inspect", "--format=json", name)
@@ -297,14 +303,6 @@ class PodmanEngine:
             remove_copies(copies(self._around.storage))
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """What one build command left, with the annotations that its manifest will have."""
-
-    image: LocalImage
-    annotations: Mapping[str, str]
-
-
 def _is_of_registry(entry: Mapping[str, Any]) -> bool:
     """Whether every name of an image is one of a registry: pulled, pushed, or only tried out."""
     names = entry.get("Names") or []
@@ -320,7 +318,7 @@ def _image(found: Mapping[str, Any]) -> LocalImage:
     )
 
 
-def _fault_of_cache(made: _Made, request: BuildRequest) -> str | None:
+def _fault_of_cache(made: Stored, request: BuildRequest) -> str | None:
     """The cache of layers takes no notice of annotations, nor of the platform where no base has one."""
     if not _is_same_kind(made.image.platform, request.platform):
         return f"is for {made.image.platform}"

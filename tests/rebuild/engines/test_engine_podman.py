@@ -20,6 +20,7 @@ from graph.reference import ImageRef, Platform
 from rebuild.engines.engine import BuildRequest, Built, CommandFailed, EngineError, LocalImage, Pushed
 from rebuild.engines.podman import PodmanEngine
 from rebuild.engines.podman_probe import probe_podman
+from rebuild.engines.podman_storage import stored_image
 from rebuild.engines.probe import Isolation
 from rebuild.engines.probe_program import SAYS
 from rebuild.engines.push_progress import PushSeen
@@ -330,6 +331,21 @@ async def test_a_push_tells_how_far_it_is_and_leaves_the_log_as_it_is(
     assert seen[-1] is None
     last = seen[-2]
     assert last is not None and (last.layers, last.layers_done) == (2, 2)
+
+
+@pytest.mark.anyio
+async def test_an_image_is_read_from_the_storage_as_podman_tells_it(
+    engine: PodmanEngine, around: Surroundings, tmp_path: Path
+) -> None:
+    says = ('ENV A=1 B="x y"', "LABEL l=1", "EXPOSE 80", "USER 5", "VOLUME /v", "WORKDIR /w", 'CMD ["a"]')
+    folder = context(tmp_path, BUSYBOX + "\n".join(says))
+    image = await built(engine, request(folder, annotations={BASE_NAME: "r.io/base:1"}))
+
+    assert around.storage
+    stored = stored_image(around.storage, image.image_id)
+
+    assert stored and stored.annotations[BASE_NAME] == "r.io/base:1"
+    assert await engine.inspect(image.image_id.hex) == stored.image == image
 
 
 @pytest.mark.anyio
