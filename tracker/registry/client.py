@@ -22,6 +22,7 @@ from tracker.registry.host import Host
 from tracker.registry.manifest import (
     ACCEPT,
     IMAGE_TYPES,
+    check_image_config,
     read_annotations,
     read_config_blob,
     read_labels,
@@ -144,7 +145,9 @@ class RegistryClient:
     async def image_config(self, reference: ImageRef, manifest: Digest) -> Mapping[str, Any]:
         """The OCI image config of one platform's manifest: two GETs, both verified by their digests."""
         what, _, document = await self._document(reference, manifest)
-        return await self._config(reference, what, document)
+        config = await self._config(reference, what, document)
+        check_image_config(what, config)
+        return config
 
     async def _config(self, reference: ImageRef, what: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
         blob = read_config_blob(what, document)

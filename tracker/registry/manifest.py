@@ -155,6 +155,19 @@ def read_config_blob(what: str, manifest: Mapping[str, Any]) -> Blob:
     return Blob(digest, size)
 
 
+def check_image_config(what: str, config: Mapping[str, Any]) -> None:
+    """Raise `RegistryRefused` where the parts that builds compare are not of the form that OCI gives them."""
+    rootfs, inner = config.get("rootfs") or {}, config.get("config") or {}
+    try:
+        for layer in rootfs.get("diff_ids") or ():
+            Digest.parse(layer)
+        is_sound = isinstance(inner.get("Labels") or {}, dict)
+    except (InvalidReference, TypeError, AttributeError):
+        is_sound = False
+    if not is_sound:
+        raise RegistryRefused(f"{what}: it is not the config of an image")
+
+
 def read_annotations(document: Mapping[str, Any]) -> dict[str, str]:
     annotations = document.get("annotations")
     if not isinstance(annotations, dict):

@@ -299,6 +299,30 @@ async def test_a_manifest_without_a_usable_config_is_refused(
             await client.image_config(app(hostile), digest_of(body))
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"rootfs": ["layer"]},
+        {"rootfs": {"diff_ids": 3}},
+        {"rootfs": {"diff_ids": ["sha256:short"]}},
+        {"rootfs": {"diff_ids": [None]}},
+        {"config": ["Env"]},
+        {"config": {"Labels": ["a=b"]}},
+    ],
+)
+async def test_a_config_that_is_none_of_an_image_is_refused(
+    connect: Connect, hostile: HostileRegistry, config: object
+) -> None:
+    blob = json.dumps(config).encode()
+    parts = {"config": {"digest": str(digest_of(blob)), "size": len(blob)}, "layers": []}
+    manifest = json.dumps(parts).encode()
+    hostile.script = [Reply(200, {"content-type": OCI_MANIFEST}, manifest), Reply(200, {}, blob)]
+
+    async with connect() as client:
+        with pytest.raises(RegistryRefused, match="it is not the config of an image"):
+            await client.image_config(app(hostile), digest_of(manifest))
+
+
 async def test_an_answer_without_end_is_refused_at_the_limit(
     connect: Connect, hostile: HostileRegistry
 ) -> None:
