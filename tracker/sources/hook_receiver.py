@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -12,21 +11,19 @@ from typing import Protocol
 
 import structlog
 
-from graph.errors import StoreBusy, TrackerError
+from graph.errors import TrackerError
 from rebuild.context.where import Git
 from rebuild.sources.event import SourceEvent
 from rebuild.sources.wishes import Asked, Effect, in_doubt, lacks_default_branch
 from rebuild.tasks.task import Task
-from tracker.events.push import BadEvent
 from tracker.hooks.reading import read_events
 from tracker.hooks.sender import HookSender
 from tracker.metrics import EventResult, Metrics
 from tracker.pulse import unheard
 from tracker.sources.intake import SourceIntake
-from tracker.watching.inbox import Box, Inbox, Letter
+from tracker.watching.inbox import Box, Letter
+from tracker.watching.letter_work import IDLE_S, LetterWork
 
-IDLE_S = 10.0  # where nothing comes, how often to show that we could
-REST_S = 1.0  # the pause where another process holds the database
 LETTERS_MOST = 20  # one may have 25 MB
 AGAIN_S = 30.0  # the pause where a repository does not answer
 ASKED_MOST_S = 3600.0  # the age of a letter up to which it is asked again
@@ -57,8 +54,10 @@ def as_it_stands(event: SourceEvent, commit: str) -> SourceEvent:
     return replace(event, commit=commit, old_commit=None, message="", paths=None)
 
 
-class HookReceiver:
+class HookReceiver(LetterWork[HookSender, SourceEvent]):
     """Turns stored events into what tasks are asked to do, letter by letter, in the order of their coming."""
+
+    box = Box.HOOKS
 
     def __init__(
         self,
@@ -71,36 +70,12 @@ class HookReceiver:
         now: Callable[[], datetime],
         beat: Callable[[], None] = unheard,
     ) -> None:
-        self._sql = connection
-        self._inbox = Inbox(connection, Box.HOOKS)
+        super().__init__(connection, senders, now=now, beat=beat)
         self._intake = intake
         self._metrics = metrics
-        self._senders = senders
         self._server = server
-        self._now = now
-        self._beat = beat
-        self._arrived = asyncio.Event()
 
-    def wake(self) -> None:
-        """Something was put into the box."""
-        self._arrived.set()
-
-    async def work(self) -> None:
-        """Letter after letter until cancelled; what a killed process left behind comes first."""
-        while True:
-            self._beat()
-            self._arrived.clear()
-            try:
-                pause_s = await self._deal_with_all()
-            except StoreBusy as error:  # the letters are still there
-                log.warning("cannot deal with events of repositories now", error=error.message)
-                pause_s = REST_S
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await self._arrived.wait()
-
-    async def _deal_with_all(self) -> float:
-        """Answers when to look again."""
+    async def _deal(self) -> float:
         left = 0
         letters = self._inbox.oldest(LETTERS_MOST)
         for letter in letters:
@@ -134,16 +109,8 @@ class HookReceiver:
                 event = as_it_stands(event, await self._server.commit_of(task, context, event.full_ref))
         return event
 
-    def _read(self, letter: Letter) -> tuple[SourceEvent, ...]:
-        sender = self._senders.get(letter.source)
-        if sender is None:
-            log.warning("event of a sender that the settings no longer have", source=letter.source)
-            return ()
-        try:
-            return read_events(sender.provider, letter.payload, letter.headers)
-        except BadEvent as error:  # checked before it was stored; other settings may say otherwise
-            log.warning("event not understood", source=letter.source, error=error.message)
-            return ()
+    def _told_by(self, sender: HookSender, letter: Letter) -> tuple[SourceEvent, ...]:
+        return read_events(sender.provider, letter.payload, letter.headers)
 
     def _count(self, letter: Letter, asked: Iterable[Asked]) -> None:
         results = [_RESULTS[one.effect] for one in asked] or [EventResult.UNWATCHED]

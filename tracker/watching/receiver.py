@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,25 +11,23 @@ from datetime import datetime, timedelta
 import structlog
 
 from graph.database import immediate
-from graph.errors import StoreBusy
 from graph.observing import Watched
 from graph.store import GraphStore, Source
 from graph.tag_lists import TagLists
 from tracker.events.hearing import Heard, Told, hear, to_ask
-from tracker.events.push import BadEvent, Push, names_of
+from tracker.events.push import Push, names_of
 from tracker.events.reading import read_pushes
 from tracker.events.sender import Sender
 from tracker.metrics import Metrics
 from tracker.pulse import unheard
 from tracker.watching.event_path import place_of
 from tracker.watching.event_paths import Word
-from tracker.watching.inbox import Inbox, Letter
+from tracker.watching.inbox import Box, Letter
 from tracker.watching.intake import Intake
+from tracker.watching.letter_work import IDLE_S, LetterWork
 from tracker.watching.watch import Answer, Asker
 
-GATHER_S = 0.01  # between two batches
-IDLE_S = 10.0  # where no event comes, how often to look and to show that we could
-REST_S = 1.0  # the pause where another process holds the database
+GATHER_S = 0.01
 LETTERS_MOST = 500  # dealt with together; what names the same reference is asked about once
 PUSHES_MOST = 1_000  # in them; the rest comes with the next ones
 LISTED_AFTER_S = 2.0  # the distribution registry tells of a push before it lists the tag
@@ -39,8 +36,11 @@ LETTERS_AT_ONCE = 50  # read before others, senders above all, have their turn
 log = structlog.get_logger()
 
 
-class Receiver:
+class Receiver(LetterWork[Sender, Push]):
     """Turns stored events into observations."""
+
+    box = Box.EVENTS
+    gather_s = GATHER_S
 
     def __init__(
         self,
@@ -53,39 +53,15 @@ class Receiver:
         now: Callable[[], datetime],
         beat: Callable[[], None] = unheard,
     ) -> None:
-        self._sql = connection
+        super().__init__(connection, senders, now=now, beat=beat)
         self._store = GraphStore(connection)
-        self._inbox = Inbox(connection)
         self._asker = asker
         self._intake = intake
         self._metrics = metrics
-        self._senders = senders
-        self._now = now
-        self._beat = beat
-        self._arrived = asyncio.Event()
 
-    def wake(self) -> None:
-        """Something was put into the inbox."""
-        self._arrived.set()
-
-    async def work(self) -> None:
-        """Batch after batch until cancelled; what a killed process left behind comes first."""
-        while True:
-            self._beat()
-            self._arrived.clear()
-            try:
-                pause_s = await self._deal_with(self._inbox.oldest(LETTERS_MOST))
-            except StoreBusy as error:  # the letters are still there
-                log.warning("cannot deal with events now", error=error.message)
-                pause_s = REST_S
-            await asyncio.sleep(GATHER_S)  # a lone event is dealt with at once, those of a storm together
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await self._arrived.wait()
-
-    async def _deal_with(self, letters: Sequence[Letter]) -> float:
+    async def _deal(self) -> float:
         """Ask about what the letters name and remove those that are settled; answers when to look again."""
-        opened, told = await self._open(letters)
+        opened, told = await self._open(self._inbox.oldest(LETTERS_MOST))
         answers = await asyncio.gather(*map(self._ask, to_ask(told, self._now()).values()))
         heard = hear(told, answers, self._now())
         self._hasten_lists(told)
@@ -146,16 +122,8 @@ class Receiver:
         self._beat()
         return answer
 
-    def _read(self, letter: Letter) -> tuple[Push, ...]:
-        sender = self._senders.get(letter.source)
-        if sender is None:
-            log.warning("event of a sender that the settings no longer have", source=letter.source)
-            return ()
-        try:
-            return read_pushes(sender, letter.payload, letter.headers)
-        except BadEvent as error:  # checked before it was stored; other settings may say otherwise
-            log.warning("event not understood", source=letter.source, error=error.message)
-            return ()
+    def _told_by(self, sender: Sender, letter: Letter) -> tuple[Push, ...]:
+        return read_pushes(sender, letter.payload, letter.headers)
 
     def _watched(self, host: str, repository: str, tag: str) -> Watched | None:
         return next(filter(None, map(self._store.watched, names_of(host, repository, tag))), None)

@@ -1,0 +1,87 @@
+"""Works off one box of letters, whenever something has come. What letters mean is for those made after it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Generic, TypeVar
+
+import structlog
+
+from graph.errors import StoreBusy
+from tracker.events.push import BadEvent
+from tracker.pulse import unheard
+from tracker.watching.inbox import Box, Inbox, Letter
+
+IDLE_S = 10.0  # where nothing comes, how often to look and to show that we could
+REST_S = 1.0  # the pause where another process holds the database
+
+Sender = TypeVar("Sender")
+Told = TypeVar("Told")
+
+log = structlog.get_logger()
+
+
+class LetterWork(ABC, Generic[Sender, Told]):
+    """Deals with stored letters until cancelled; what a killed process left behind comes first."""
+
+    box: Box
+    gather_s = 0.0  # between two batches: a lone letter is dealt with at once, those of a storm together
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        senders: Mapping[str, Sender],
+        *,
+        now: Callable[[], datetime],
+        beat: Callable[[], None] = unheard,
+    ) -> None:
+        self._sql = connection
+        self._inbox = Inbox(connection, self.box)
+        self._senders = senders
+        self._now = now
+        self._beat = beat
+        self._arrived = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something was put into the box."""
+        self._arrived.set()
+
+    async def work(self) -> None:
+        """Batch after batch."""
+        while True:
+            self._beat()
+            self._arrived.clear()
+            try:
+                pause_s = await self._deal()
+            except StoreBusy as error:  # the letters are still there
+                log.warning("cannot deal with events now", box=self.box, error=error.message)
+                pause_s = REST_S
+            await asyncio.sleep(self.gather_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._arrived.wait()
+
+    def _read(self, letter: Letter) -> tuple[Told, ...]:
+        """What a letter tells; nothing where the settings are others than when it was stored."""
+        sender = self._senders.get(letter.source)
+        if sender is None:
+            log.warning("event of a sender that the settings no longer have", source=letter.source)
+            return ()
+        try:
+            return self._told_by(sender, letter)
+        except BadEvent as error:
+            log.warning("event not understood", source=letter.source, error=error.message)
+            return ()
+
+    @abstractmethod
+    async def _deal(self) -> float:
+        """Deal with the oldest letters; answers in how many seconds to look again. Raises `StoreBusy`."""
+
+    @abstractmethod
+    def _told_by(self, sender: Sender, letter: Letter) -> tuple[Told, ...]:
+        """Raises `BadEvent`."""
