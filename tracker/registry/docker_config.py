@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
@@ -20,6 +21,7 @@ from tracker.registry.settings import Clock
 FILE_MOST = 1024 * 1024
 HELPER_ANSWER_KEPT_S = 60.0
 HUB_KEY = "https://index.docker.io/v1/"
+_WHOLE = re.compile(r"[^/]*(?:/v[12])?/?")
 _HUB_HOSTS = (DEFAULT_REGISTRY, "index.docker.io", "registry-1.docker.io")
 
 _Stamp = tuple[int, int, int]
@@ -115,7 +117,9 @@ def read_config(path: Path) -> ConfigFile:
         raise CredentialsError(f"{path}: not a JSON object")
     auths = _object(path, config, "auths")
     helpers = _object(path, config, "credHelpers")
-    stored = {_host(key): found for key in auths if (found := _stored(path, key, auths[key])) is not None}
+    # The plain name of a host counts before an address on it, wherever in the file it stands.
+    keys = sorted(filter(_is_whole, auths), key=lambda key: key == _host(key))
+    stored = {_host(key): found for key in keys if (found := _stored(path, key, auths[key])) is not None}
     store = config.get("credsStore") or None
     if store is not None and not isinstance(store, str):
         raise CredentialsError(f"{path}: credsStore is not a text")
@@ -127,6 +131,11 @@ def _object(path: Path, config: dict[str, Any], key: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise CredentialsError(f"{path}: {key} is not a JSON object")
     return found
+
+
+def _is_whole(key: str) -> bool:
+    """Not `quay.io/team`, which podman writes for a login to that part; docker's addresses have a scheme."""
+    return "://" in key or _WHOLE.fullmatch(key) is not None
 
 
 def _host(key: str) -> str:

@@ -46,6 +46,7 @@ def helper(folder: Path, name: str, script: str) -> None:
         ("https://ghcr.io/v2/", "ghcr.io"),
         ("localhost:5000", "localhost:5000"),
         ("https://index.docker.io/v1/", "docker.io"),
+        ("index.docker.io/v1/", "docker.io"),
         ("docker.io", "docker.io"),
     ],
 )
@@ -55,6 +56,25 @@ async def test_a_registry_is_found_under_every_key_that_programs_write(
     credentials = stored_in(tmp_path, {"auths": {key: auth("u", "p:with:colons")}})
 
     assert await credentials.find(registry) == login("u", "p:with:colons")
+
+
+async def test_a_login_to_a_part_of_a_registry_is_not_taken_for_one_to_all_of_it(tmp_path: Path) -> None:
+    auths = {
+        "quay.io": auth("all", "p"),
+        "quay.io/team": auth("part", "p"),
+        "ghcr.io/team": auth("part", "p"),
+    }
+    credentials = stored_in(tmp_path, {"auths": auths})
+
+    assert await credentials.find("quay.io") == login("all", "p")
+    assert await credentials.find("ghcr.io") is None
+
+
+async def test_the_name_of_a_host_counts_before_an_address_on_it(tmp_path: Path) -> None:
+    auths = {"ghcr.io": auth("named", "p"), "https://ghcr.io/v1/": auth("old", "p")}
+    credentials = stored_in(tmp_path, {"auths": auths})
+
+    assert await credentials.find("ghcr.io") == login("named", "p")
 
 
 async def test_another_registry_gets_nothing(tmp_path: Path) -> None:
