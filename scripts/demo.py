@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -25,6 +26,7 @@ from typing import Any
 
 TRACKER = Path(sys.executable).with_name("tracker")
 DEADLINE_S = 90.0
+BOLD, CYAN = 1, 36  # of a terminal
 MARKER = "/etc/base-release"
 
 # name → Dockerfile, bases first; {R} is the registry. base ← lib, tools; lib ← api, web; api and web ← shop
@@ -57,7 +59,7 @@ class Demo:
 
     def show(self, *arguments: str) -> None:
         """Run a command as a reader would and show both."""
-        print(f"\n\033[1m$ tracker {' '.join(arguments)}\033[0m", flush=True)
+        print(f"\n{bold(f'$ tracker {shlex.join(arguments)}')}", flush=True)
         print(self.tracker(*arguments).rstrip(), flush=True)
 
     def ask(self, *arguments: str) -> Any:
@@ -133,7 +135,7 @@ def build_images(demo: Demo) -> None:
         context = demo.folder / name
         context.mkdir()
         (context / "Dockerfile").write_text(dockerfile.replace("{R}", demo.registry))
-        print(f"\033[1m$ tracker build {name} -t {name}:1 --task {name}\033[0m", flush=True)
+        print(bold(f"$ tracker build {name} -t {name}:1 --task {name}"), flush=True)
         print(demo.tracker("build", str(context), "-t", f"{name}:1", "--task", name).rstrip(), flush=True)
 
 
@@ -231,7 +233,17 @@ def until(condition: Callable[[], object], what: str) -> None:
 
 
 def say(text: str) -> None:
-    print(f"\n\033[36m# {text}\033[0m", flush=True)
+    print(f"\n{coloured(f'# {text}', CYAN)}", flush=True)
+
+
+def bold(text: str) -> str:
+    return coloured(text, BOLD)
+
+
+def coloured(text: str, code: int) -> str:
+    """As a terminal shows it; plain for a file, a pipe, and whoever wants no colours."""
+    is_plain = not sys.stdout.isatty() or os.environ.get("NO_COLOR")
+    return text if is_plain else f"\033[{code}m{text}\033[0m"
 
 
 if __name__ == "__main__":

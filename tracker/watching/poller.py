@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 
@@ -15,10 +14,11 @@ from graph.database import immediate
 from graph.errors import StoreBusy
 from graph.observing import Watched
 from graph.store import GraphStore, Source
-from tracker.metrics import CheckResult, Metrics
+from tracker.metrics import Metrics
 from tracker.pulse import unheard
 from tracker.watching.intake import Intake
-from tracker.watching.watch import Answer, Asker, Intervals, not_yet, result_of
+from tracker.watching.poll_log import PollLog
+from tracker.watching.watch import Answer, Asker, Intervals, not_yet
 
 DUE_MOST = 2_000  # references in one round
 REST_S = 1.0  # the shortest and, when nothing is due, the usual pause between two rounds
@@ -50,6 +50,7 @@ class Poller:
         self._now = now
         self._beat = beat
         self._review = review
+        self._log = PollLog()
 
     async def work(self) -> None:
         """Round after round until cancelled."""
@@ -58,6 +59,7 @@ class Poller:
             try:
                 self._review()
                 await self.ask_due()
+                self._log.go_on()
             except StoreBusy as error:  # what was asked is still due
                 log.warning("cannot note what registries said", error=error.message)
             await asyncio.sleep(REST_S)
@@ -67,12 +69,11 @@ class Poller:
         due = self._take_due()
         if not due:
             return
-        all_answers: list[Answer] = []
         async with contextlib.aclosing(self.ask_now(due)) as batches:
             async for answers in batches:
                 self._beat()
-                all_answers += answers
-        _tell(all_answers)
+                for answer in answers:
+                    self._log.note(answer)
 
     async def ask_now(self, references: Sequence[Watched]) -> AsyncGenerator[list[Answer], None]:
         """Answers as they come, each written down with the runs that it causes. Raises `StoreBusy`."""
@@ -103,25 +104,3 @@ class Poller:
             return due
         above = GraphStore(self._sql).directly_on(scarce)
         return sorted(due, key=lambda watched: -above.get(watched.image_id, 0))
-
-
-def _tell(answers: Sequence[Answer]) -> None:
-    """What a round came to, with one line for each kind of trouble with a registry: when it is down, all of
-    its references are without an answer."""
-    unanswered: dict[tuple[str, CheckResult], list[Answer]] = {}
-    for answer in answers:
-        if answer.error is not None:
-            of_kind = (answer.watched.reference.registry, result_of(answer))
-            unanswered.setdefault(of_kind, []).append(answer)
-    for (registry, result), alike in unanswered.items():
-        log.warning(
-            "no answer about references",
-            registry=registry,
-            result=result,
-            count=len(alike),
-            first=str(alike[0].watched.reference),
-            error=alike[0].error and alike[0].error.message,
-        )
-    log.info(
-        "asked registries", references=len(answers), **Counter(str(result_of(answer)) for answer in answers)
-    )

@@ -1,4 +1,4 @@
-"""A round of questions: in which order is asked what is due, and what the log says of it."""
+"""In which order is asked what is due, where a registry grants little more and where it does not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from graph.clock import now
 from graph.reference import Digest, ImageRef
@@ -51,22 +50,6 @@ class Nobody:
         """Nothing."""
 
 
-async def a_round(folder: Path, client: Listening) -> None:
-    """All bases of four images are due: `common` of three of them, `usual` of two, `rare` of one."""
-    sample = Sample(State(folder), State(folder).write())
-    for name, *bases in (["a", "rare"], ["b", "common"], ["c", "common", "usual"], ["d", "common", "usual"]):
-        sample.build(f"{REGISTRY}/{name}:1", *(f"{REGISTRY}/{base}:1" for base in bases), hours=1)
-    sample.sql.execute("UPDATE observations SET checked_at = NULL, due_at = '2026-01-01T00:00:00.000Z'")
-    sample.sql.execute("DELETE FROM observations WHERE image_id NOT IN (SELECT base_id FROM edges)")
-    metrics = Metrics()
-    asker = Asker(client, metrics, now)  # type: ignore[arg-type]
-    intervals = Intervals(300.0, {}, jitter=0.0)
-    intake = Intake(sample.sql, Nobody(), metrics, intervals)
-
-    await Poller(sample.sql, asker, intake, intervals, metrics, now).ask_due()
-    sample.sql.close()
-
-
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     ("left", "order"), [(PLENTY, ["rare", "common", "usual"]), (SCARCE, ["common", "usual", "rare"])]
@@ -74,28 +57,17 @@ async def a_round(folder: Path, client: Listening) -> None:
 async def test_what_more_images_stand_on_comes_first_once_pulls_are_scarce(
     tmp_path: Path, left: BudgetLeft, order: list[str]
 ) -> None:
-    client = Listening(left)
+    sample = Sample(State(tmp_path), State(tmp_path).write())
+    for name, *bases in (["a", "rare"], ["b", "common"], ["c", "common", "usual"], ["d", "common", "usual"]):
+        sample.build(f"{REGISTRY}/{name}:1", *(f"{REGISTRY}/{base}:1" for base in bases), hours=1)
+    sample.sql.execute("UPDATE observations SET checked_at = NULL, due_at = '2026-01-01T00:00:00.000Z'")
+    sample.sql.execute("DELETE FROM observations WHERE image_id NOT IN (SELECT base_id FROM edges)")
+    client, metrics = Listening(left), Metrics()
+    asker = Asker(client, metrics, now)  # type: ignore[arg-type]
+    intervals = Intervals(300.0, {}, jitter=0.0)
+    intake = Intake(sample.sql, Nobody(), metrics, intervals)
 
-    await a_round(tmp_path, client)
+    await Poller(sample.sql, asker, intake, intervals, metrics, now).ask_due()
+    sample.sql.close()
 
     assert client.asked == order
-
-
-@pytest.mark.anyio
-async def test_a_registry_that_is_down_has_one_line_in_the_log_however_much_is_watched_there(
-    tmp_path: Path,
-) -> None:
-    with capture_logs() as lines:
-        await a_round(tmp_path, Listening(PLENTY))
-
-    assert [line for line in lines if line["log_level"] == "warning"] == [
-        {
-            "event": "no answer about references",
-            "registry": REGISTRY,
-            "result": "unavailable",
-            "count": 3,
-            "first": f"{REGISTRY}/rare:1",
-            "error": "not today",
-            "log_level": "warning",
-        }
-    ]
