@@ -11,7 +11,7 @@ from graph.errors import InvalidReference
 from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 from rebuild.command_line import Construct, NeedsShell, TooLong, Unclosed, Words, first_operator, tokenise
-from rebuild.taskfile.build_line import BuildLineError, parse_build_line
+from rebuild.taskfile.build_line import BuildLineError, hint_on_name, parse_build_line
 from rebuild.taskfile.client_line import (
     AsksForAnEngine,
     AsksToBuild,
@@ -47,9 +47,7 @@ class Reading:
 
 def read_kind(fields: Fields) -> Kind | None:
     """Which of the three a step is; an empty value counts as absent."""
-    given = [
-        kind for kind in Kind if (fields.texts(kind) if kind is Kind.PUSH else fields.text(kind).strip())
-    ]
+    given = [kind for kind in Kind if not fields.is_blank(kind)]
     if len(given) == 1:
         return given[0]
     if not given:
@@ -62,16 +60,17 @@ def read_kind(fields: Fields) -> Kind | None:
 def read_action(fields: Fields, kind: Kind, reading: Reading) -> Action | None:
     """None where it cannot be read; the faults have been noted."""
     match kind:
-        case Kind.CMD:
-            return _cmd(fields, reading)
-        case Kind.BUILD:
-            return _build(fields, reading)
         case Kind.PUSH:
             return _push(fields)
+        case Kind.CMD | Kind.BUILD:
+            line = fields.text(kind)
+    if not line:  # a list or a map, which is noted: what is blank is no kind of step
+        return None
+    return _cmd(fields, line, reading) if kind is Kind.CMD else _build(fields, line, reading)
 
 
-def _cmd(fields: Fields, reading: Reading) -> Action | None:
-    line = _with_image_expanded(fields.text("cmd"), reading)
+def _cmd(fields: Fields, line: str, reading: Reading) -> Action | None:
+    line = _with_image_expanded(line, reading)
     if fields.switch("shell"):
         return _script(fields, line)
     at = first_operator(line, reading.variables())
@@ -79,6 +78,8 @@ def _cmd(fields: Fields, reading: Reading) -> Action | None:
         fields.fault("cmd", f"cmd of {fields.what} begins with an operator", hint="write IMAGE arguments | …")
         return None
     words = _words(fields, "cmd", line[:at], reading)
+    if words == ():
+        fields.fault("cmd", f"cmd of {fields.what} names no image", hint="write cmd: IMAGE ARGUMENTS")
     if not words or not _is_image(fields, "cmd", words[0]):
         return None
     tail = None
@@ -162,8 +163,8 @@ def _refuse_outputs(fields: Fields, scripts: Iterable[str]) -> None:
         )
 
 
-def _build(fields: Fields, reading: Reading) -> Action | None:
-    words = _words(fields, "build", fields.text("build"), reading)
+def _build(fields: Fields, line: str, reading: Reading) -> Action | None:
+    words = _words(fields, "build", line, reading)
     return None if words is None else _build_of(fields, "build", words)
 
 
@@ -271,6 +272,6 @@ def _is_image(fields: Fields, key: str, image: str) -> bool:
     try:
         ImageRef.parse(image)
     except InvalidReference as error:
-        fields.fault(key, f"{key} of {fields.what}: {error.message}", hint=error.hint)
+        fields.fault(key, f"{key} of {fields.what}: {error.message}", hint=hint_on_name(image, error))
         return False
     return True

@@ -197,10 +197,16 @@ def _tag(tag: str) -> str:
     try:
         parsed = ImageRef.parse(tag)
     except InvalidReference as error:
-        raise BuildLineError(error.message, error.hint) from None
+        raise BuildLineError(error.message, hint_on_name(tag, error)) from None
     if parsed.digest is not None:
         raise BuildLineError(f"image name {shown(tag)} has a digest, which only the build can tell")
     return tag
+
+
+def hint_on_name(name: str, error: InvalidReference) -> str | None:
+    """The way out for a name that is none: what begins with a slash has lost its registry."""
+    lost = "a template may have had no value for what stands before the '/': give it with --set NAME=VALUE"
+    return error.hint or (lost if name.startswith("/") else None)
 
 
 def _pair(text: str) -> tuple[str, str | None]:

@@ -64,6 +64,19 @@ class Fields:
         entry = self._by_key.get(key)
         return entry is not None and not _is_null(entry.value)
 
+    def is_blank(self, key: str) -> bool:
+        """Whether the field is absent, or an empty text or list."""
+        entry = self._by_key.get(key)
+        match entry and entry.value:
+            case Scalar() as scalar:
+                return scalar.is_null or not scalar.text.strip()
+            case Sequence(items):
+                return not items
+            case Mapping():
+                return False
+            case _:
+                return True
+
     def line_of(self, key: str) -> int:
         entry = self._by_key.get(key)
         return entry.line if entry else self.line

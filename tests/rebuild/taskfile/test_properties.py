@@ -275,6 +275,9 @@ def test_a_fraction_counts_as_the_whole_number_below_it_and_that_is_told() -> No
         ("cmd: a\nbuild: .", "has cmd and build"),
         ("cmd: a\nbuild: .\npush: [b]", "has cmd and build and push"),
         ("push: reg/app", "push of step 'acb_step_0' is the text 'reg/app', not a list"),
+        ("push: [{a: b}]", "an entry of push of step 'acb_step_0' is a map, not a text"),
+        ("cmd: [alpine, x]", "cmd of step 'acb_step_0' is a list, not a text"),
+        ("build: {a: b}", "build of step 'acb_step_0' is a map, not a text"),
         ("push: [Reg App]", "contains white space"),
         ("push: ['app@sha256:" + "0" * 64 + "']", "has a digest"),
         ("cmd: UPPER/x/Y", "repositories are lower case"),
@@ -462,3 +465,18 @@ def test_every_property_is_looked_at_though_the_command_is_wrong() -> None:
     problems = refused(step_text("cmd: a $(x)\nports: [abc]\nexitedWith: [300]\nif: ((\ntimeout: x"))
 
     assert [problem.line for problem in problems] == [2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("line", ["$NOT_SET", "$NOT_SET | cat", "${NOT_SET} $NOT_SET"])
+def test_a_step_is_refused_and_not_left_out_where_a_variable_leaves_it_no_image(line: str) -> None:
+    problem = fault(f"steps:\n  - cmd: {line}\n")
+
+    assert (problem.line, problem.rule) == (2, "cmd of step 'acb_step_0' names no image")
+
+
+@pytest.mark.parametrize("step", ["push: [/app]", "build: -t /app .", "cmd: /app"])
+def test_a_name_that_lost_its_registry_is_told_of_values(step: str) -> None:
+    problem = fault(f"steps:\n  - {step}\n")
+
+    assert problem.hint is not None
+    assert "--set NAME=VALUE" in problem.hint
