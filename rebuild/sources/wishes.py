@@ -110,11 +110,11 @@ def _ask(
     if effect in (Effect.KNOWN, Effect.LATE):
         return came_of(effect)
     seen.note(event, at)
+    if not event.deleted and (refusal := wants(event, trigger)):  # what waits is still to be built
+        return came_of(Effect.UNWANTED, refusal.reason)
     _supersede(connection, task, event, at)
     if event.deleted:
         return came_of(Effect.DELETED)
-    if refusal := wants(event, trigger):
-        return came_of(Effect.UNWANTED, refusal.reason)
     _want(connection, task, event, at)
     return came_of(Effect.ASKED)
 

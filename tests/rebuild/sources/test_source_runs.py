@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -343,3 +344,26 @@ def test_a_repository_at_another_port_is_another(sample: Sample) -> None:
 
     assert take(sample, push(B, A)) == []
     assert take(sample, replace(push(B, A), urls=("git@github.com:example/web.git",))) == [Effect.ASKED]
+
+
+@pytest.mark.parametrize(
+    "unwanted", [{"paths": frozenset({"docs/a"})}, {"message": "words [skip ci]"}], ids=["path", "skip"]
+)
+def test_a_commit_that_nobody_wants_takes_the_place_of_none_that_waits(
+    sample: Sample, unwanted: dict[str, Any]
+) -> None:
+    task(sample, "web", replace(EVERYTHING, filters=replace(EVERYTHING.filters, paths=("app/",))))
+    changed: dict[str, Any] = {"paths": frozenset({"app/a"})}
+
+    effects = take(
+        sample,
+        replace(push(B, A), **changed),
+        replace(push(C, B), **{**changed, **unwanted}),
+        replace(pull(B), **changed),
+        replace(pull(C, before=B), **{**changed, **unwanted}),
+    )
+
+    assert effects == [Effect.ASKED, Effect.UNWANTED] * 2
+    assert [run.definition.revision.commit for run in look(sample).runs if run.definition.revision] == [B]
+    statuses = sample.sql.execute("SELECT cause, status FROM runs ORDER BY number").fetchall()
+    assert statuses == [("pull-request", "Queued"), ("commit", "Queued")]
