@@ -48,9 +48,12 @@ class Server(Protocol):
 
 
 def as_it_stands(event: SourceEvent, commit: str) -> SourceEvent:
-    """The event as a poll would have told it: events may come in any order, and what is there now counts."""
+    """The event as a poll would have told it: events may come in any order, and what is there now counts.
+
+    The paths of one push are not all that has changed since the last that was heard of.
+    """
     if commit == event.commit:
-        return replace(event, old_commit=None)
+        return replace(event, old_commit=None, paths=None)
     return replace(event, commit=commit, old_commit=None, message="", paths=None)
 
 

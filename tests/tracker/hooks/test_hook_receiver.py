@@ -20,7 +20,7 @@ from rebuild.runs.definition import Definition, DockerStep
 from rebuild.secrets.secret import Secret
 from rebuild.sources.event import Provider
 from rebuild.tasks.task import Task, Tasks
-from rebuild.tasks.triggers import SourceTrigger, Triggers
+from rebuild.tasks.triggers import SourceFilters, SourceTrigger, Triggers
 from tests.graph_samples import Sample
 from tests.tracker.hooks.forge_payloads import ZERO, A, B, C
 from tracker.hooks.sender import HookSender
@@ -188,6 +188,22 @@ async def test_after_events_that_were_lost_the_repository_tells_that_a_move_is_n
     await office.work()
 
     assert office.wanted == [B]
+
+
+@pytest.mark.anyio
+async def test_paths_of_a_push_whose_forerunner_is_late_leave_nothing_out(office: Office) -> None:
+    with immediate(office.sample.sql):
+        task = Tasks(office.sample.sql).named("web")
+        trigger = SourceTrigger(filters=SourceFilters(paths=("app/",)))
+        Triggers(office.sample.sql).set_source(task.task_id, trigger)
+    office.server.commits["refs/heads/main"] = C
+    office.store(ZERO, A, default_branch="main", paths=["docs/a"])
+    office.store(B, C, default_branch="main", paths=["docs/a"])
+    office.store(A, B, default_branch="main", paths=["app/a"])
+
+    await office.work()
+
+    assert office.wanted == [C]
 
 
 @pytest.mark.anyio
