@@ -49,9 +49,12 @@ class GraphStore(Observations):
         Followings(self._sql).forget_unused()
         return super().forget_unused()
 
-    def claim_images(self, task_id: int, references: Iterable[ImageRef]) -> None:
-        """The task makes these images from now on, and no others."""
+    def release_images(self, task_id: int) -> None:
+        """The task makes no image any more."""
         self._sql.execute("UPDATE images SET task_id = NULL WHERE task_id = ?", (task_id,))
+
+    def claim_images(self, task_id: int, references: Iterable[ImageRef]) -> None:
+        """The task makes these images from now on."""
         for reference in references:
             image_id = self.image_id(reference)
             self._sql.execute("UPDATE images SET task_id = ? WHERE id = ?", (task_id, image_id))

@@ -95,6 +95,11 @@ class Definition:
             return ()
         return tuple(ImageRef.parse(name) for name in self.step.images if "{{" not in name)
 
+    @property
+    def tells_all_images(self) -> bool:
+        """Whether nothing comes of it but `images`. What a task file or a template makes, its runs tell."""
+        return isinstance(self.step, DockerStep) and len(self.images) == len(self.step.images)
+
     def rebuilt(self) -> Definition:
         """As the service repeats it: what somebody typed for one build alone does not count."""
         match self.step:

@@ -88,9 +88,8 @@ class StoredTasks:
             self._secrets.replace(task.task_id, use, sources, at)
         return Task(task.task_id, task.name, task.definition, wanted.enabled)
 
-    def delete(self, name: str, at: datetime) -> None:
-        """Remove the task with its triggers, timers, credentials and secrets. What it built, its runs and
-        their logs stay. Raises `TrackerError` while a run of it is under way."""
+    def deletable(self, name: str) -> Task:
+        """Raises `TrackerError` while a run of it is under way."""
         task = self._tasks.named(name)
         for run, _ in Runs(self._sql).unfinished():
             if run.task_id == task.task_id:
@@ -98,11 +97,17 @@ class StoredTasks:
                     f"task {name} is being carried out: run {run.run_id}",
                     hint=f"wait for it, or 'tracker task cancel-run --run-id {run.run_id}'",
                 )
+        return task
+
+    def delete(self, name: str, at: datetime) -> None:
+        """Remove the task with its triggers, timers, credentials and secrets. What it built, its runs and
+        their logs stay. Raises `TrackerError` while a run of it is under way."""
+        task = self.deletable(name)
         queued = Runs(self._sql).queued_for(task.task_id)
         if queued is not None:
             cancel_run(self._sql, queued.run_id, at)
         Expectations(self._sql).forget(task.task_id)
-        GraphStore(self._sql).claim_images(task.task_id, ())
+        GraphStore(self._sql).release_images(task.task_id)
         self._tasks.delete(task.task_id)
 
 

@@ -47,7 +47,10 @@ class Tasks:
         self._sql = connection
 
     def save(self, name: str, definition: Definition, at: datetime) -> Task:
-        """Add the task, or give the one of that name a new definition; its images are its own from now on."""
+        """Add the task, or give the one of that name a new definition; its images are its own from now on.
+
+        Where the definition does not tell them all, those of earlier runs stay until the next one has told.
+        """
         check_name(name)
         self._forget_commits(name, definition)
         moment = to_text(at)
@@ -57,7 +60,10 @@ class Tasks:
             " repository = excluded.repository, updated_at = excluded.updated_at RETURNING id, enabled",
             (name, definition.to_json(), key_of(definition.context), moment, moment),
         ).fetchone()
-        GraphStore(self._sql).claim_images(row[0], definition.images)
+        store = GraphStore(self._sql)
+        if definition.tells_all_images:
+            store.release_images(row[0])
+        store.claim_images(row[0], definition.images)
         Followings(self._sql).retell(row[0], definition.follow, at)
         return Task(row[0], name, definition, bool(row[1]))
 

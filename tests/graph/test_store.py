@@ -206,6 +206,7 @@ def test_an_edge_is_followed_again_when_the_circle_is_opened_elsewhere(world: Wo
 def test_a_task_makes_the_images_that_it_claimed_last(world: World) -> None:
     with immediate(world.sql):
         world.store.claim_images(7, [ImageRef.parse("a"), ImageRef.parse("b")])
+        world.store.release_images(7)
         world.store.claim_images(7, [ImageRef.parse("b"), ImageRef.parse("c")])
 
     rows = world.sql.execute("SELECT id FROM images WHERE task_id = 7")

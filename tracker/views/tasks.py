@@ -116,7 +116,7 @@ def task_json(connection: sqlite3.Connection, task: Task) -> dict[str, Any]:
         ),
         "timers": [timer_json(one) for one in Timers(connection).standing(task.task_id)],
         **_repository(connection, task),
-        "bases": [*_recorded(connection, task.task_id), *_expected(connection, task.task_id)],
+        "bases": _bases(connection, task.task_id),
         "created_at": to_text(created_at),
         "updated_at": to_text(updated_at),
     }
@@ -162,6 +162,13 @@ def _repository(connection: sqlite3.Connection, task: Task) -> dict[str, Any]:
             for what, message, hint in Refusals(connection).of_task(task.task_id)
         ],
     }
+
+
+def _bases(connection: sqlite3.Connection, task_id: int) -> list[dict[str, Any]]:
+    """Those that builds have recorded, and of those that a scan expects the others."""
+    recorded = list(_recorded(connection, task_id))
+    known = {base["reference"] for base in recorded}
+    return [*recorded, *(base for base in _expected(connection, task_id) if base["reference"] not in known)]
 
 
 def _recorded(connection: sqlite3.Connection, task_id: int) -> Iterator[dict[str, Any]]:

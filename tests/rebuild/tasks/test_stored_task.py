@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from graph.database import immediate
 from graph.errors import TrackerError, WrongUse
 from graph.staleness import Limits
+from rebuild.runs.definition import DockerStep, FileStep, InlineStep
 from rebuild.runs.table import Cause, Runs, Status
 from rebuild.runs.waves import enqueue_due
 from rebuild.secrets.secret_source import FromEnvironment
@@ -19,7 +21,7 @@ from rebuild.tasks.stored_task import StoredTasks, WholeTask, kinds_of_triggers,
 from rebuild.tasks.task import Tasks, UnknownTask
 from rebuild.tasks.timers import Timer
 from rebuild.tasks.triggers import BaseImageTrigger, Bases, SourceTrigger, Triggers
-from tests.graph_samples import HOST, Sample, definition_of, diamond, with_moved_debian
+from tests.graph_samples import HOST, Sample, definition_of, diamond, single, with_moved_debian
 
 WEB = WholeTask(
     "web",
@@ -53,6 +55,26 @@ def test_a_task_is_read_as_it_was_saved(sample: Sample, stored: StoredTasks) -> 
     save(sample, stored)
 
     assert stored.whole(Tasks(sample.sql).named("web")) == WEB
+
+
+@pytest.mark.parametrize(
+    "step",
+    [InlineStep("steps: []"), FileStep("acb.yaml"), DockerStep(images=("localhost:5000/x:{{.Run.ID}}",))],
+)
+def test_a_task_keeps_what_its_runs_have_made_when_it_is_updated(
+    sample: Sample, stored: StoredTasks, step: DockerStep | FileStep | InlineStep
+) -> None:
+    """What it makes is not seen in such a definition."""
+    whole = replace(WEB, enabled=True, definition=replace(WEB.definition, step=step))
+    task_id = save(sample, stored, whole)
+    sample.build("localhost:5000/x:a1", "debian:12", hours=2, task=Tasks(sample.sql).get(task_id))
+
+    save(sample, stored, replace(whole, definition=replace(whole.definition, timeout_s=77.0)))
+    sample.observe("debian:12", single("a newer debian"), hours=1)
+
+    with immediate(sample.sql):
+        enqueue_due(sample.sql, sample.at, Limits(), workers=1)
+    assert Runs(sample.sql).queued_for(task_id)
 
 
 def test_a_name_is_taken_once(sample: Sample, stored: StoredTasks) -> None:
