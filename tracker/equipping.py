@@ -23,7 +23,7 @@ from rebuild.secrets.credentials import RegistryCredentials, RegistryLogin, read
 from rebuild.secrets.kept_source import FindCipher
 from rebuild.secrets.run_secrets import RunSecrets
 from rebuild.secrets.secret import Secret
-from rebuild.secrets.secret_reader import Places, SecretUnavailable, read_secrets
+from rebuild.secrets.secret_reader import Places, SecretUnavailable, read_secrets, text_of
 from rebuild.secrets.secret_source import Source, parse_keyvault
 from rebuild.secrets.task_secrets import SecretUse, TaskSecrets
 from rebuild.tasks.task import Task, Tasks
@@ -95,7 +95,7 @@ class Outfitter:
     reaching: Reaching
     typed: Mapping[str, Source]
     new_containers: Callable[[Engine], Containers]
-    typed_values: Mapping[str, Secret] = field(default_factory=dict)
+    typed_values: Mapping[str, Source] = field(default_factory=dict)
     typed_context: ContextSources = field(default_factory=dict)
     stdin: BinaryIO | None = None
 
@@ -144,11 +144,14 @@ class Outfitter:
             yield Equipment(tools, reach=reach, containers=containers)
 
     async def _read_keyvaults(self, wanted: Mapping[str, str]) -> Mapping[str, Secret]:
-        return await read_secrets({name: parse_keyvault(url) for name, url in wanted.items()}, self.places)
+        sources = {name: parse_keyvault(url) for name, url in wanted.items()}
+        found = await read_secrets(sources, self.places)
+        return {name: text_of(secret) for name, secret in found.items()}
 
     async def _values(self, run: Run) -> dict[str, Secret]:
-        kept = await read_secrets(self._sources(run, SecretUse.VALUE), self.places)
-        return {**kept, **self.typed_values}
+        sources = {**self._sources(run, SecretUse.VALUE), **self.typed_values}
+        found = await read_secrets(sources, self.places)
+        return {name: text_of(secret) for name, secret in found.items()}
 
     def _sources(self, run: Run, use: SecretUse) -> dict[str, Source]:
         of_task = self.secrets.sources(run.task_id, use) if run.task_id is not None else {}

@@ -27,7 +27,6 @@ from rebuild.runs.scratch import runs_in_use
 from rebuild.secrets.context_secrets import Sources as ContextSources
 from rebuild.secrets.credentials import RegistryCredentials
 from rebuild.secrets.run_secrets import RunSecrets
-from rebuild.secrets.secret import Secret
 from rebuild.secrets.secret_reader import Places
 from rebuild.secrets.secret_source import Source, read_keyvaults
 from rebuild.secrets.task_secrets import TaskSecrets
@@ -74,7 +73,7 @@ class Workshop:
         on_push: TellPush | None = None,
         transport: Transport = few_questions,
         typed: Mapping[str, Source] | None = None,
-        typed_values: Mapping[str, Secret] | None = None,
+        typed_values: Mapping[str, Source] | None = None,
         typed_context: ContextSources | None = None,
         stdin: BinaryIO | None = None,
         serving: bool = False,

@@ -131,6 +131,13 @@ def line_of(secret: Secret) -> Secret:
     return Secret(secret.reveal().rstrip("\r\n"))
 
 
+def text_of(secret: Secret) -> Secret:
+    """What a template is given: one line as a line, so that YAML does not fold its end into a space; several,
+    as those of a key, as they are."""
+    line = line_of(secret)
+    return secret if "\n" in line.reveal() else line
+
+
 def _allowed(path: Path, places: Places) -> Path:
     if places.folders is None:
         return path

@@ -496,6 +496,25 @@ def test_a_secret_typed_for_one_run_of_a_task_reaches_it_and_stays_nowhere(
     assert service.query("SELECT * FROM run_secrets") == []
 
 
+@pytest.mark.parametrize("where", ["elsewhere", "in this process"])
+def test_a_secret_of_a_quick_run_is_read_from_where_it_is_said_to_be(
+    shared_yard: Yard, service: RealService, where: str, tmp_path: Path
+) -> None:
+    made = shop(shared_yard, f"quick-{where.replace(' ', '-')}")
+    made.shelf.put(made.base, with_shell("first"))
+    (made.projects["app"] / "acb.yaml").write_text(SECRET_FILE)
+    (tmp_path / "key").write_text("a-secret-in-a-file\n")
+    caller = token(service, "read", "run") if where == "elsewhere" else {"TRACKER_SERVER": "none"}
+
+    values = ("--set", f"base={made.base_name}", "--set", "kind=typed")
+    done = service.tracker(
+        *("run", made.projects["app"], *values, "--set-secret", f"key=file:{tmp_path}/key"), **caller
+    )
+
+    assert "KEY='***'" in done.stderr
+    assert "a-secret-in-a-file" not in done.stderr
+
+
 def test_a_secret_of_another_kind_than_the_task_is_refused(shared_yard: Yard, service: RealService) -> None:
     made = shop(shared_yard, "other-kind")
     service.tracker("build", made.projects["app"], "-t", made.image("app"), "--task", "other-kind")

@@ -33,8 +33,9 @@ from tracker.state import find_config, find_state
 @click.option("--values", "values_file", metavar="PATH", help="Values in YAML, in the context.")
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="A value; always text.")
 @click.option(
-    "--set-secret", "secret_assignments", multiple=True, metavar="NAME[=VALUE]",
-    help="A secret value. Without =VALUE: from the environment.",
+    "--set-secret", "secret_assignments", multiple=True, metavar="NAME[=SOURCE]",
+    help="A secret value: env:NAME, file:PATH, vault:PATH#KEY, or the text itself. Without =SOURCE: from the"
+    " environment.",
 )  # fmt: skip
 @GIT_TOKEN
 @SSH_KEY

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shlex
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 import click
 
 from graph.clock import now
-from rebuild.context.where import Folder, Nothing, Source
+from rebuild.context.where import Folder, Nothing
+from rebuild.context.where import Source as ContextSource
 from rebuild.runs.definition import Definition, FileStep, InlineStep
 from rebuild.runs.preparation import Prepared, prepare
 from rebuild.runs.record import Cause
@@ -23,6 +25,7 @@ from rebuild.runs.run_variables import RunVariables
 from rebuild.runs.table import Run, Status
 from rebuild.secrets.context_secrets import ContextSecrets
 from rebuild.secrets.secret import HIDDEN, Secret
+from rebuild.secrets.secret_source import Opaque, Source
 from rebuild.steps.step_place import EngineCalls, EngineKind, PlanSetting, RunPlace
 from rebuild.steps.step_plan import plan_steps
 from rebuild.steps.task_work import Work, finish_work, prepare_work, read_written
@@ -53,7 +56,7 @@ def run_here(
     asked: Asked, definition: Definition, settings: Settings, state: State, *, quiet: bool, as_json: bool
 ) -> int:
     """Carry it out; answers the exit status. A mistake in a task file of this machine makes no run."""
-    if isinstance(Source.parse(definition.context).place, Folder | Nothing):
+    if isinstance(ContextSource.parse(definition.context).place, Folder | Nothing):
         work = asyncio.run(_work(asked, definition, settings, state))
         plan_json(work, settings, state, definition)
     return _carry_out(asked, definition, settings, state, quiet=quiet, as_json=as_json)
@@ -71,7 +74,7 @@ async def _work(asked: Asked, definition: Definition, settings: Settings, state:
             definition, Path(scratch), Terminal.of_command().hear, secrets=opening, reach=reach, stdin=stdin
         )
         context = fetched.folder
-        written = read_written(step, context, asked.secret_values)
+        written = read_written(step, context, _foreseen(asked.secret_values))
         variables = _variables(definition, fetched, settings.registry)
         prepared = prepare_work(
             written,
@@ -82,6 +85,14 @@ async def _work(asked: Asked, definition: Definition, settings: Settings, state:
         )
         hidden = {source.id: Secret(HIDDEN) for source in prepared.wanted}
         return finish_work(prepared, written, hidden, strict=asked.strict)
+
+
+def _foreseen(sources: Mapping[str, Source]) -> dict[str, Secret]:
+    """What a plan has in the place of secrets; none is fetched for it."""
+    return {
+        name: source.value if isinstance(source, Opaque) else Secret(HIDDEN)
+        for name, source in sources.items()
+    }
 
 
 def _variables(definition: Definition, fetched: Prepared, registry: str) -> RunVariables:

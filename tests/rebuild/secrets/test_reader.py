@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rebuild.secrets.secret import Secret
-from rebuild.secrets.secret_reader import AT_ONCE, Places, SecretUnavailable, line_of, read_secrets
+from rebuild.secrets.secret_reader import AT_ONCE, Places, SecretUnavailable, line_of, read_secrets, text_of
 from rebuild.secrets.secret_source import FromVault, Source, parse_source
 
 pytestmark = pytest.mark.anyio
@@ -76,6 +76,16 @@ async def test_every_kind_of_source_gives_its_value(tmp_path: Path) -> None:
 
 async def test_a_password_is_taken_without_the_line_end_of_its_file() -> None:
     assert line_of(Secret("hunter22\r\n")) == Secret("hunter22")
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [("hunter22\n", "hunter22"), ("hunter22", "hunter22"), ("-----\nkey\n-----\n", "-----\nkey\n-----\n")],
+)
+async def test_a_template_is_given_one_line_as_a_line_and_several_as_they_are(
+    content: str, text: str
+) -> None:
+    assert text_of(Secret(content)) == Secret(text)
 
 
 async def test_all_failures_are_told_each_with_id_and_source(tmp_path: Path) -> None:

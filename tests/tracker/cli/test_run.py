@@ -75,6 +75,13 @@ def test_a_secret_value_is_not_shown(tracker: Tracker, context: Path) -> None:
     assert "echo ***" in done.json["steps"][1]["argv"][-1]
 
 
+@pytest.mark.parametrize("source", ["env:NOT_THERE", "file:/not/there", "vault:secret/a#b"])
+def test_a_plan_fetches_no_secret(tracker: Tracker, context: Path, source: str) -> None:
+    plan = steps(tracker, str(context), "--set-secret", f"who={source}")
+
+    assert plan[1]["argv"][-1] == "echo ***"
+
+
 def test_a_secret_of_a_vault_is_not_asked_for(tracker: Tracker, tmp_path: Path) -> None:
     file = tmp_path / "task.yaml"
     file.write_text(
@@ -196,6 +203,7 @@ def test_a_command_and_a_file_exclude_each_other(tracker: Tracker) -> None:
         (["-f", "CONTEXT/large.yaml"], "has more than 1,048,576 bytes"),
         (["CONTEXT", "--set-secret", "NOT_THERE"], "the environment has none of that name"),
         (["CONTEXT", "--set-secret", "=x"], "name"),
+        (["CONTEXT", "--set-secret", "who=env:"], "is not the name of a variable"),
         (["CONTEXT", "--platform", "linux/amd46"], "did you mean amd64?"),
     ],
 )
