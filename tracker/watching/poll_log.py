@@ -26,7 +26,7 @@ class Trouble:
 
 
 class PollLog:
-    """Sums up until it is time for the next line; the first comes at once."""
+    """Sums up until it is time for the next line; the first, and trouble that is new, come at once."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -34,6 +34,7 @@ class PollLog:
         self._counts: Counter[str] = Counter()
         self._first: dict[Trouble, Answer] = {}
         self._troubled: Counter[Trouble] = Counter()
+        self._told: frozenset[Trouble] = frozenset()  # by the lines before
 
     def note(self, answer: Answer) -> None:
         result = result_of(answer)
@@ -42,6 +43,8 @@ class PollLog:
             trouble = Trouble(answer.watched.reference.registry, result)
             self._first.setdefault(trouble, answer)
             self._troubled[trouble] += 1
+            if trouble not in self._told:
+                self._due_at_s = self._monotonic()
 
     def go_on(self) -> None:
         """Say what was noted, if it is time and there is anything."""
@@ -58,6 +61,7 @@ class PollLog:
                 error=first.error and first.error.message,
             )
         log.info("asked registries", references=self._counts.total(), **self._counts)
+        self._told = frozenset(self._troubled)
         self._counts.clear()
         self._first.clear()
         self._troubled.clear()

@@ -51,6 +51,21 @@ def test_a_round_every_second_makes_a_line_a_minute() -> None:
     assert [line["references"] for line in lines] == [1, 60, 60]
 
 
+def test_trouble_that_is_new_is_told_at_once_and_then_every_minute() -> None:
+    hand = Hand()
+    poll_log = PollLog(hand)
+    poll_log.note(answer("app"))
+    poll_log.go_on()
+
+    with capture_logs() as lines:
+        for _ in range(62):
+            hand.at_s += 1
+            poll_log.note(answer("app", RegistryUnavailable("not today")))
+            poll_log.go_on()
+
+    assert [line["count"] for line in lines if line["log_level"] == "warning"] == [1, 60]
+
+
 def test_where_nothing_was_asked_nothing_is_said() -> None:
     with capture_logs() as lines:
         PollLog(Hand()).go_on()
