@@ -25,6 +25,7 @@ from rebuild.taskfile import (
     parse_build_line,
 )
 from rebuild.taskfile.outputs import fill, references
+from rebuild.taskfile.problem import placed
 
 Argv = tuple[str, ...]
 _TELLING_CHARACTERS = 8
@@ -131,7 +132,8 @@ def indexes(taskfile: TaskFile, setting: PlanSetting, outputs: Outputs | None) -
     found: dict[str, PlannedBuild] = {}
     for step in taskfile.steps:
         if isinstance(step.action, Build) and len(step.action.platforms) > 1:
-            build = plan_build(step, setting, outputs)
+            with placed(taskfile.path, step.line):
+                build = plan_build(step, setting, outputs)
             found.update(dict.fromkeys(build.names, build))
     return found
 

@@ -28,6 +28,7 @@ from rebuild.steps.step_container import PlannedTail, StepContainer, network_nam
 from rebuild.steps.step_place import PlanSetting
 from rebuild.taskfile import Build, Cmd, Kind, Network, Outputs, Pull, Push, Step, TaskFile
 from rebuild.taskfile.outputs import filler, references
+from rebuild.taskfile.problem import placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,10 @@ class _Whole:
         )
 
     def plan(self, step: Step) -> PlannedStep:
+        with placed(self.taskfile.path, step.line):
+            return self._plan(step)
+
+    def _plan(self, step: Step) -> PlannedStep:
         fill = filler(self.outputs)
         environment = {name: fill(value) for name, value in step.environment}
         match step.action:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import field
 
 from graph.dockerfile.error import printable
@@ -94,6 +95,16 @@ class Problems:
 
     def _said(self, text: str) -> str:
         return printable(masked(text, self.secrets) if self.secrets else text)
+
+
+@contextmanager
+def placed(path: str, line: int) -> Iterator[None]:
+    """Whatever is wrong inside is told with its place in the task file."""
+    try:
+        yield
+    except WrongUse as error:
+        problem = Problem(printable(path), line, error.message)
+        raise WrongUse(str(problem), hint=error.hint) from None
 
 
 def shown(text: str) -> str:

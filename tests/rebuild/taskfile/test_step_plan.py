@@ -546,3 +546,11 @@ class TestTails:
         names = [PLACE.helper(steps[0]), *(PLACE.container(step) for step in steps)]
 
         assert len(set(names)) == 4
+
+
+@pytest.mark.parametrize("platforms", ["linux/amd64", "linux/amd64, linux/arm64"])
+def test_what_cannot_be_planned_is_told_with_its_line(platforms: str) -> None:
+    task = read(f"steps:\n  - cmd: a\n  - build: -t x -f ../Dockerfile .\n    platforms: [{platforms}]\n")
+
+    with pytest.raises(WrongUse, match=r"^acb\.yaml:3: step 'acb_step_1': Dockerfile '\.\./Dockerfile' is"):
+        plan_steps(task, PODMAN)
