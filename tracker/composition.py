@@ -47,6 +47,7 @@ from tracker.sources.polling import PollRules
 from tracker.sources.repository_access import RepositoryAccess
 from tracker.sources.repository_server import RepositoryServer
 from tracker.sources.status_teller import StatusTeller, TellRules
+from tracker.sources.webhooks import Webhooks
 from tracker.tasks.saving import Archive
 from tracker.timers import TimerClock
 from tracker.upkeep import EngineStorage, OldRuns, Report, SentContexts, Upkeep, clock
@@ -335,6 +336,7 @@ class Composition:
             cipher=self._workshop.cipher,
             uploads=self._uploads,
             archive=Archive.of(self._workshop),
+            webhooks=Webhooks(self._sql, self._settings, self._forges, self._access, now),
             wake=self.rebuilder.wake,
             ask_now=AskingNow(self._sql, self.tag_poller, self.poller).ask,
             is_stopping=lambda: self._phase() is Phase.STOPPING,

@@ -14,10 +14,11 @@ from tracker.cli.main import Place
 from tracker.cli.table import paragraph, print_json
 from tracker.cli.task_change import tell_unknown, usual_of
 from tracker.cli.task_options import JSON
+from tracker.cli.task_webhook import warn_that_it_stays, webhooks_of
 from tracker.remote.service import ServerAsked, server_options
 from tracker.settings.reading import load
 from tracker.state import find_config, find_state
-from tracker.tasks.apply import Action, Difference, differences, plain_difference, shown
+from tracker.tasks.apply import Action, Difference, Outcome, differences, plain_difference, shown
 from tracker.tasks.apply import apply as make_so
 from tracker.tasks.declared import TaskFileText, declared_in, read_files
 from tracker.tasks.saving import Archive
@@ -59,14 +60,16 @@ def apply(place: Place, path: Path, dry_run: bool, prune: bool, as_json: bool, s
     if service is not None:
         from tracker.remote.saving import apply_there
 
-        found, unknown = apply_there(service, files, prune=prune, dry_run=dry_run)
-        tell(found)
+        done = apply_there(service, files, prune=prune, dry_run=dry_run)
+        tell(done.differences)
     else:
-        found, unknown = asyncio.run(_apply_here(place, files, tell, prune=prune, dry_run=dry_run))
-    for name, reasons in unknown.items():
+        done = asyncio.run(_apply_here(place, files, tell, prune=prune, dry_run=dry_run))
+    for name, reasons in done.unknown.items():
         tell_unknown(name, reasons)
+    for fault in done.left:
+        warn_that_it_stays(fault)
     if not as_json:
-        click.echo(_counted(found, _TO_DO if dry_run else _DONE))
+        click.echo(_counted(done.differences, _TO_DO if dry_run else _DONE))
     if dry_run:
         click.echo("dry run: nothing was changed", err=True)
 
@@ -78,8 +81,8 @@ async def _apply_here(
     *,
     prune: bool,
     dry_run: bool,
-) -> tuple[list[Difference], dict[str, Sequence[str]]]:
-    """The differences, and what could not be found out; what is to be done is told before it is done."""
+) -> Outcome:
+    """What is to be done is told before it is done."""
     config = find_config(place.config)
     settings = load(config)
     declared = declared_in(files, usual_of(settings))
@@ -87,8 +90,10 @@ async def _apply_here(
         archive = Archive.of(workshop)
         found = differences(archive, declared, prune=prune)
         tell(found)
-        scanned = {} if dry_run else await make_so(archive, declared, prune=prune)
-    return found, {name: one.unknown for name, one in scanned.items()}
+        if dry_run:
+            return Outcome(found)
+        async with webhooks_of(workshop) as webhooks:
+            return await make_so(archive, webhooks, declared, prune=prune)
 
 
 def _tell(found: Sequence[Difference], *, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -11,15 +11,16 @@ from typing import Any
 
 import click
 
-from graph.errors import TrackerError, WrongUse
+from graph.clock import now
+from graph.database import immediate
+from graph.errors import TrackerError
 from rebuild.tasks.stored_task import StoredTasks
-from rebuild.tasks.task import check_name
+from rebuild.tasks.task import Tasks, check_name
 from rebuild.tasks.task_edit import Usual
 from rebuild.tasks.timers import timers_of
 from rebuild.tasks.trigger_edit import BaseImageAsked, SourceAsked
 from rebuild.tasks.triggers import Bases, Payload
 from rebuild.tasks.whole_task_edit import Removable, WholeAsked
-from tracker.cli.changing import changing
 from tracker.cli.habits import refuse_system_task
 from tracker.cli.main import Place
 from tracker.cli.seen import seen
@@ -28,14 +29,16 @@ from tracker.cli.task_options import DEFINITION, JSON, NAME, asked_of, secrets_o
 from tracker.cli.task_webhook import (
     REGISTER,
     UNREGISTER,
-    chosen_hook,
-    register_hook,
-    unregister_before_deletion,
-    unregister_hook,
+    hook_asked,
+    say_registered,
+    say_unregistered,
+    warn_that_it_stays,
+    webhooks_of,
 )
 from tracker.remote.service import ServerAsked, server_options
 from tracker.settings.reading import load
 from tracker.settings.settings import Settings
+from tracker.sources.webhooks import HookAsked
 from tracker.state import find_config, find_state
 from tracker.tasks.saving import Archive, Draft, Saved
 from tracker.views.tasks import TaskView, task_view
@@ -105,11 +108,12 @@ def delete(place: Place, name: str, yes: bool, server: ServerAsked) -> None:
         raise TrackerError(f"task {name} is not removed: nobody said yes", hint="--yes removes it unasked")
     service = server.for_change(place)
     if service is not None:
-        service.ask("DELETE", f"/tasks/{name}")
+        from tracker.remote.saving import delete_there
+
+        stays = delete_there(service, name)
     else:
-        unregister_before_deletion(place, name)
-        with changing(place) as change:
-            StoredTasks(change.sql, change.cipher).delete(name, change.at)
+        stays = asyncio.run(_delete_here(place, name))
+    warn_that_it_stays(stays)
     click.echo(f"task {name} is removed", err=True)
 
 
@@ -119,6 +123,18 @@ def _agreed(name: str) -> bool:
     except click.Abort:  # Ctrl-C, or nobody there to be asked
         click.echo(err=True)
         return False
+
+
+async def _delete_here(place: Place, name: str) -> TrackerError | None:
+    """What kept its webhook from going along."""
+    config = find_config(place.config)
+    async with Workshop(load(config), find_state(place.state, config)) as workshop:
+        sql = workshop.connection
+        async with webhooks_of(workshop) as webhooks:
+            stays = await webhooks.withdraw(StoredTasks.of_reader(sql).deletable(name))
+        with immediate(sql):
+            StoredTasks(sql, workshop.cipher).delete(name, now())
+    return stays
 
 
 def usual_of(settings: Settings) -> Usual:
@@ -148,57 +164,46 @@ def _save(
         if saved.names_no_image:
             click.echo("warning: the task names no image: what it builds is not pushed", err=True)
         if as_json:
-            print_json(seen(place, server, "task", TaskView, task_view, task=name).plain)
             return
         bases = "base is" if saved.watched == 1 else "bases are"
         watched = f"; {saved.watched} {bases} watched" if saved.watched else ""
         click.echo(f"task {name} is saved{watched}", err=True)
 
-    service = server.for_change(place)
+    service, hook = server.for_change(place), hook_asked(typed)
     if service is not None:
         from tracker.remote.saving import save_there
 
-        _refuse_hooks(typed)
-        tell(save_there(service, name, asked, new=new))
+        done = save_there(service, name, asked, hook, new=new)
+        if hook.unregister:
+            say_unregistered(name, done.unregistered)
+        tell(done.saved)
+        say_registered(done.registered)
     else:
-        _save_here(place, name, asked, typed, new=new, tell=tell)
+        draft = functools.partial(Draft.of, name, asked, new=new)
+        asyncio.run(_save_here(place, draft, hook, tell))
+    if as_json:
+        print_json(seen(place, server, "task", TaskView, task_view, task=name).plain)
 
 
-def _save_here(
-    place: Place,
-    name: str,
-    asked: WholeAsked,
-    typed: Mapping[str, Any],
-    *,
-    new: bool,
-    tell: Callable[[Saved], None],
+async def _save_here(
+    place: Place, drafted: Callable[[Usual], Draft], hook: HookAsked, tell: Callable[[Saved], None]
 ) -> None:
     config = find_config(place.config)
-    settings, state = load(config), find_state(place.state, config)
-    draft = Draft.of(name, asked, usual_of(settings), new=new)
-    with contextlib.closing(state.write()) as sql:
-        context = draft.wanted(sql).definition.context
-    hook = chosen_hook(context, settings, typed["hook_name"])
-    if typed.get("unregisters"):
-        unregister_hook(place, name)
-
-    async def work() -> None:
-        async with Workshop(settings, state) as workshop:
-            task, scanned = await Archive.of(workshop).save(draft)
-            tell(Saved.of(task.definition, scanned))
-            if hook is not None:
-                await register_hook(workshop, task, hook)
-
-    asyncio.run(work())
-
-
-def _refuse_hooks(typed: Mapping[str, Any]) -> None:
-    """Only the machine that a forge is to call knows its hooks, and the forges."""
-    if typed["hook_name"] is not None or typed.get("unregisters"):
-        raise WrongUse(
-            "a webhook is registered and removed where the service runs",
-            hint="save the task without it, and give --register-webhook to 'tracker task update' there",
-        )
+    settings = load(config)
+    async with (
+        Workshop(settings, find_state(place.state, config)) as workshop,
+        webhooks_of(workshop) as webhooks,
+    ):
+        sql, draft = workshop.connection, drafted(usual_of(settings))
+        wanted = draft.wanted(sql)
+        chosen = webhooks.chosen(wanted.definition.context, hook)
+        if hook.unregister:
+            known = await webhooks.unregister(Tasks(sql).named(wanted.name))
+            say_unregistered(wanted.name, known.repository if known else None)
+        task, scanned = await Archive.of(workshop).save(draft)
+        tell(Saved.of(task.definition, scanned))
+        if chosen is not None:
+            say_registered(await webhooks.register(task, chosen))
 
 
 def _asked(typed: Mapping[str, Any], *, context: str = "") -> WholeAsked:

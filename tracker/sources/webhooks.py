@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from graph.database import immediate
-from graph.errors import WrongUse
+from graph.errors import TrackerError, WrongUse
 from graph.record import dataclass
 from rebuild.context.where import Git
 from rebuild.secrets.login import Login
@@ -24,6 +24,14 @@ from tracker.settings.senders import secrets_of
 from tracker.settings.settings import SenderName, Settings
 from tracker.sources.forge_finding import Forges
 from tracker.sources.repository_access import RepositoryAccess
+
+
+@dataclass(frozen=True, slots=True)
+class HookAsked:
+    """What is to become of the webhook of a task that is saved."""
+
+    register: str | None = None  # a section `hooks.NAME` of the settings; empty: the one that fits
+    unregister: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,27 +108,64 @@ def _fits(name: SenderName, section: HookSource, at: Address) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Registration:
+    """A webhook as the forge has it now: of which repository, and what it calls."""
+
+    web: str
+    url: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Webhooks:
     """Registers with the token that fetches the task's context."""
 
     connection: sqlite3.Connection
+    settings: Settings
     forges: Forges
     access: RepositoryAccess
     now: Callable[[], datetime]
 
-    async def register(self, task: Task, chosen: HookChoice) -> bool:
-        """Whether it is a new one. Raises `TrackerError`."""
-        repository = _url(task)
-        login = await self._login(task, chosen.at)
-        is_new = await register(self.forges.client, chosen.at, login, Wanted(chosen.url, chosen.secret))
+    def chosen(self, context: str, asked: HookAsked) -> HookChoice | None:
+        """What is to be registered, None where nobody asks for it. Raises `WrongUse`."""
+        if asked.register is None:
+            return None
+        return choose_hook(context, self.settings, self.forges, name=asked.register or None)
+
+    async def register(self, task: Task, chosen: HookChoice) -> Registration:
+        """For a task that has been saved. Raises `ForgeError`, which says so."""
+        try:
+            login = await self._login(task, chosen.at)
+            wanted = Wanted(chosen.url, chosen.secret)
+            is_new = await register(self.forges.client, chosen.at, login, wanted)
+        except TrackerError as error:
+            raise ForgeError(
+                f"task {task.name} is saved; its webhook is not registered: {error.message}", hint=error.hint
+            ) from None
         with immediate(self.connection):
-            registered = Registered(repository, chosen.url, self.now())
+            registered = Registered(_url(task), chosen.url, self.now())
             TaskWebhooks(self.connection).set(task.task_id, registered)
-        return is_new
+        return Registration(chosen.at.web, chosen.url, is_new)
 
     async def unregister(self, task: Task) -> Registered | None:
         """What was registered for the task; it stays for as long as another task rests on it. Raises
-        `TrackerError`."""
+        `ForgeError`."""
+        try:
+            return await self._unregister(task)
+        except TrackerError as error:
+            raise ForgeError(
+                f"the webhook of task {task.name} stays: {error.message}", hint=error.hint
+            ) from None
+
+    async def withdraw(self, task: Task) -> ForgeError | None:
+        """For a task that is to be deleted, while it has its token: what kept its webhook from going."""
+        try:
+            await self.unregister(task)
+        except ForgeError as error:
+            return error
+        return None
+
+    async def _unregister(self, task: Task) -> Registered | None:
         table = TaskWebhooks(self.connection)
         known = table.of_task(task.task_id)
         if known is None:

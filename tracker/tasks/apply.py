@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
 from graph.clock import now
 from graph.database import immediate
+from graph.errors import TrackerError
 from graph.record import dataclass
 from rebuild.secrets.credentials import RegistryCredentials
 from rebuild.secrets.secret_source import Opaque, Source
@@ -16,6 +18,7 @@ from rebuild.secrets.task_secrets import TaskSecrets
 from rebuild.tasks.stored_task import StoredTasks, described
 from rebuild.tasks.task import Task, Tasks
 from rebuild.tasks.task_scan import Scanned
+from tracker.sources.webhooks import Webhooks
 from tracker.tasks.declared import DeclaredCredential, DeclaredTask
 from tracker.tasks.saving import Archive
 
@@ -38,6 +41,16 @@ class Difference:
     changes: Mapping[str, tuple[Any, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is told of tasks that were declared: the differences, bases that nobody knows yet, and webhooks
+    that stay."""
+
+    differences: Sequence[Difference]
+    unknown: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    left: Sequence[TrackerError] = ()
+
+
 ScanAll = Callable[[Sequence[DeclaredTask]], Awaitable[Mapping[str, Scanned]]]
 
 
@@ -51,12 +64,16 @@ def differences(archive: Archive, declared: Sequence[DeclaredTask], *, prune: bo
 
 
 async def apply(
-    archive: Archive, declared: Sequence[DeclaredTask], *, prune: bool, scan_all: ScanAll | None = None
-) -> Mapping[str, Scanned]:
-    """Make it so, in one transaction; answers what was found of the bases of each task that changed."""
-    changing = {
-        one.name for one in differences(archive, declared, prune=prune) if one.action is not Action.KEEP
-    }
+    archive: Archive,
+    webhooks: Webhooks,
+    declared: Sequence[DeclaredTask],
+    *,
+    prune: bool,
+    scan_all: ScanAll | None = None,
+) -> Outcome:
+    """Make it so, in one transaction; webhooks of tasks that are removed go before it."""
+    found = differences(archive, declared, prune=prune)
+    changing = {one.name for one in found if one.action is not Action.KEEP}
     wanted = [one for one in declared if one.task.name in changing]
     if scan_all is None:
         scanned: Mapping[str, Scanned] = {
@@ -64,15 +81,19 @@ async def apply(
         }
     else:
         scanned = await scan_all(wanted)
+    stored = StoredTasks.of_reader(archive.connection)
+    going = [stored.deletable(one.name) for one in found if one.action is Action.REMOVE]
+    stays = [await webhooks.withdraw(task) for task in going]
     with immediate(archive.connection):
         for difference in differences(archive, declared, prune=prune):  # others may have written meanwhile
             if difference.action is Action.REMOVE:
                 StoredTasks(archive.connection, archive.cipher).delete(difference.name, now())
         for one in declared:
             if one.task.name in scanned:
-                found = scanned[one.task.name]
-                archive.write(one.task, one.secrets, found, credentials=one.credentials)
-    return scanned
+                bases = scanned[one.task.name]
+                archive.write(one.task, one.secrets, bases, credentials=one.credentials)
+    unknown = {name: one.unknown for name, one in scanned.items() if one.unknown}
+    return Outcome(found, unknown, [fault for fault in stays if fault is not None])
 
 
 def _difference(archive: Archive, declared: DeclaredTask, stored: Task | None) -> Difference:

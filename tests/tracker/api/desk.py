@@ -23,17 +23,23 @@ from rebuild.runs.table import Runs, Status
 from rebuild.runs.uploads import UploadLimits, Uploads
 from rebuild.secrets.api_token import ApiTokens, Scope
 from rebuild.secrets.secret_reader import Places
+from rebuild.secrets.task_secrets import TaskSecrets
 from tracker.api.auth import UNIX
 from tracker.api.v1.app import build_api
 from tracker.api.v1.desk import Desk, Usual
 from tracker.equipping import cipher_of
+from tracker.settings.settings import Settings
 from tracker.settings.written import Written
+from tracker.sources.forge_finding import forges_of
+from tracker.sources.repository_access import RepositoryAccess
+from tracker.sources.webhooks import Webhooks
 from tracker.state import State
 from tracker.tasks.saving import Archive
 from tracker.watching.watch import Answer
 
 LIMITS = UploadLimits(bytes_most=4 * 1024 * 1024, total_bytes_most=6 * 1024 * 1024)
 GIT = "http://127.0.0.1:1/app.git"  # nobody answers there
+USUAL = Settings()
 DOCKER: dict[str, Any] = {"context": GIT, "step": {"kind": "docker", "images": ["app:1"]}}
 
 
@@ -98,11 +104,12 @@ async def ask_nobody(references: Sequence[Watched]) -> AsyncGenerator[list[Answe
 
 
 @contextlib.contextmanager
-def api_desk(folder: Path) -> Iterator[ApiDesk]:
+def api_desk(folder: Path, settings: Settings = USUAL) -> Iterator[ApiDesk]:
     state = State(folder / "state")
     connection = state.write()
     woken: list[int] = []
     cipher = cipher_of(state.folder, {})
+    access = RepositoryAccess(TaskSecrets(connection, cipher), Places(os.environ))
     desk = Desk(
         connection=connection,
         state=state,
@@ -112,6 +119,7 @@ def api_desk(folder: Path) -> Iterator[ApiDesk]:
         cipher=cipher,
         uploads=Uploads(state.uploads, LIMITS),
         archive=Archive(connection, cipher, Places(), state.scratch, "registry.example.com"),
+        webhooks=Webhooks(connection, settings, forges_of(settings), access, now),
         wake=lambda: woken.append(1),
         ask_now=ask_nobody,
         is_stopping=lambda: False,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import pytest
 
 from graph.expecting import Expectations, ExpectedBase
 from graph.model import Role, Via
+from graph.record import dataclass
 from graph.reference import ImageRef
 from rebuild.tasks.stored_task import Secrets, WholeTask
 from rebuild.tasks.task import Tasks
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.anyio
 DEBIAN = ExpectedBase(ImageRef.parse("debian:12"), Role.RUNTIME, Via.FROM, "", 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Slow(Archive):
     """Finds debian once it may."""
 

@@ -330,14 +330,6 @@ def test_tokens_are_made_listed_and_revoked_elsewhere(
     assert "ci" not in [one["name"] for one in json.loads(afar("token", "list", "--json").out)]
 
 
-def test_a_webhook_is_registered_where_the_service_runs(afar: Say) -> None:
-    done = afar("task", "create", "-n", "web", "-c", GIT, "--register-webhook")
-
-    assert done.status == 2
-    assert "a webhook is registered and removed where the service runs" in done.err
-    assert json.loads(afar("task", "list", "--json").out) == []
-
-
 def test_a_service_of_another_kind_is_told_as_one(tracker: Tracker, service: DeskService) -> None:
     done = tracker("task", "list", "--server", f"{service.url}/nothing-here")
 

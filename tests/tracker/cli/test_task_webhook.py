@@ -9,12 +9,16 @@ import pytest
 
 from graph.clock import now
 from graph.database import immediate
+from rebuild.runs.owner import this_process
+from rebuild.runs.table import Cause, Runs
 from rebuild.sources.refusals import Refusals, Refused
 from rebuild.sources.repositories import Repositories, Watched
 from rebuild.tasks.task import Tasks
 from tests.fake_forges import TOKEN, FakeForge, fake_forge
 from tests.tracker.cli.conftest import Answer, Tracker
+from tests.tracker.remote.desk_service import desk_service
 from tracker.forges.kind import ForgeKind
+from tracker.settings.reading import load
 from tracker.state import State
 
 URL = "https://tracker.test/hooks/github"
@@ -40,12 +44,29 @@ def settings(tmp_path: Path, forge: FakeForge, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
-def create(tracker: Tracker, forge: FakeForge, settings: Path) -> Tracker:
+def here(tracker: Tracker, forge: FakeForge, settings: Path) -> Tracker:
     def made(*words: str, name: str = "web", context: str = "") -> Answer:
         what = ("-c", context or forge.clone_url, "--cmd", "busybox true")
         return tracker("task", "create", "-n", name, *what, *words)
 
     return made
+
+
+@pytest.fixture(params=["here", "there"])
+def create(
+    request: pytest.FixtureRequest,
+    here: Tracker,
+    settings: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Tracker]:
+    """By the command itself, and by a service that it asks."""
+    if request.param == "here":
+        yield here
+        return
+    with desk_service(tmp_path, load(settings)) as service:
+        monkeypatch.setenv("TRACKER_SERVER", service.socket)
+        yield here
 
 
 WITH_TOKEN = ("--git-access-token", "env:FORGE_TOKEN")
@@ -85,6 +106,51 @@ def test_a_task_that_is_deleted_takes_its_webhook_along(
     done = tracker("task", "delete", "-n", "web", "--yes")
 
     assert (done.status, forge.hooks) == (0, {})
+
+
+def test_a_task_that_is_no_longer_declared_takes_its_webhook_along(
+    create: Tracker, tracker: Tracker, forge: FakeForge, tmp_path: Path
+) -> None:
+    create("--register-webhook", *WITH_TOKEN)
+    (tmp_path / "tasks.yaml").write_text("name: other\ncmd: busybox true\n")
+
+    done = tracker("task", "apply", str(tmp_path / "tasks.yaml"), "--prune")
+
+    assert (done.status, forge.hooks) == (0, {}), done.err
+
+
+def test_a_webhook_of_a_task_that_is_no_longer_declared_and_stays_is_told(
+    create: Tracker, tracker: Tracker, forge: FakeForge, tmp_path: Path
+) -> None:
+    create("--register-webhook", *WITH_TOKEN)
+    forge.tokens.clear()
+    (tmp_path / "tasks.yaml").write_text("name: other\ncmd: busybox true\n")
+
+    done = tracker("task", "apply", str(tmp_path / "tasks.yaml"), "--prune")
+
+    assert "warning: the webhook of task web stays" in done.err
+    assert [task["name"] for task in tracker("task", "list", "--json").json] == ["other"]
+
+
+def test_a_task_that_is_carried_out_keeps_its_webhook(
+    create: Tracker, tracker: Tracker, forge: FakeForge, tmp_path: Path
+) -> None:
+    create("--register-webhook", *WITH_TOKEN)
+    sql = State(tmp_path / "state").write()
+    with immediate(sql):
+        task = Tasks(sql).named("web")
+        Runs(sql).add(task.definition, Cause.MANUAL, now(), task_id=task.task_id)
+        Runs(sql).claim(now(), this_process())
+    sql.close()
+
+    done = tracker("task", "delete", "-n", "web", "--yes")
+
+    assert (done.status, "is being carried out" in done.err) == (1, True)
+    assert len(forge.hooks) == 1
+
+
+def test_the_webhook_is_part_of_what_a_saved_task_prints(create: Tracker) -> None:
+    assert create("--register-webhook", *WITH_TOKEN, "--json").json["webhook"]["url"] == URL
 
 
 def test_a_webhook_stays_while_another_task_rests_on_it(
@@ -155,13 +221,13 @@ def test_a_task_without_a_token_is_told_how_to_give_one(create: Tracker) -> None
     ],
 )  # fmt: skip
 def test_what_is_missing_is_told_before_anything_is_done(
-    create: Tracker, tracker: Tracker, settings: Path, forge: FakeForge,
+    here: Tracker, tracker: Tracker, settings: Path, forge: FakeForge,
     settings_text: str, words: list[str], told: str,
 ) -> None:  # fmt: skip
     kind = f'[forges."{forge.url.removeprefix("http://")}"]\nkind = "github"\n'
     settings.write_text(settings_text + kind)
 
-    done = create(*words, *WITH_TOKEN)
+    done = here(*words, *WITH_TOKEN)
 
     assert (done.status, told in done.err) == (2, True), done.err
     assert forge.requests == []

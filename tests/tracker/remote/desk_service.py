@@ -14,9 +14,10 @@ from fastapi import FastAPI
 from graph.clock import now
 from graph.database import immediate
 from rebuild.secrets.api_token import ApiTokens, Scope
-from tests.tracker.api.desk import ApiDesk, api_desk
+from tests.tracker.api.desk import USUAL, ApiDesk, api_desk
 from tracker.api.v1.app import PREFIX
 from tracker.http_server import http_server, open_socket, unix_socket
+from tracker.settings.settings import Settings
 from tracker.state import State
 
 
@@ -35,14 +36,14 @@ class DeskService:
 
 
 @contextlib.contextmanager
-def desk_service(folder: Path) -> Iterator[DeskService]:
+def desk_service(folder: Path, settings: Settings = USUAL) -> Iterator[DeskService]:
     made, ready = DeskService(), threading.Event()
     faults: list[BaseException] = []
     stop: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     def serve() -> None:
         try:
-            with api_desk(folder) as desk:  # its connection belongs to this thread
+            with api_desk(folder, settings) as desk:  # its connection belongs to this thread
                 asyncio.run(_serve(desk, folder / "socket", made, ready, stop))
         except BaseException as error:
             faults.append(error)

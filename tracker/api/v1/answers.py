@@ -87,12 +87,29 @@ class TaskAnswer(BaseModel):
     secrets: list[dict[str, str]]
 
 
+class WebhookAnswer(BaseModel):
+    """A webhook of the repository whose page is `web`, and what the forge calls by it."""
+
+    web: str
+    url: str
+    is_new: bool
+
+
 class SavedTask(TaskAnswer):
     """A task as it was saved: so many bases are `watched`, and `unknown` says which could not be found out
-    yet, and why."""
+    yet, and why. `unregistered_webhook` is the repository whose webhook does not call any more."""
 
     watched: int
     unknown: list[str]
+    registered_webhook: WebhookAnswer | None = None
+    unregistered_webhook: str | None = None
+
+
+class Left(BaseModel):
+    """What stays of a task that is gone: its webhook, and why."""
+
+    warning: str
+    hint: str | None = None
 
 
 class TimerAnswer(BaseModel):
@@ -131,10 +148,12 @@ class DifferenceAnswer(BaseModel):
 
 
 class ApplyAnswer(BaseModel):
-    """By task; `unknown` says of which bases could not be found out yet, and why."""
+    """By task; `unknown` says of which bases could not be found out yet, and why, `left` what stays of tasks
+    that are gone."""
 
     differences: list[DifferenceAnswer]
     unknown: dict[str, list[str]]
+    left: list[Left] = []
 
 
 class TokenAnswer(BaseModel):

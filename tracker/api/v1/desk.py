@@ -16,6 +16,7 @@ from rebuild.secrets.kept_source import FindCipher
 from rebuild.tasks.task_edit import Usual as Usual  # what counts where a request does not say
 from tracker.change import Change
 from tracker.settings.written import Written
+from tracker.sources.webhooks import Webhooks
 from tracker.state import State
 from tracker.tasks.saving import Archive
 from tracker.views.look import Look
@@ -34,6 +35,7 @@ class Desk:
     cipher: FindCipher
     uploads: Uploads
     archive: Archive
+    webhooks: Webhooks
     wake: Callable[[], None]  # there is a new run
     ask_now: Callable[[Sequence[Watched]], AsyncGenerator[list[Checked], None]]  # and write it down
     is_stopping: Callable[[], bool]

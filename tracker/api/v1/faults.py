@@ -17,6 +17,7 @@ from rebuild.runs.uploads import UnknownUpload, UploadRefused, UploadsFull, Uplo
 from rebuild.secrets.api_token import UnknownToken
 from rebuild.tasks.task import UnknownTask
 from tracker.api.auth import Forbidden
+from tracker.forges.fault import ForgeError
 from tracker.tasks.saving import ChangedMeanwhile
 
 
@@ -58,6 +59,7 @@ _STATUS: Mapping[type[TrackerError], int] = {
     UploadsFull: 507,
     UploadRefused: 400,
     WrongUse: 400,
+    ForgeError: 502,
     StoreBusy: 503,
 }  # the first that fits counts
 
@@ -72,6 +74,9 @@ FAULTS: dict[int | str, dict[str, object]] = {
 }
 CONFLICT: dict[int | str, dict[str, object]] = {
     409: {"model": Fault, "description": "It is not in a state in which that can be done"}
+}
+FORGE: dict[int | str, dict[str, object]] = {
+    502: {"model": Fault, "description": "The forge of the task's repository did not do what it was asked"}
 }
 NOT_FOUND: dict[int | str, dict[str, object]] = {404: {"model": Fault, "description": "There is none"}}
 

@@ -20,7 +20,7 @@ from rebuild.tasks.stored_task import Secrets, WholeTask
 from rebuild.tasks.task import Task, Tasks
 from rebuild.tasks.task_scan import Scanned
 from tracker.api.v1.desk import Desk
-from tracker.tasks.apply import apply
+from tracker.tasks.apply import Outcome, apply
 from tracker.tasks.declared import DeclaredTask
 from tracker.tasks.saving import Draft
 
@@ -51,9 +51,7 @@ class Scans:
                 task = archive.write_draft(draft, wanted, found[wanted.name])
             return task, found[wanted.name]
 
-    async def apply(
-        self, declared: Sequence[DeclaredTask], *, prune: bool, wait_s: float
-    ) -> Mapping[str, Scanned]:
+    async def apply(self, declared: Sequence[DeclaredTask], *, prune: bool, wait_s: float) -> Outcome:
         """All of them, or none. Raises what `tracker.tasks.apply.apply` does."""
         async with contextlib.AsyncExitStack() as stack:
 
@@ -61,7 +59,9 @@ class Scans:
                 tasks = {one.task.name: (one.task, one.secrets) for one in wanted}
                 return await stack.enter_async_context(self._begun(tasks, wait_s))
 
-            return await apply(self._desk.archive, declared, prune=prune, scan_all=scan_all)
+            return await apply(
+                self._desk.archive, self._desk.webhooks, declared, prune=prune, scan_all=scan_all
+            )
 
     @contextlib.asynccontextmanager
     async def _begun(

@@ -27,6 +27,7 @@ from rebuild.tasks.triggers import BaseImageTrigger, SourceTrigger
 from rebuild.tasks.whole_task_edit import Removable, WholeAsked
 from tracker.api.auth import Caller
 from tracker.api.v1.asked import LongText, Name, SavedAsked, SecretText, Strict, Text, context_of
+from tracker.sources.webhooks import HookAsked
 from tracker.tasks.declared import DeclaredCredential
 from tracker.tasks.parts import CredentialAsked, TimerAsked, timer_of
 
@@ -96,6 +97,7 @@ class TaskChange(Strict):
 
     `secrets` are by use and name: values, or sources such as `vault:PATH#KEY` that the service reads itself;
     a use that is said becomes what is given. `timers` and `credentials` become the only ones.
+    `register_webhook` has the forge call this service: true, or the name of a section `hooks`.
     """
 
     model_config = ConfigDict(extra="forbid", str_max_length=TEXT_MOST)
@@ -107,6 +109,8 @@ class TaskChange(Strict):
     timers: Timers | None = None
     credentials: Credentials | None = None
     remove: frozenset[Removable] = frozenset()
+    register_webhook: bool | Name = False
+    unregister_webhook: bool = False
     secrets: Annotated[dict[SecretUse, dict[str, SecretText]], Field(default_factory=dict)]
 
     @model_validator(mode="before")
@@ -131,6 +135,11 @@ class TaskChange(Strict):
             remove=self.remove,
             secrets={**opening, **secrets},
         )
+
+    def hook(self) -> HookAsked:
+        asked = self.register_webhook
+        name = {True: "", False: None}[asked] if isinstance(asked, bool) else asked
+        return HookAsked(name, self.unregister_webhook)
 
 
 class NewTask(TaskChange):

@@ -5,20 +5,28 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Awaitable
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
 
+from graph.errors import TrackerError
 from rebuild.secrets.context_secrets import kept_with_task
 from rebuild.secrets.task_secrets import TaskSecrets
 from rebuild.tasks.stored_task import StoredTasks, WholeTask, kinds_of_triggers
 from rebuild.tasks.task import Task, Tasks, check_name
-from rebuild.tasks.task_scan import Scanned
 from tracker.api.auth import Caller, Reader, Writer
-from tracker.api.v1.answers import ApplyAnswer, DifferenceAnswer, SavedTask, TaskAnswer
+from tracker.api.v1.answers import (
+    ApplyAnswer,
+    DifferenceAnswer,
+    Left,
+    SavedTask,
+    TaskAnswer,
+    WebhookAnswer,
+)
 from tracker.api.v1.asked import (
     context_of,
     context_secrets_of,
@@ -28,11 +36,12 @@ from tracker.api.v1.asked import (
     use_of,
 )
 from tracker.api.v1.desk import Desk
-from tracker.api.v1.faults import CONFLICT, FAULTS, NOT_FOUND, Conflict, told_as
+from tracker.api.v1.faults import CONFLICT, FAULTS, FORGE, NOT_FOUND, Conflict, told_as
 from tracker.api.v1.runs import check_context
 from tracker.api.v1.scans import WAIT_S, Scans
 from tracker.api.v1.task_asked import INSTEAD, ApplyAsked, NewTask, TaskChange, TaskGiven, declared
-from tracker.tasks.apply import differences, plain_difference
+from tracker.sources.webhooks import HookAsked
+from tracker.tasks.apply import Outcome, differences, plain_difference
 from tracker.tasks.declared import TaskFileText, declared_in
 from tracker.tasks.saving import Draft, Saved
 
@@ -54,20 +63,16 @@ def task_routes(desk: Desk, scans: Scans) -> APIRouter:
     async def task(name: str, caller: Reader) -> TaskAnswer:
         return told(Tasks(desk.connection).named(name))
 
-    def saved(task: Task, scanned: Scanned) -> SavedTask:
-        done = Saved.of(task.definition, scanned)
-        return SavedTask(**told(task).model_dump(), watched=done.watched, unknown=list(done.unknown))
-
-    @router.post("", status_code=201, summary="Save a new task", responses=FAULTS)
+    @router.post("", status_code=201, summary="Save a new task", responses=FAULTS | FORGE)
     async def create(asked: NewTask, caller: Writer) -> SavedTask:
         """Its files are read to find its bases; where they are slow to come, that goes on behind, and
         `being_scanned` is true meanwhile."""
-        return saved(*await keep(_draft(asked.name, asked, caller, desk, new=True)))
+        return await keep(_draft(asked.name, asked, caller, desk, new=True), asked.hook())
 
-    @router.patch("/{name}", summary="Change what is given of a task", responses=_ANY)
+    @router.patch("/{name}", summary="Change what is given of a task", responses=_ANY | FORGE)
     async def change(name: str, asked: TaskChange, caller: Writer) -> SavedTask:
         """Empty texts and lists clear."""
-        return saved(*await keep(_draft(name, asked, caller, desk, new=False)))
+        return await keep(_draft(name, asked, caller, desk, new=False), asked.hook())
 
     @router.put("/{name}", summary="Save a task, or give one another definition", responses=FAULTS | CONFLICT)
     async def save(name: str, asked: TaskGiven, caller: Writer) -> SavedTask:
@@ -84,19 +89,23 @@ def task_routes(desk: Desk, scans: Scans) -> APIRouter:
             secrets,
             credentials=declared(asked.credentials),
         )
-        return saved(*await keep(draft))
+        return await keep(draft, HookAsked())
 
-    async def keep(draft: Draft) -> tuple[Task, Scanned]:
-        done = await scans.save(draft, wait_s=WAIT_S)
-        desk.wake()
-        return done
+    def keep(draft: Draft, hook: HookAsked) -> Awaitable[SavedTask]:
+        return _keep(draft, hook, desk, scans)
 
-    @router.delete("/{name}", status_code=204, summary="Delete a task", responses=_ANY)
+    @router.delete(
+        "/{name}", status_code=204, summary="Delete a task", responses=_ANY | {200: {"model": Left}}
+    )
     async def delete(name: str, caller: Writer) -> Response:
-        """What it built, its runs and their logs stay."""
-        with told_as(Conflict), desk.changing() as change:
-            StoredTasks(change.sql, change.cipher).delete(name, change.at)
-        return Response(status_code=204)
+        """What it built, its runs and their logs stay. Its webhook goes along; 200 says that it could not."""
+        with told_as(Conflict):
+            stays = await desk.webhooks.withdraw(StoredTasks.of_reader(desk.connection).deletable(name))
+            with desk.changing() as change:
+                StoredTasks(change.sql, change.cipher).delete(name, change.at)
+        if stays is None:
+            return Response(status_code=204)
+        return JSONResponse(_left(stays).model_dump())
 
     return router
 
@@ -111,18 +120,43 @@ def apply_routes(desk: Desk, scans: Scans) -> APIRouter:
         files = [TaskFileText(one.name, Path("/") / one.folder, one.text) for one in asked.files]
         allowed = partial(context_of, caller=caller, instead=INSTEAD)
         wanted = await asyncio.to_thread(declared_in, files, desk.usual, allowed)
-        found = differences(desk.archive, wanted, prune=asked.prune)
-        scanned: Mapping[str, Scanned] = {}
-        if not asked.dry_run:
+        if asked.dry_run:
+            done = Outcome(differences(desk.archive, wanted, prune=asked.prune))
+        else:
             with told_as(Conflict):
-                scanned = await scans.apply(wanted, prune=asked.prune, wait_s=WAIT_S)
+                done = await scans.apply(wanted, prune=asked.prune, wait_s=WAIT_S)
             desk.wake()
         return ApplyAnswer(
-            differences=[DifferenceAnswer.model_validate(plain_difference(one)) for one in found],
-            unknown={name: list(one.unknown) for name, one in scanned.items() if one.unknown},
+            differences=[DifferenceAnswer.model_validate(plain_difference(one)) for one in done.differences],
+            unknown={name: list(reasons) for name, reasons in done.unknown.items()},
+            left=[_left(fault) for fault in done.left],
         )
 
     return router
+
+
+async def _keep(draft: Draft, hook: HookAsked, desk: Desk, scans: Scans) -> SavedTask:
+    """Nothing is done where what is asked of the webhook cannot be."""
+    wanted = draft.wanted(desk.connection)
+    chosen = desk.webhooks.chosen(wanted.definition.context, hook)
+    gone = None
+    if hook.unregister:
+        gone = await desk.webhooks.unregister(Tasks(desk.connection).named(wanted.name))
+    task, scanned = await scans.save(draft, wait_s=WAIT_S)
+    desk.wake()
+    registered = await desk.webhooks.register(task, chosen) if chosen else None
+    saved = Saved.of(task.definition, scanned)
+    return SavedTask(
+        **_answer(task, desk, is_scanned=scans.is_going(task.name)).model_dump(),
+        watched=saved.watched,
+        unknown=list(saved.unknown),
+        registered_webhook=WebhookAnswer(**asdict(registered)) if registered else None,
+        unregistered_webhook=gone.repository if gone else None,
+    )
+
+
+def _left(stays: TrackerError) -> Left:
+    return Left(warning=stays.message, hint=stays.hint)
 
 
 def _draft(name: str, asked: TaskChange, caller: Caller, desk: Desk, *, new: bool) -> Draft:
