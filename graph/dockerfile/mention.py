@@ -70,6 +70,11 @@ def _of_copy(instruction: Instruction, reading: Reading) -> list[Mention]:
     return [Mention(flag.value, Via.COPY, flag.positions, instruction)]
 
 
+def mount_fields(instruction: Instruction, flag: Flag) -> list[str]:
+    """What stands between the commas of a --mount. Raise `DockerfileError` for what is no list."""
+    return [_text(field) for field in _fields(instruction, flag)]
+
+
 def _of_mount(instruction: Instruction, flag: Flag) -> Mention:
     """The last `from=` counts; without one BuildKit looks for a stage called scratch."""
     name = SCRATCH

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from graph.dockerfile.budget import Budget
+from graph.dockerfile.built import check_built
 from graph.dockerfile.error import Place, printable
 from graph.dockerfile.fold import Directive, Folded, fold
 from graph.dockerfile.instruction import Instruction, read_instructions
@@ -47,6 +48,8 @@ def scan(
     circumstances = Circumstances(platform, build_platform, build_args, target)
     stages = read_stages(instructions, circumstances, reading)
     resolution = resolve(stages, target, Place(path, stages[-1].instruction.place.line), reading)
+    for instruction in _built(resolution):
+        check_built(instruction, build_args, reading)
     bases = [*_from_bases(resolution, platform), *_taken_bases(resolution, platform)]
     bases.sort(key=lambda base: base.span.start)
     return Scan(
@@ -56,6 +59,13 @@ def scan(
         (*_syntax_bases(folded, path, circumstances), *bases),
         tuple(_features(instructions)),
     )
+
+
+def _built(resolution: Resolution) -> Iterator[Instruction]:
+    """The instructions that a build of the target carries out."""
+    for stage in resolution.nodes.stages:
+        if stage.index in resolution.reached:
+            yield from stage.body
 
 
 def _stages(resolution: Resolution, platform: Platform) -> Iterator[Stage]:

@@ -8,6 +8,7 @@ from enum import Enum, auto
 
 from graph.dockerfile.budget import Unreadable
 from graph.dockerfile.error import DockerfileError
+from graph.dockerfile.flag_values import check_flag_values
 from graph.dockerfile.fold import read_heredoc
 from graph.dockerfile.instruction import Instruction
 from graph.dockerfile.lex import WHITE_SPACE, Reading
@@ -50,7 +51,6 @@ _FLAGS: Mapping[Keyword, Mapping[str, _Takes]] = {
         ("interval", "timeout", "start-period", "start-interval", "retries"), _Takes.ONE
     ),
 }
-_TAKES_ANY_FLAG = (Keyword.ARG, Keyword.STOPSIGNAL)  # BuildKit never looks at theirs
 _NOT_A_TRIGGER = (Keyword.ONBUILD, Keyword.FROM, Keyword.MAINTAINER)
 _MAY_BE_JSON = (
     Keyword.ADD,
@@ -66,8 +66,9 @@ _GIT = re.compile(r"(git|ssh)://.+|[\w.+-]+@[\w.-]+:.+|https?://[^#?]+\.git([#?]
 
 def check(instruction: Instruction, reading: Reading) -> None:
     """Raise `DockerfileError` where BuildKit would not take the instruction as it stands."""
-    if instruction.keyword not in _TAKES_ANY_FLAG:
+    if not _takes_any_flag(instruction):
         _check_flags(instruction)
+        check_flag_values(instruction)
     _CHECKS[instruction.keyword](instruction, reading)
 
 
@@ -77,7 +78,7 @@ def features(instruction: Instruction) -> list[Feature]:
         return features(instruction.trigger)
     by_flag = {f"{instruction.keyword} --{flag.name}" for flag in instruction.flags}
     found = [feature for feature in Feature if feature.value in by_flag]
-    if instruction.keyword is Keyword.ADD and any(_GIT.fullmatch(source) for source in _sources(instruction)):
+    if instruction.keyword is Keyword.ADD and any(_GIT.fullmatch(source) for source in sources(instruction)):
         found.append(Feature.ADD_GIT)
     return found
 
@@ -94,6 +95,23 @@ def named_values(instruction: Instruction, escape: str) -> list[tuple[str, str |
         name, equals, value = word.partition("=")
         found.append((name, value if equals else None))
     return found
+
+
+def sources(instruction: Instruction) -> list[str]:
+    """All that ADD and COPY name, the destination last; the paths of VOLUME."""
+    as_json = _json(instruction)
+    return [word.text for word in instruction.words] if as_json is None else as_json
+
+
+def _takes_any_flag(instruction: Instruction) -> bool:
+    """Whether BuildKit never looks at the flags."""
+    match instruction.keyword:
+        case Keyword.ARG | Keyword.STOPSIGNAL:
+            return True
+        case Keyword.HEALTHCHECK:
+            return instruction.arguments.upper() == "NONE"
+        case _:
+            return False
 
 
 def _check_flags(instruction: Instruction) -> None:
@@ -133,14 +151,8 @@ def _json(instruction: Instruction) -> list[str] | None:
         raise instruction.place.refuse("a JSON array of arguments holds strings only") from None
 
 
-def _sources(instruction: Instruction) -> list[str]:
-    """All that ADD and COPY name, the destination last."""
-    as_json = _json(instruction)
-    return [word.text for word in instruction.words] if as_json is None else as_json
-
-
 def _check_copy(instruction: Instruction, reading: Reading) -> None:
-    named = _sources(instruction)
+    named = sources(instruction)
     if len(named) < 2:
         raise instruction.place.refuse(f"{instruction.keyword} takes at least a source and a destination")
     try:
@@ -157,7 +169,7 @@ def _check_some(instruction: Instruction, reading: Reading) -> None:
 
 
 def _check_volume(instruction: Instruction, reading: Reading) -> None:
-    named = _sources(instruction)
+    named = sources(instruction)
     if not named or not all(name.strip(WHITE_SPACE) for name in named):
         raise instruction.place.refuse("VOLUME takes paths, none of them empty")
 
@@ -169,12 +181,15 @@ def _check_names(instruction: Instruction, reading: Reading) -> None:
 
 
 def _check_values(instruction: Instruction, reading: Reading) -> None:
-    """`ENV a=b c=d`, or the old form `ENV a b c d`."""
+    """`ENV a=b c=d`, or the old form `ENV a b c d`, where `=` is a character like any other."""
+    _check_some(instruction, reading)
+    found = named_values(instruction, reading.escape)
+    if found[0][1] is None:
+        if len(re.split(f"[{BLANKS}]+", instruction.arguments, maxsplit=1)) < 2:
+            raise instruction.place.refuse(f"{instruction.keyword} takes a name and a value")
+        return
     _check_names(instruction, reading)
-    (_, first), *others = named_values(instruction, reading.escape)
-    if first is None and len(re.split(f"[{BLANKS}]+", instruction.arguments, maxsplit=1)) < 2:
-        raise instruction.place.refuse(f"{instruction.keyword} takes a name and a value")
-    for name, value in others if first is not None else ():
+    for name, value in found:
         if value is None:
             raise instruction.place.refuse(f"'{name}' is not of the form name=value")
 

@@ -122,6 +122,13 @@ CASES = [
     Case("TARGETSTAGE is default where that has none", "FROM a:$TARGETSTAGE", "1: from a:default runtime"),
     Case("quotes around a base come off", 'FROM "alpine:3"', "1: from alpine:3 runtime"),
     Case("an escape before a plain character comes off", "FROM al\\pine", "1: from alpine:latest runtime"),
+    Case("the old form of ENV may have an equals sign in its value", "FROM a\nENV A = b", "1: from a:latest runtime"),
+    Case("what a base image sets is known only to the builder", "FROM a\nENV A=${B:?} C=\"$D\"\nCOPY ${A?} $C/",
+         "1: from a:latest runtime"),
+    Case("a stage that is not built may hold words that nobody can read", "FROM a\nENV A=${\nFROM b",
+         "1: from a:latest unused\n3: from b:latest runtime"),
+    Case("a build argument takes the place of a default that nobody can read", "FROM a\nARG A=${B^}",
+         "1: from a:latest runtime", {"A": "1"}),
     # stages
     Case("a stage stands on an earlier one", "FROM a AS x\nFROM x", "1: from a:latest runtime"),
     Case("a variable can name a stage", "ARG S=x\nFROM a AS x\nFROM $S", "2: from a:latest runtime"),
@@ -178,6 +185,8 @@ CASES = [
          "1: from a:latest runtime\n2: mount b:latest"),
     Case("the last from of a mount counts", "FROM a\nRUN --mount=from=b,FROM=c,target=/x make",
          "1: from a:latest runtime\n2: mount c:latest"),
+    Case("a mount may have options of its engine", "FROM a\nRUN --mount=from=b,target=/x,rw,Z,relabel=shared make",
+         "1: from a:latest runtime\n2: mount b:latest"),
     Case("a mount behind the command is the command's", "FROM a\nRUN make --mount=from=b,target=/x",
          "1: from a:latest runtime"),
     # ONBUILD
