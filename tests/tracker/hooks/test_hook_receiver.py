@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from graph.database import immediate
 from graph.reference import Platform
@@ -19,10 +21,13 @@ from rebuild.context.where import Git
 from rebuild.runs.definition import Definition, DockerStep
 from rebuild.secrets.secret import Secret
 from rebuild.sources.event import Provider
+from rebuild.sources.wishes import ask_for
 from rebuild.tasks.task import Task, Tasks
 from rebuild.tasks.triggers import SourceFilters, SourceTrigger, Triggers
 from tests.graph_samples import Sample
 from tests.tracker.hooks.forge_payloads import ZERO, A, B, C
+from tracker.events.push import BadEvent
+from tracker.hooks.reading import read_events
 from tracker.hooks.sender import HookSender
 from tracker.metrics import Metrics
 from tracker.sources.hook_receiver import ASKED_MOST_S, HookReceiver
@@ -246,3 +251,32 @@ async def test_letters_of_registries_and_of_forges_lie_apart(office: Office) -> 
     await office.work()
 
     assert Inbox(office.sample.sql).count() == 1
+
+
+TEXT = st.text(st.characters(), min_size=1, max_size=30)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    prefix=st.sampled_from(["refs/heads/", "refs/tags/"]),
+    name=TEXT,
+    commit=st.sampled_from([A, B, C]),
+    more=st.fixed_dictionaries({"message": TEXT, "delivery": TEXT, "paths": st.lists(TEXT, max_size=3)}),
+)
+def test_whatever_a_forge_calls_things_can_be_written_down(
+    office: Office, prefix: str, name: str, commit: str, more: dict[str, Any]
+) -> None:
+    with immediate(office.sample.sql):
+        filters = SourceFilters(branches=("**",), tags=("**",), paths=("**",))
+        Triggers(office.sample.sql).set_source(1, SourceTrigger(filters=filters))
+    body = {"repository": URL, "ref": prefix + name, "after": commit, "before": ZERO, **more}
+    try:
+        events = read_events(Provider.GENERIC, json.dumps(body).encode(), {})
+    except BadEvent as refused:
+        assert refused.message
+        return
+
+    with immediate(office.sample.sql):
+        (asked,) = ask_for(office.sample.sql, events[0], office.sample.at)
+
+    assert asked.subject.encode()
