@@ -32,6 +32,7 @@ from rebuild.engines.features import understood, version_of
 from rebuild.engines.left_out import given_ignore_file
 from rebuild.engines.oci_config import oci_config
 from rebuild.engines.podman_command import Podman
+from rebuild.engines.podman_logins import pinned_registries, with_helpers
 from rebuild.engines.podman_storage import Stored, stored_image
 from rebuild.engines.probe import EngineProbe, Isolation
 from rebuild.engines.program import Program, failed
@@ -113,8 +114,8 @@ class PodmanEngine:
 
     async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> Pushed | CommandFailed:
         variables = {**self._cli.variables, **podman_registries(self._around, str(to))}
-        trust = podman_trust(self._around)
         with tempfile.TemporaryDirectory(prefix="tracker-push-") as folder:
+            trust = podman_trust(with_helpers(self._around, frozenset({to.registry}), Path(folder)))
             digest_file = Path(folder) / "digest"
             argv = podman_command.push(self._podman, image.image_id.hex, to, trust, digest_file)
             if self._on_push is None:
@@ -196,7 +197,7 @@ class PodmanEngine:
                 build_args=build_arg_flags(by_environment, by_command),
                 secrets=secret_flags(Path(folder), request.secrets),
                 image_id_file=image_id_file,
-                trust=podman_trust(self._around),
+                trust=podman_trust(with_helpers(self._around, pinned_registries(text), Path(folder))),
                 no_cache=no_cache,
             )
             ended = await self._run_build(argv, {**by_environment, **variables}, request, log)

@@ -27,6 +27,7 @@ from rebuild.engines.push_progress import PushSeen
 from rebuild.engines.surroundings import Surroundings
 from tests.real_engine import context, podman_storage
 from tests.real_registry import RealRegistry
+from tests.tracker.registry.servers import PASSWORD, USER, registry_with_basic
 
 AMD64 = Platform.parse("linux/amd64")
 ARM64 = Platform.parse("linux/arm64")
@@ -525,6 +526,28 @@ async def test_the_users_own_storage_is_never_pruned(engine: PodmanEngine, aroun
 
     assert pruned.images == 0
     assert pruned.why_not is not None
+
+
+@pytest.mark.anyio
+async def test_a_login_that_docker_keeps_in_its_store_serves_podman(
+    engine: PodmanEngine, around: Surroundings, tmp_path: Path
+) -> None:
+    helper = tmp_path / "docker-credential-kept"
+    helper.write_text(f"""#!/bin/sh\necho '{{"Username": "{USER}", "Secret": "{PASSWORD}"}}'\n""")
+    helper.chmod(0o755)
+    (tmp_path / "config.json").write_text('{"credsStore": "kept"}')
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    ours = replace(
+        around, auth_file=tmp_path / "config.json", environment={**around.environment, "PATH": path}
+    )
+    image = await built(engine, request(context(tmp_path / "c", "FROM scratch\nCOPY probe-amd64 /probe\n")))
+
+    with registry_with_basic(tmp_path / "registry") as registry:
+        told = await PodmanEngine(engine.probe, ours).push(
+            image, ImageRef.parse(f"{registry.host}/app:1"), lambda chunk: None
+        )
+
+    assert isinstance(told, Pushed)
 
 
 def test_a_missing_credentials_file_is_named(engine: PodmanEngine, around: Surroundings) -> None:
