@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from graph.clock import now, to_text
+from graph.clock import from_text, now
 from graph.errors import WrongUse
 from graph.record import dataclass
 from tracker.cli.habits import json_option
-from tracker.cli.looking import looking
 from tracker.cli.main import Place, report
+from tracker.cli.seen import seen
 from tracker.cli.table import Row, print_json, print_rows
+from tracker.remote.service import ServerAsked, server_options
 from tracker.wording import ago, counted
 
 if TYPE_CHECKING:
-    from rebuild.runs.outbox import Lane, Message
+    from rebuild.runs.outbox import Lane
     from tracker.outbound.channel import Channel
     from tracker.outbound.delivery import Delivery
     from tracker.outbound.dispatch import Dispatch
-
-_MOST = 1000
 
 
 @click.group()
@@ -53,35 +53,35 @@ def test(place: Place, names: tuple[str, ...], as_json: bool) -> int:
 
 @notify.command("waiting")
 @json_option("Print one JSON array.")
+@server_options
 @click.pass_obj
-def waiting(place: Place, as_json: bool) -> None:
+def waiting(place: Place, as_json: bool, server: ServerAsked) -> None:
     """List what waits to go out, oldest first, with what came of the last try."""
-    from rebuild.runs.outbox import Outbox
+    from tracker.views.waiting import WaitingMessages, waiting_view
 
-    with looking(place) as look:
-        messages = Outbox(look.sql).all(_MOST)
+    messages = seen(place, server, "waiting", WaitingMessages, waiting_view).messages
     if as_json:
-        print_json([_plain(message) for message in messages])
-        return
-    if not messages:
+        print_json(messages)
+    elif messages:
+        at = now()
+        heads = Row("TO", ("BY", "ABOUT", "SINCE", "TRIED", "NEXT TRY"))
+        print_rows(heads, [_row(message, at) for message in messages])
+    else:
         click.echo("nothing waits to go out", err=True)
-        return
-    rows = [
-        Row(
-            message.lane.receiver,
-            (
-                str(message.lane.kind),
-                str(message.body.get("type", "update")),
-                ago(message.created_at, look.now),
-                counted(message.tries, "try", "tries"),
-                ago(message.due_at, look.now),
-            ),
-            "",
-            (f"  {message.fault}",) if message.fault else (),
-        )
-        for message in messages
-    ]
-    print_rows(Row("TO", ("BY", "ABOUT", "SINCE", "TRIED", "NEXT TRY")), rows)
+
+
+def _row(message: Mapping[str, Any], at: datetime) -> Row:
+    return Row(
+        message["to"],
+        (
+            message["by"],
+            message["about"],
+            ago(from_text(message["since"]), at),
+            counted(message["tries"], "try", "tries"),
+            ago(from_text(message["next_try_at"]), at),
+        ),
+        notes=(f"  {message['error']}",) if message["error"] else (),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,16 +167,3 @@ def _print(tried: _Tried) -> None:
         click.echo(line)
     else:
         report(line, tried.hint)
-
-
-def _plain(message: Message) -> dict[str, Any]:
-    return {
-        "to": message.lane.receiver,
-        "by": str(message.lane.kind),
-        "delivery": message.delivery,
-        "about": str(message.body.get("type", "update")),
-        "since": to_text(message.created_at),
-        "tries": message.tries,
-        "next_try_at": to_text(message.due_at),
-        "error": message.fault,
-    }

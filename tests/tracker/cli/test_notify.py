@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from rebuild.runs.outbox import Kind, Lane, Outbox
 from tests.graph_samples import Sample
 from tests.real_receiver import KEY, Receiver
 from tests.tracker.cli.conftest import Tracker
+from tests.tracker.remote.desk_service import desk_service
 from tracker.outbound.document import of_test
 
 
@@ -65,17 +67,23 @@ def test_without_any_section_there_is_a_hint(tracker: Tracker) -> None:
     assert "docs/notifications.md" in answer.err
 
 
-def test_what_waits_is_listed_with_its_last_error(tracker: Tracker, sample: Sample) -> None:
+@pytest.mark.parametrize("place", ["here", "there"])
+def test_what_waits_is_listed_with_its_last_error(
+    tracker: Tracker, sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
     with immediate(sample.sql):
         Outbox(sample.sql).put(Lane(Kind.WEBHOOK, "ops"), of_test("ops", now()), now())
         (message,) = Outbox(sample.sql).all(1)
         Outbox(sample.sql).put_off(message, now(), "HTTP 500: no")
 
-    answer = tracker("notify", "waiting")
+    with contextlib.ExitStack() as stack:
+        if place == "there":
+            service = stack.enter_context(desk_service(tmp_path))
+            monkeypatch.setenv("TRACKER_SERVER", service.socket)
+        answer, (plain,) = tracker("notify", "waiting"), tracker("notify", "waiting", "--json").json
 
     assert answer.lines[1].split()[:3] == ["ops", "webhook", "test"]
     assert answer.lines[2].strip() == "HTTP 500: no"
-    (plain,) = tracker("notify", "waiting", "--json").json
     assert (plain["to"], plain["tries"], plain["error"]) == ("ops", 1, "HTTP 500: no")
 
 

@@ -24,6 +24,7 @@ from tracker.views.runs import run_view, runs_view, shown_run_view
 from tracker.views.stale import stale_view
 from tracker.views.story import story_view
 from tracker.views.tasks import credentials_view, task_view, tasks_view, timers_view
+from tracker.views.waiting import waiting_view
 
 Top = Annotated[int, Query(ge=1, le=1000)]
 
@@ -76,7 +77,7 @@ def image_view_routes(desk: Desk) -> APIRouter:
 
 
 def run_view_routes(desk: Desk) -> APIRouter:
-    """`/views/runs` and `/views/run`."""
+    """`/views/runs`, `/views/run`, and what is to be told of them."""
     router = APIRouter(prefix="/views", tags=["views"], include_in_schema=False)
     told = _Told(desk)
 
@@ -93,6 +94,10 @@ def run_view_routes(desk: Desk) -> APIRouter:
     @router.get("/shown-run")
     def shown_run(run: Name, caller: Reader) -> Any:
         return told(shown_run_view, run=run)
+
+    @router.get("/waiting")
+    def waiting(caller: Reader) -> Any:
+        return told(waiting_view)
 
     @router.get("/run")
     def run(
