@@ -43,12 +43,12 @@ def _push(body: dict[str, Any], provider: Provider, delivery: str) -> Iterator[S
         return
     happening, name = found
     repository = needed(body, "repository", "a push")
-    after, before = fields.commit(body.get("after"), "after"), fields.commit(body.get("before"), "before")
+    after, before = fields.commit(body.get("after"), "after"), fields.commit_or_none(body.get("before"))
     head = _head(body, after)
     if after and happening is Happening.TAG:
         after = fields.commit_or_none(head.get("id")) or after  # of an annotated tag the commit
     commits = body.get("commits")
-    are_all = bool(before) and body.get("forced") is not True and _are_all_told(body, commits)
+    goes_on = before != "" and body.get("created") is not True and body.get("forced") is not True
     yield SourceEvent(
         provider=provider,
         delivery=delivery,
@@ -58,7 +58,7 @@ def _push(body: dict[str, Any], provider: Provider, delivery: str) -> Iterator[S
         commit=after,
         old_commit=before,
         message=fields.message(head),
-        paths=fields.paths(commits, are_all=are_all),
+        paths=fields.paths(commits, are_all=goes_on and _are_all_told(body, commits)),
         default_branch=fields.branch(repository.get("default_branch")),
     )
 
@@ -108,8 +108,11 @@ def _pull_request(body: dict[str, Any], provider: Provider, delivery: str) -> It
 
 def _is_of(head: dict[str, Any], repository: dict[str, Any]) -> bool:
     """Only what is certainly the same repository is none of a stranger; one that is gone says nothing."""
-    of_head, here = inner(head, "repo").get("id"), repository.get("id")
-    return isinstance(here, int) and of_head == here
+    origin = inner(head, "repo")
+    for key in ("id", "full_name", "clone_url"):
+        if origin.get(key) and repository.get(key):
+            return bool(origin[key] == repository[key])
+    return origin.get("fork") is False
 
 
 def _urls(repository: dict[str, Any]) -> tuple[str, ...]:

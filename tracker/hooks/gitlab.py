@@ -29,7 +29,7 @@ def _push(event: dict[str, Any], delivery: str) -> Iterator[SourceEvent]:
         return
     happening, name = found
     project = needed(event, "project", "a push")
-    after, before = fields.commit(event.get("after"), "after"), fields.commit(event.get("before"), "before")
+    after, before = fields.commit(event.get("after"), "after"), fields.commit_or_none(event.get("before"))
     if after:  # of an annotated tag `after` is the tag itself
         after = fields.commit_or_none(event.get("checkout_sha")) or after
     commits, total = event.get("commits"), event.get("total_commits_count")
@@ -44,7 +44,7 @@ def _push(event: dict[str, Any], delivery: str) -> Iterator[SourceEvent]:
         commit=after,
         old_commit=before,
         message=fields.message(head),
-        paths=fields.paths(commits, are_all=bool(before) and total == len(listed)),  # it lists 20 at most
+        paths=fields.paths(commits, are_all=before != "" and total == len(listed)),  # it lists 20 at most
         default_branch=fields.branch(project.get("default_branch")),
     )
 

@@ -49,9 +49,9 @@ def _github(ref: str, before: str, after: str, **more: Any) -> dict[str, Any]:
     return {"ref": ref, "before": before, "after": after, "repository": repository, **flags, **more}
 
 
-def _pull(action: str, *, head_id: int | None, key: str = "id") -> dict[str, Any]:
+def _pull(action: str, *, head_id: int | None) -> dict[str, Any]:
     base = _github("", A, B)["repository"]
-    head_repo = None if head_id is None else {key: head_id, "fork": head_id != base["id"]}
+    head_repo = None if head_id is None else {"id": head_id, "fork": head_id != base["id"]}
     pull = {"number": 7, "head": {"ref": "feature", "sha": B, "repo": head_repo}, "base": {"ref": "main"}}
     return {"action": action, "number": 7, "pull_request": pull, "repository": base}
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rebuild.sources.event import Provider
 from rebuild.sources.repository_url import repository
-from tests.tracker.hooks.forge_payloads import PAYLOADS, TELLING, A, B, Payload
+from tests.tracker.hooks.forge_payloads import PAYLOADS, TELLING, ZERO, A, B, Payload
 from tracker.events.push import BadEvent
 from tracker.hooks.reading import HOOK_HEADERS, kept_headers, read_events
 
@@ -78,6 +78,27 @@ def test_half_of_a_surrogate_pair_in_words_spoils_nothing_else() -> None:
     assert event.delivery == "?" + "x" * 199
 
 
+@pytest.mark.parametrize(
+    ("change", "paths"),
+    [({}, {"app/a"}), ({"created": True}, None), ({"forced": True}, None), ({"before": ZERO}, None)],
+    ids=str,
+)
+def test_a_push_need_not_say_where_the_branch_was(change: dict[str, Any], paths: set[str] | None) -> None:
+    body = {
+        "ref": "refs/heads/main",
+        "after": B,
+        "repository": {"clone_url": "https://github.com/octocat/web.git"},
+        "commits": [{"id": B, "message": "words", "modified": ["app/a"]}],
+    }
+
+    (event,) = read_events(
+        Provider.GITHUB, json.dumps({**body, **change}).encode(), {"x-github-event": "push"}
+    )
+
+    assert (event.commit, event.old_commit) == (B, "" if "before" in change else None)
+    assert event.paths == paths
+
+
 @pytest.mark.parametrize("payload", TELLING, ids=lambda payload: payload.name)
 def test_a_payload_that_is_cut_off_is_refused(payload: Payload) -> None:
     with pytest.raises(BadEvent, match="not JSON"):
@@ -101,6 +122,33 @@ def test_what_git_could_take_for_something_else_is_refused(change: dict[str, Any
 
     with pytest.raises(BadEvent, match=why):
         read_events(payload.provider, json.dumps({**payload.body, **change}).encode(), payload.headers)
+
+
+@pytest.mark.parametrize(
+    ("origin", "from_fork"),
+    [
+        ({"id": 1296269, "fork": True}, False),  # a fork may have pull requests of its own
+        ({"id": 1, "fork": False}, True),
+        ({"full_name": "octocat/web"}, False),
+        ({"full_name": "stranger/web", "fork": False}, True),
+        ({"clone_url": "https://github.com/stranger/web.git"}, True),
+        ({"fork": False}, False),
+        ({"fork": True}, True),
+        ({"fork": None}, True),
+        ({"id": "1296269"}, True),
+        ({}, True),
+        (None, True),
+    ],
+    ids=str,
+)
+def test_a_pull_request_is_of_a_stranger_unless_it_is_certainly_not(origin: Any, from_fork: bool) -> None:
+    payload = next(payload for payload in PAYLOADS if payload.name == "github pull request")
+    body = json.loads(payload.raw)
+    body["pull_request"]["head"]["repo"] = origin
+
+    (event,) = read_events(payload.provider, json.dumps(body).encode(), payload.headers)
+
+    assert event.pull and event.pull.from_fork is from_fork
 
 
 def test_only_headers_that_are_needed_are_kept_and_none_is_long() -> None:
