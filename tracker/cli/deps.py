@@ -53,7 +53,7 @@ class _Unfolding:
     depth: int | None
     shorter: Mapping[str, str]
     unfolded: set[tuple[object, ...]] = field(default_factory=set)
-    stale: int = 0
+    moved: set[str] = field(default_factory=set)
     said: bool = False
 
     def rows(self, bases: Sequence[Base], prefix: str, level: int) -> Iterator[Row]:
@@ -65,7 +65,8 @@ class _Unfolding:
 
     def _row(self, base: Base, branch: str, inner: str) -> Row:
         fresh = base_fresh(base)
-        self.stale += fresh is False
+        if fresh is False:
+            self.moved.add(base.reference)
         self.said |= base.said
         carry = inner + ("│  " if base.image.bases or base.image.cut else "   ")
         facts = (
@@ -139,10 +140,8 @@ def _print_tree(image: Image, depth: int | None, now: datetime) -> None:
         click.echo("\n* is what the image above says of itself: not recorded here and not watched")
     if not image.bases:
         click.echo(_why_no_bases(image))
-    elif unfolding.stale:
-        moved = (
-            "1 base here has moved" if unfolding.stale == 1 else f"{unfolding.stale} bases here have moved"
-        )
+    elif unfolding.moved:
+        moved = counted(len(unfolding.moved), "base here has moved", "bases here have moved")
         click.echo(f"\n{moved}; 'tracker stale' says what follows from that")
 
 

@@ -106,16 +106,21 @@ def steps_json(preview: Preview) -> Iterator[dict[str, Any]]:
             "level": step.level,
             "waits_for": [names[task_id] for task_id in step.waits_for],
             "duration_s": step.duration_s,
-            "starts_s": step.starts_s,
+            "starts_s": _rounded(step.starts_s),
         }
 
 
 def totals_json(wave: Plan) -> dict[str, Any]:
     return {
-        "critical_path_s": wave.critical_path_s,
-        "work_s": float(wave.work_s),  # of no step at all it is 0
-        "makespan_s": wave.makespan_s,
+        "critical_path_s": _rounded(wave.critical_path_s),
+        "work_s": _rounded(wave.work_s),
+        "makespan_s": _rounded(wave.makespan_s),
     }
+
+
+def _rounded(duration_s: float) -> float:
+    """To the millisecond that runs are timed to: sums of such numbers have more digits than truth."""
+    return round(float(duration_s), 3)
 
 
 def task_name(preview: Preview, task_id: int) -> str:

@@ -37,6 +37,13 @@ def test_a_base_that_moved_is_stale_and_says_where_to_and_when(sample: Sample, t
     assert "1 base here has moved" in lines[-1]
 
 
+def test_a_base_that_moved_counts_once_wherever_it_stands(sample: Sample, tracker: Tracker) -> None:
+    sample.build(f"{HOST}/top:1", f"{HOST}/img-b:1", "debian:12", hours=60)
+    with_moved_debian(sample)
+
+    assert "1 base here has moved" in tracker("deps", "top:1").lines[-1]
+
+
 def test_a_base_without_an_observation_is_unknown_and_null(sample: Sample, tracker: Tracker) -> None:
     sample.sql.execute("UPDATE observations SET digest_id = NULL, changed_at = NULL")
 

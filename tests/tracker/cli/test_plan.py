@@ -53,6 +53,14 @@ def test_durations_are_those_of_the_last_runs(sample: Sample, tracker: Tracker) 
     assert (plan["critical_path_s"], plan["work_s"], plan["makespan_s"]) == (135.0, 145.0, 135.0)
 
 
+def test_sums_of_durations_have_no_digits_that_nobody_measured(sample: Sample, tracker: Tracker) -> None:
+    with_moved_debian(sample)
+    for name in ("base", "img-b", "img-c", "img-d"):
+        sample.run(Tasks(sample.sql).named(name), Status.SUCCEEDED, hours=70, took_s=0.1)
+
+    assert tracker("plan", "--json", "--workers", "1").json["critical_path_s"] == 0.3
+
+
 def test_workers_come_from_the_command_line_then_the_settings(
     sample: Sample, tracker: Tracker, tmp_path: Path
 ) -> None:
