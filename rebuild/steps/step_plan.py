@@ -71,6 +71,8 @@ class PlannedStep:
         }
         if others:
             plain["also"] = others
+        if self.pull is not None:
+            plain["pull"] = [masked(word, hide) for word in self.pull]
         if self.tail is not None:
             plain |= self.tail.to_json(hide)
         if self.step.condition is not None:

@@ -141,7 +141,8 @@ def _print_plan(plan: dict[str, Any], *, as_json: bool) -> None:
     for step in plan["steps"]:
         after = f" after {', '.join(step['depends_on'])}" if step["depends_on"] else ""
         click.echo(click.style(f"{step['id']}: {step['kind']}{after}", bold=True))
-        for call in [step["argv"], *step.get("also", [])]:
+        before = [step["pull"]] if "pull" in step else []
+        for call in [*before, step["argv"], *step.get("also", [])]:
             click.echo(f"  {shlex.join(call)}")
         for sign, key in (("|", "pipe"), ("then", "then")):
             if key in step:

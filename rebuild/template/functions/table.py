@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+
 from rebuild.template.error import Fault
 from rebuild.template.function import Function
 from rebuild.template.functions import (
@@ -21,6 +23,8 @@ from rebuild.template.functions import (
     urls,
     versions,
 )
+
+_NAME_LENGTH_MOST = 40  # of one that is looked for among the known ones
 
 FUNCTIONS: dict[str, Function] = {
     **text.FUNCTIONS,
@@ -72,4 +76,5 @@ def check_function(name: str) -> None:
             f"function {name!r} is left out, because it {_LEFT_OUT[name]}",
             hint="give the text as a value: --set NAME=TEXT",
         )
-    raise Fault(f"function {name!r} is not defined")
+    near = difflib.get_close_matches(name[:_NAME_LENGTH_MOST], FUNCTIONS, n=1, cutoff=0.7)
+    raise Fault(f"function {name!r} is not defined", hint=f"did you mean {near[0]!r}?" if near else None)

@@ -68,6 +68,15 @@ def test_a_plan_names_the_properties_that_scripts_rely_on(tracker: Tracker, cont
     assert {"id", "kind", "depends_on", "when", "timeout", "retries", "env", "argv"} <= set(step)
 
 
+def test_a_plan_shows_what_is_pulled_before_a_step(tracker: Tracker, context: Path) -> None:
+    (context / "acb.yaml").write_text("steps: [{cmd: 'alpine:3 true', pull: true}, {cmd: 'alpine:3 true'}]\n")
+
+    first, second = steps(tracker, str(context))
+
+    assert (first["pull"], "pull" in second) == (["podman", "pull", "docker.io/library/alpine:3"], False)
+    assert "  podman pull docker.io/library/alpine:3\n" in tracker("run", str(context), "--dry-run").out
+
+
 def test_a_secret_value_is_not_shown(tracker: Tracker, context: Path) -> None:
     done = tracker("run", str(context), "--set-secret", "who=t0psecret", "--dry-run", "--json")
 
