@@ -76,6 +76,7 @@ class Image:
     origin: str
     digest: str | None
     built_at: str | None
+    step: str = ""  # of a task file, that built it
     bases: tuple[Base, ...] = ()
     cut: bool = False  # it has bases, which stand elsewhere in the tree or lie too deep
     fresh: bool = True
@@ -218,7 +219,9 @@ class _Tree:
             observed_at=word.checked_at,
             changed_at=word.changed_at,
             fresh=True,  # nobody compares it
-            image=Image(word.base_id, word.name, word.origin, word.newest, word.built_at, below, cut=ours),
+            image=Image(
+                word.base_id, word.name, word.origin, word.newest, word.built_at, bases=below, cut=ours
+            ),
             said=True,
         )
 

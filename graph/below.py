@@ -44,6 +44,7 @@ class Named(NamedTuple):
     origin: str
     digest: str | None
     built_at: str | None
+    step: str  # of a task file, that built it; else ""
 
 
 Below = Mapping[int, Sequence[Edge]]  # image → its edges; complete but for the deepest layer's bases
@@ -86,8 +87,8 @@ def _read_below(connection: sqlite3.Connection, image_id: int) -> Below:
 
 def _read_images(connection: sqlite3.Connection, image_ids: Iterable[int]) -> dict[int, Named]:
     rows = connection.execute(
-        "SELECT i.id, i.name, i.origin, coalesce(bd.value, od.value), b.built_at"
-        " FROM json_each(?) s CROSS JOIN images i ON i.id = s.value"
+        "SELECT i.id, i.name, i.origin, coalesce(bd.value, od.value), b.built_at,"
+        " coalesce(b.step, '') FROM json_each(?) s CROSS JOIN images i ON i.id = s.value"
         " LEFT JOIN builds b ON b.id = i.build_id LEFT JOIN digests bd ON bd.id = b.digest_id"
         " LEFT JOIN observations o ON o.image_id = i.id LEFT JOIN digests od ON od.id = o.digest_id",
         (numbers(image_ids),),

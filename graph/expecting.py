@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
 
+from graph.database import numbers
 from graph.observing import Observations
 from graph.record import dataclass
 from graph.reference import ImageRef
@@ -35,6 +36,10 @@ class Expectations:
     def expect(self, task_id: int, bases: Iterable[ExpectedBase], at: datetime) -> None:
         """Watch exactly these for the task, besides what its builds recorded. A move starts no build."""
         self.forget(task_id)
+        self.expect_more(task_id, bases, at)
+
+    def expect_more(self, task_id: int, bases: Iterable[ExpectedBase], at: datetime) -> None:
+        """Watch these, too."""
         store = Observations(self._sql)
         for base in _strongest_first(bases):
             base_id = store.image_id(base.reference)
@@ -46,8 +51,16 @@ class Expectations:
                 store.watch(base_id, at)
 
     def forget(self, task_id: int) -> None:
-        """The task is gone, or its builds tell from now on."""
+        """The task is gone, or another one."""
         self._sql.execute("DELETE FROM expected_bases WHERE task_id = ?", (task_id,))
+
+    def built(self, task_id: int, base_ids: Iterable[int]) -> None:
+        """A build of the task has told its bases. What containers run after it is in no build, and stays."""
+        self._sql.execute(
+            "DELETE FROM expected_bases WHERE task_id = ?"
+            " AND (via <> ? OR base_id IN (SELECT value FROM json_each(?)))",
+            (task_id, Via.CMD, numbers(base_ids)),
+        )
 
     def of_task(self, task_id: int) -> list[ExpectedBase]:
         """By name."""

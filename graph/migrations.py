@@ -271,6 +271,11 @@ def tags_of_known_pins(db: Database) -> None:
         )
 
 
+@graph_tables()
+def steps_of_builds(db: Database) -> None:
+    db.execute("ALTER TABLE builds ADD COLUMN step TEXT NOT NULL DEFAULT ''")  # '': of a Dockerfile alone
+
+
 def run_statements(db: Database, script: str) -> None:
     """Each statement by itself: executescript would commit the transaction that the migration runs in."""
     for statement in script.split(";\n"):

@@ -60,7 +60,7 @@ class RecordedBase:
     reference: ImageRef
     role: Role
     via: Via
-    stage: str
+    stage: str  # of the Dockerfile; of what a container ran, the step
     line: int
     manifests: Manifests
     platforms: tuple[Platform, ...]  # those that the build took from it
@@ -82,3 +82,4 @@ class BuildRecord:
     run_id: str | None = None
     task_id: int | None = None
     pushed: bool = True  # False where the registry held the same content already
+    step: str = ""  # of the task file that it was built for

@@ -31,7 +31,7 @@ class GraphStore(Observations):
         base_ids = self._add_bases(build_id, build)
         followings, followed = Followings(self._sql), self._followed(build)
         if build.task_id is not None:  # what was only expected is known now
-            Expectations(self._sql).forget(build.task_id)
+            Expectations(self._sql).built(build.task_id, base_ids)
         for reference in build.images:
             image_id = self.image_id(reference)
             self._sql.execute(
@@ -116,7 +116,7 @@ class GraphStore(Observations):
         digest_id = self.remember_manifests(build.manifests) if build.manifests else None
         return self._insert(
             "INSERT INTO builds(run_id, task_id, digest_id, content_id, platforms, pushed, built_at,"
-            " duration_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            " duration_s, step) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 build.run_id,
                 build.task_id,
@@ -126,6 +126,7 @@ class GraphStore(Observations):
                 build.pushed,
                 to_text(build.built_at),
                 build.duration_s,
+                build.step,
             ),
         )
 

@@ -21,6 +21,7 @@ def to_json(record: BuildRecord) -> str:
             "resolved_at": to_text(record.resolved_at),
             "built_at": to_text(record.built_at),
             "duration_s": record.duration_s,
+            "step": record.step,
         }
     )
 
@@ -37,6 +38,7 @@ def from_json(text: str) -> BuildRecord:
         resolved_at=from_text(plain["resolved_at"]),
         built_at=from_text(plain["built_at"]),
         duration_s=plain["duration_s"],
+        step=plain.get("step", ""),
     )
 
 

@@ -15,7 +15,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from graph.database import immediate
 from graph.errors import StoreBusy, TrackerError, WrongUse
-from graph.model import BuildRecord, Manifests
+from graph.expecting import Expectations, ExpectedBase
+from graph.model import BuildRecord, Manifests, RecordedBase
 from graph.record import dataclass
 from graph.reference import DEFAULT_REGISTRY, Digest, ImageRef, Platform
 from graph.store import GraphStore
@@ -53,6 +54,7 @@ class Outcome:
     hint: str | None = None
     records: tuple[BuildRecord, ...] = ()
     layers: Mapping[Digest, tuple[Digest, ...]] = field(default_factory=dict)  # of bases, as looked up
+    used: tuple[RecordedBase, ...] = ()  # images that containers of steps have run
 
     @property
     def record(self) -> BuildRecord | None:
@@ -175,7 +177,7 @@ async def _steps(
     finally:
         if kept.waiting:
             await _when_free(place.connection, kept.write)
-    return Outcome(done.status, done.error, done.hint, done.records, done.layers)
+    return Outcome(done.status, done.error, done.hint, done.records, done.layers, done.used)
 
 
 def _task_name(run: Run, place: Workplace) -> str:
@@ -285,10 +287,24 @@ def write_down(connection: sqlite3.Connection, run: Run, outcome: Outcome, at: d
     for manifest, diff_ids in outcome.layers.items():
         store.remember_layers(manifest, diff_ids)
     if outcome.status is Status.SUCCEEDED and not run.definition.is_trial:
+        _watch_used(connection, run, outcome, at)
         made = [image for record in outcome.records for image in record.images]
         leave_earlier_names(connection, run, made)
     outputs = outputs_of(outcome)
     Runs(connection).finish(run, outcome.status, at, error=outcome.error, hint=outcome.hint, outputs=outputs)
+
+
+def _watch_used(connection: sqlite3.Connection, run: Run, outcome: Outcome, at: datetime) -> None:
+    """Images that only containers have run, and no build after them: they are bases of the task alone."""
+    if run.task_id is None:
+        return
+    built = {base.reference for record in outcome.records for base in record.bases}
+    used = [
+        ExpectedBase(base.reference, base.role, base.via, base.stage, base.line)
+        for base in outcome.used
+        if base.reference not in built
+    ]
+    Expectations(connection).expect_more(run.task_id, used, at)
 
 
 def outputs_of(outcome: Outcome) -> list[dict[str, Any]]:

@@ -86,7 +86,7 @@ async def _build_all(
         if isinstance(finished, CommandFailed):
             return Attempt(_told(finished, step), finished.exit_code, spotter.seen)
         assert finished.image is not None
-        record = replace(finished.record, images=wanted.images)
+        record = replace(finished.record, images=wanted.images, step=step.id)
         parts[platform] = Part(name, finished.image, record, finished.layers)
     _check_agreement(part.record.bases for part in parts.values())
     site.built[step.id] = BuiltImage(step.id, parts)

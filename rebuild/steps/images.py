@@ -132,7 +132,7 @@ class RunImages:
         log(f"image {name} is {digest}\n".encode())
         if await self._tools.engine.inspect(str(pinned)) is None:
             await self._pull(pinned, log)
-        base = RecordedBase(name, Role.BUILDTIME, Via.CMD, "", step.line, manifests, (self._platform,))
+        base = RecordedBase(name, Role.BUILDTIME, Via.CMD, step.id, step.line, manifests, (self._platform,))
         return Runnable(str(pinned), base)
 
     async def _resolved(self, name: ImageRef) -> Manifests:

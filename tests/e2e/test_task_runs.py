@@ -171,8 +171,10 @@ async def test_images_that_only_containers_ran_are_recorded_with_what_was_built_
     done = await task_machine.run(
         f"""
         steps:
-        - cmd: {shelf.host}/ran/compiler:1 sh -c 'echo compiled > program'
-        - build: -t {shelf.host}/ran/app:1 .
+        - id: compile
+          cmd: {shelf.host}/ran/compiler:1 sh -c 'echo compiled > program'
+        - id: image
+          build: -t {shelf.host}/ran/app:1 .
         - push: ["{shelf.host}/ran/app:1"]
         - cmd: {shelf.host}/ran/notifier:1 true
         """,
@@ -183,6 +185,7 @@ async def test_images_that_only_containers_ran_are_recorded_with_what_was_built_
     record = record_of(done, shelf.name("ran/app:1"))
     assert bases_of(record) == {base: Role.RUNTIME, shelf.name("ran/compiler:1"): Role.BUILDTIME}
     assert [base.via for base in record.bases] == [Via.FROM, Via.CMD]
+    assert (record.step, record.bases[1].stage) == ("image", "compile")
     assert {str(base.reference) for base in done.outcome.used} == {
         shelf.name("ran/compiler:1"), shelf.name("ran/notifier:1"),
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,12 @@ def test_of_several_places_the_runtime_one_is_kept(world: World) -> None:
     expect(world, expected("debian:12", Role.BUILDTIME, 1), expected("debian:12", Role.RUNTIME, 5))
 
     assert Expectations(world.sql).of_task(1) == [expected("debian:12", Role.RUNTIME, 5)]
+
+
+def test_what_containers_run_is_expected_until_a_build_records_it(world: World) -> None:
+    after = replace(expected("deployer"), via=Via.CMD, place="deploy")
+    expect(world, expected("alpine"), after, replace(expected("compiler"), via=Via.CMD, place="compile"))
+
+    world.build("app", "alpine", "compiler", task=1)
+
+    assert Expectations(world.sql).of_task(1) == [after]

@@ -112,7 +112,8 @@ def _origin(story: Story, now: datetime) -> Iterator[str]:
     else:
         platforms = sorted({platform for base in image.bases for platform in base.recorded_platform_digests})
         where = f" for {listed(platforms)}" if platforms else ""
-        yield f"It was built {ago(image.built_at, now)}{where} and is {digest}."
+        by = f" by step {printable(image.step)}" if image.step else ""
+        yield f"It was built {ago(image.built_at, now)}{by}{where} and is {digest}."
     if story.dependants:
         yield f"{counted(story.dependants, 'image stands', 'images stand')} on it directly."
 

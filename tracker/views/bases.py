@@ -31,6 +31,7 @@ def tree_json(image: Image) -> dict[str, Any]:
         "reference": image.reference,
         "digest": image.digest,
         "built_at": image.built_at,
+        "step": image.step or None,
         "fresh": image_fresh(image),
         "bases": [_base_json(base) for base in image.bases],
     }

@@ -96,6 +96,7 @@ def story_json(story: Story, at: datetime) -> dict[str, Any]:
         "origin": image.origin,
         "digest": image.digest,
         "built_at": image.built_at,
+        "step": image.step or None,
         "fresh": image_fresh(image),
         "task": {"name": story.task[0], "enabled": bool(story.task[1])} if story.task else None,
         "dependants": story.dependants,

@@ -10,6 +10,7 @@ from typing import Any
 from graph.clock import to_text
 from graph.expecting import Expectations
 from graph.record import dataclass
+from graph.words import Via
 from rebuild.runs.definition import Definition
 from rebuild.secrets.credentials import RegistryCredentials
 from rebuild.secrets.task_secrets import TaskSecrets
@@ -173,14 +174,15 @@ def _bases(connection: sqlite3.Connection, task_id: int) -> list[dict[str, Any]]
 
 def _recorded(connection: sqlite3.Connection, task_id: int) -> Iterator[dict[str, Any]]:
     rows = connection.execute(
-        "SELECT b.name, min(e.role = 'buildtime'), e.via, e.line FROM images i"
+        "SELECT b.name, min(e.role = 'buildtime'), e.via, e.line, iif(e.via = ?, e.stage, made.step)"
+        " FROM images i JOIN builds made ON made.id = i.build_id"
         " JOIN edges e ON e.image_id = i.id JOIN images b ON b.id = e.base_id"
         " WHERE i.task_id = ? GROUP BY b.id ORDER BY b.name",
-        (task_id,),
+        (Via.CMD, task_id),
     )
-    for name, is_buildtime, via, line in rows:
+    for name, is_buildtime, via, line, step in rows:
         role = "buildtime" if is_buildtime else "runtime"
-        yield {"reference": name, "role": role, "via": via, "step": "", "line": line, "expected": False}
+        yield {"reference": name, "role": role, "via": via, "step": step, "line": line, "expected": False}
 
 
 def _expected(connection: sqlite3.Connection, task_id: int) -> Iterator[dict[str, Any]]:

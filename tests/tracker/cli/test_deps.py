@@ -61,7 +61,7 @@ def test_what_was_unfolded_before_is_not_unfolded_again(sample: Sample, tracker:
 def test_the_json_tree_is_whole_and_has_exactly_the_documented_keys(sample: Sample, tracker: Tracker) -> None:
     tree = tracker("deps", "img-d:1", "--json").json
 
-    assert list(tree) == ["reference", "digest", "built_at", "fresh", "bases"]
+    assert list(tree) == ["reference", "digest", "built_at", "step", "fresh", "bases"]
     assert list(tree["bases"][0]) == [
         "reference",
         "role",
