@@ -15,6 +15,7 @@ from graph.errors import TrackerError, WrongUse
 from graph.model import BuildRecord
 from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
+from rebuild.context.ignore_file import DEFAULTS
 from rebuild.engines.engine import BuildRequest, CommandFailed, LocalImage, LogSink
 from rebuild.engines.features import refuse, refuse_foreign
 from rebuild.images.at_hand import AllAtHand, local_names, lowest_layers, split, through
@@ -49,9 +50,14 @@ class ImageBuild:
     timeout_s: float = 3600.0
     at_hand: AllAtHand = field(default_factory=dict)  # bases that are taken from the engine's storage
     flags: tuple[str, ...] = ()  # more of the engine's own, each one word
-    leaves_out: tuple[str, ...] = ()  # patterns that count before those of the ignore file
+    is_local: bool = False  # whether the context is the user's own folder, which messages name whole
     follow: tuple[str, ...] = ()  # rules by which bases are the newest tag, as `FollowRule` reads them
     makes: tuple[ImageRef, ...] = ()  # all that the run makes besides: what is no base to be followed
+
+    def told(self, path: Path) -> str:
+        """A file as messages name it: in what was fetched, by its path there."""
+        is_known = self.is_local or not path.is_relative_to(self.context)
+        return str(path if is_known else path.relative_to(self.context))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ async def build_image(
         found = await _followed(wanted, dockerfile, found, tools, log)
     bases = taken(found, reads_syntax_line=tools.engine.reads_syntax_line)
     asked, here = split(bases, wanted.at_hand)
-    resolved = await resolve(str(dockerfile), asked, tools.registry, tools.memory)
+    resolved = await resolve(wanted.told(dockerfile), asked, tools.registry, tools.memory)
     _tell(log, resolved, here)
     for line in advice(content, secrets or {}):
         log(f"{line}\n".encode())
@@ -122,7 +128,7 @@ async def _followed(wanted: ImageBuild, dockerfile: Path, found: Scan, tools: To
     from rebuild.images.followed_tags import follow_tags, not_into
 
     return await follow_tags(
-        str(dockerfile),
+        wanted.told(dockerfile),
         found,
         not_into(parse_rules(wanted.follow), (*wanted.images, *wanted.makes), log),
         images=wanted.images,
@@ -137,7 +143,7 @@ def examine(wanted: ImageBuild, tools: Tools) -> tuple[Path, bytes, Scan]:
     """The Dockerfile, its text and its bases; raises `WrongUse` for all that can be wrong with it alone."""
     dockerfile = find_dockerfile(wanted)
     content = read_dockerfile(dockerfile)
-    return dockerfile, content, _scan(wanted, dockerfile, content, tools)
+    return dockerfile, content, _scan(wanted, wanted.told(dockerfile), content, tools)
 
 
 def find_dockerfile(wanted: ImageBuild) -> Path:
@@ -151,7 +157,11 @@ def find_dockerfile(wanted: ImageBuild) -> Path:
     for path in candidates:
         if path.is_file():
             return path
-    raise WrongUse(f"there is no Dockerfile at {candidates[0]}", hint="name it with --file")
+    missing = wanted.told(candidates[0])
+    place = (
+        f"there is no Dockerfile at {missing}" if wanted.is_local else f"the context has no file {missing!r}"
+    )
+    raise WrongUse(place, hint="name the Dockerfile with --file")
 
 
 def read_dockerfile(path: Path) -> bytes:
@@ -162,17 +172,17 @@ def read_dockerfile(path: Path) -> bytes:
     return content
 
 
-def _scan(wanted: ImageBuild, path: Path, content: bytes, tools: Tools) -> Scan:
+def _scan(wanted: ImageBuild, path: str, content: bytes, tools: Tools) -> Scan:
     found = scan(
         content,
-        path=str(path),
+        path=path,
         platform=wanted.platform,
         build_platform=tools.build_platform,
         build_args=wanted.build_args,
         target=wanted.target,
     )
-    refuse(str(path), found, tools.engine)
-    refuse_foreign(str(path), found, tools.engine)
+    refuse(path, found, tools.engine)
+    refuse_foreign(path, found, tools.engine)
     return found
 
 
@@ -192,7 +202,7 @@ def _request(
         no_cache=wanted.no_cache,
         timestamp=0 if wanted.reproducible else None,
         flags=wanted.flags,
-        leaves_out=wanted.leaves_out,
+        leaves_out=DEFAULTS if wanted.is_local else (),  # as where a folder is packed for a service
         timeout_s=wanted.timeout_s,
     )
 

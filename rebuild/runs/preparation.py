@@ -9,7 +9,6 @@ from typing import BinaryIO
 from graph.errors import WrongUse
 from graph.record import dataclass
 from graph.reference import ImageRef
-from rebuild.context.ignore_file import DEFAULTS
 from rebuild.context.reach import Reach
 from rebuild.context.where import Folder, Source
 from rebuild.images.image_build import DOCKERFILE_NAMES, ImageBuild
@@ -74,7 +73,7 @@ def image_build(definition: Definition, step: DockerStep, context: Prepared) -> 
         reproducible=step.reproducible,
         timeout_s=definition.timeout_s,
         follow=definition.follow,
-        leaves_out=DEFAULTS if context.is_local else (),  # as where a folder is packed for a service
+        is_local=context.is_local,
     )
 
 

@@ -92,7 +92,7 @@ def _of_dockerfile(
     dockerfile = find_dockerfile(wanted)
     found = scan(
         read_dockerfile(dockerfile),
-        path=str(dockerfile),
+        path=wanted.told(dockerfile),
         platform=definition.platform,
         build_platform=scanning.build_platform,
         build_args=step.build_args,

@@ -87,6 +87,7 @@ class FakeEngine:
     tells_digests: bool = True
     pushed: list[ImageRef] = field(default_factory=list)
     built: list[str] = field(default_factory=list)
+    left_out: list[tuple[str, ...]] = field(default_factory=list)
     name: str = "fake"
     version: str = "1"
     features: frozenset[Feature] = frozenset()
@@ -94,6 +95,7 @@ class FakeEngine:
 
     async def build(self, request: BuildRequest, log: LogSink) -> Built | CommandFailed:
         self.built.append(request.dockerfile.read_text())
+        self.left_out.append(request.leaves_out)
         return Built(LocalImage(digest_of("an image id"), AMD64, self.layers, CONFIG))
 
     async def inspect(self, name: str) -> LocalImage | None:
@@ -164,6 +166,13 @@ async def test_the_engine_is_given_the_base_by_digest_and_that_is_recorded(bench
     assert bench.engine.built == [f"FROM {BASE.with_digest(bench.registry.tags[BASE])}\n"]
     assert outcome.record and outcome.record.bases[0].manifests.digest == bench.registry.tags[BASE]
     assert outcome.record.manifests == Manifests(bench.registry.tags[APP])
+
+
+@pytest.mark.anyio
+async def test_a_folder_is_built_from_without_what_packing_it_leaves_out(bench: Bench) -> None:
+    await bench.done()
+
+    assert "**/.git" in bench.engine.left_out[0]
 
 
 @pytest.mark.anyio

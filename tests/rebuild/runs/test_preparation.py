@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from graph.errors import WrongUse
 from graph.reference import Platform
+from rebuild.images.image_build import find_dockerfile
 from rebuild.runs.definition import Definition, DockerStep
 from rebuild.runs.preparation import Prepared, image_build
 
@@ -41,6 +43,13 @@ def test_the_users_own_folder_may_link_to_anywhere(tmp_path: Path) -> None:
     assert image_build(DEFINITION, STEP, Prepared(folder, is_local=True)).context == folder
 
 
-def test_the_users_own_folder_is_built_from_without_what_packing_leaves_out(tmp_path: Path) -> None:
-    assert "**/.git" in image_build(DEFINITION, STEP, Prepared(tmp_path, is_local=True)).leaves_out
-    assert image_build(DEFINITION, STEP, Prepared(tmp_path)).leaves_out == ()
+def test_messages_name_a_fetched_file_by_its_path_in_the_context(tmp_path: Path) -> None:
+    fetched = image_build(DEFINITION, replace(STEP, dockerfile="a/Dockerfile"), Prepared(tmp_path))
+    own = replace(fetched, is_local=True)
+
+    for wanted, said in (
+        (fetched, "the context has no file 'a/Dockerfile'"),
+        (own, f"no Dockerfile at {tmp_path}/a"),
+    ):
+        with pytest.raises(WrongUse, match=said):
+            find_dockerfile(wanted)
