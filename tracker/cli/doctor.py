@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import shutil
 import sqlite3
@@ -53,17 +54,14 @@ def doctor(place: Place, afresh: bool, as_json: bool) -> int:
     config = find_config(place.config)
     settings = load(config)
     state = find_state(place.state, config)
-    findings = [
-        Finding("settings", Mark.OK, str(config) if config else "no file; every setting is at its default")
-    ]
-    findings += [
-        _folder(state),
-        _database(state),
-        *asyncio.run(_tried(settings, state, afresh)),
-        *_repositories(state),
-        *_watching(settings, state),
-        _service(settings),
-    ]
+    told = str(config) if config else "no file; every setting is at its default"
+    database = _database(state)
+    findings = [Finding("settings", Mark.OK, told), _folder(state), database]
+    findings += asyncio.run(_engine(settings, state, afresh))
+    if database.mark is Mark.OK:
+        findings += asyncio.run(_registries(settings, state))
+        findings += [*_repositories(state), *_watching(settings, state)]
+    findings.append(_service(settings))
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -104,15 +102,13 @@ def _database(state: State) -> Finding:
     return Finding("database", Mark.OK, f"{state.database}, {images} images")
 
 
-async def _tried(settings: Settings, state: State, afresh: bool) -> list[Finding]:
-    return [*await _engine(settings, state, afresh), *await _registries(settings, state)]
-
-
 async def _engine(settings: Settings, state: State, afresh: bool) -> list[Finding]:
     try:
         engine = await engine_of(settings, state, afresh=afresh)
     except TrackerError as error:
         return [Finding("engine", Mark.FAULT, error.message, error.hint)]
+    except OSError as error:  # where the state folder is none, which is told already
+        return [Finding("engine", Mark.FAULT, f"cannot be tried: {error.filename}: {error.strerror}")]
     assert isinstance(engine, PodmanEngine | DockerEngine)
     return [*_probed(engine.probe), *(_platform(engine, wanted) for wanted in _others())]
 
@@ -166,8 +162,6 @@ async def _registries(settings: Settings, state: State) -> list[Finding]:
 
 
 def _watching(settings: Settings, state: State) -> list[Finding]:
-    if not state.database.exists():
-        return []
     with contextlib.closing(state.read()) as connection:
         return [
             *event_findings(connection, intervals_of(settings), now()),
@@ -176,8 +170,6 @@ def _watching(settings: Settings, state: State) -> list[Finding]:
 
 
 def _examples(state: State) -> dict[str, ImageRef]:
-    if not state.database.exists():
-        return {}
     with contextlib.closing(state.read()) as connection:
         names = connection.execute(
             "SELECT i.name FROM observations o JOIN images i ON i.id = o.image_id WHERE o.due_at IS NOT NULL"
@@ -188,8 +180,6 @@ def _examples(state: State) -> dict[str, ImageRef]:
 
 def _repositories(state: State) -> list[Finding]:
     """What the last look at each git repository came to, and what forges refuse; asks none of them."""
-    if not state.database.exists():
-        return []
     with contextlib.closing(state.read()) as connection:
         standing = Repositories(connection).standing()
         refused = [
@@ -214,11 +204,15 @@ def _repository(one: Standing) -> Finding:
 
 def _service(settings: Settings) -> Finding:
     address = f"http://{settings.serve.listen}/readyz"
+    without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(address, timeout=3) as answer:
+        with without_proxy.open(address, timeout=3) as answer:
             return Finding("service", Mark.OK, f"{address} answers {answer.status}")
     except urllib.error.HTTPError as error:
         return Finding("service", Mark.FAULT, f"{address} answers {error.code}", "look at its log")
+    except http.client.HTTPException:
+        told = f"something answers at {address} that is no tracker"
+        return Finding("service", Mark.FAULT, told, "give the service another address: serve.listen")
     except OSError:
         return Finding(
             "service", Mark.NOTE, f"none at {address}: nothing is watched", "start it with 'tracker serve'"
