@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from graph.errors import TrackerError, WrongUse
-from graph.reference import ImageRef
+from graph.reference import Digest, ImageRef
 
 
 class UnknownImage(TrackerError):
@@ -19,10 +19,27 @@ def find_image(connection: sqlite3.Connection, text: str) -> tuple[int, str]:
         found = _find_among(connection, text, reference, among)
         if found is not None:
             return found
+    if reference.digest is not None:
+        return _holding(connection, text, reference.digest)
     raise UnknownImage(
         f"no image {reference} has been recorded",
         hint="'tracker images' lists the known ones; 'tracker build' records a new one",
     )
+
+
+def _holding(connection: sqlite3.Connection, text: str, digest: Digest) -> tuple[int, str]:
+    """The image of `NAME@DIGEST`, as a build prints it, where the name holds that digest still."""
+    image_id, name = find_image(connection, text.partition("@")[0])
+    row = connection.execute(
+        "SELECT coalesce(bd.value, od.value) FROM images i LEFT JOIN builds b ON b.id = i.build_id"
+        " LEFT JOIN digests bd ON bd.id = b.digest_id LEFT JOIN observations o ON o.image_id = i.id"
+        " LEFT JOIN digests od ON od.id = o.digest_id WHERE i.id = ?",
+        (image_id,),
+    ).fetchone()
+    if row[0] == str(digest):
+        return image_id, name
+    holds = row[0] or "nothing that is known"
+    raise UnknownImage(f"{name} holds {holds}, and not {digest}", hint=f"ask for {name}")
 
 
 def _find_among(

@@ -103,6 +103,25 @@ def test_an_image_named_by_digest_is_found(world: World) -> None:
     assert found(world, f"alpine@{digest_of('x')}").endswith(str(digest_of("x")))
 
 
+@pytest.mark.parametrize("name", ["app:1", f"{HOST}/team/app:1", "team/app"])
+def test_an_image_is_found_by_its_name_with_the_digest_that_it_holds(world: World, name: str) -> None:
+    world.build(f"{HOST}/team/app:1", "alpine")
+    digest = world.sql.execute(
+        "SELECT d.value FROM builds b JOIN digests d ON d.id = b.digest_id"
+    ).fetchone()[0]
+
+    assert found(world, f"{name}@{digest}") == f"{HOST}/team/app:1"
+
+
+def test_a_name_with_a_digest_that_it_does_not_hold_is_told_with_the_one_that_it_holds(world: World) -> None:
+    world.build(f"{HOST}/team/app:1", "alpine")
+
+    with pytest.raises(UnknownImage, match=f"{HOST}/team/app:1 holds sha256:[0-9a-f]+, and not ") as refusal:
+        found(world, f"app:1@{digest_of('other')}")
+
+    assert refusal.value.hint == f"ask for {HOST}/team/app:1"
+
+
 def test_what_is_no_name_is_refused_before_the_search(world: World) -> None:
     with pytest.raises(InvalidReference):
         found(world, "%")
