@@ -6,7 +6,7 @@ import asyncio
 import json
 import shlex
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from graph.clock import now
+from graph.dockerfile.error import printable
 from rebuild.context.where import Folder, Nothing
 from rebuild.context.where import Source as ContextSource
 from rebuild.runs.definition import Definition, FileStep, InlineStep
@@ -140,13 +141,18 @@ def _print_plan(plan: dict[str, Any], *, as_json: bool) -> None:
         return
     for step in plan["steps"]:
         after = f" after {', '.join(step['depends_on'])}" if step["depends_on"] else ""
-        click.echo(click.style(f"{step['id']}: {step['kind']}{after}", bold=True))
+        click.echo(click.style(printable(f"{step['id']}: {step['kind']}{after}"), bold=True))
         before = [step["pull"]] if "pull" in step else []
         for call in [*before, step["argv"], *step.get("also", [])]:
-            click.echo(f"  {shlex.join(call)}")
+            click.echo(f"  {_shown(call)}")
         for sign, key in (("|", "pipe"), ("then", "then")):
             if key in step:
-                click.echo(f"  {sign} {shlex.join(step[key])}")
+                click.echo(f"  {sign} {_shown(step[key])}")
+
+
+def _shown(call: Sequence[str]) -> str:
+    """As a shell takes it, without what a terminal would take for its own."""
+    return "\n".join(map(printable, shlex.join(call).split("\n")))
 
 
 def _announce(run: Run) -> None:

@@ -77,6 +77,14 @@ def test_a_plan_shows_what_is_pulled_before_a_step(tracker: Tracker, context: Pa
     assert "  podman pull docker.io/library/alpine:3\n" in tracker("run", str(context), "--dry-run").out
 
 
+def test_a_plan_for_people_leaves_their_terminal_alone(tracker: Tracker, context: Path) -> None:
+    (context / "acb.yaml").write_text('steps: [{cmd: "alpine \\e[31m"}, {id: "\\e]0;x", push: [a]}]\n')
+
+    done = tracker("run", str(context), "--dry-run")
+
+    assert (done.status, "\x1b" in done.out + done.err) == (0, False)
+
+
 def test_a_secret_value_is_not_shown(tracker: Tracker, context: Path) -> None:
     done = tracker("run", str(context), "--set-secret", "who=t0psecret", "--dry-run", "--json")
 
