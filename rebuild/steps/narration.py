@@ -57,6 +57,14 @@ def successful(step: Step, elapsed_s: float) -> str:
     return f"Step ID: {step.id} marked as successful (elapsed time in seconds: {elapsed_s:f})"
 
 
+def stopped(step_id: str) -> str:
+    return f"Step ID: {step_id} was stopped: the run does not go on"
+
+
+def skipped(step_id: str) -> str:
+    return f"Step ID: {step_id} was skipped"
+
+
 def failed(step: Step, error: str) -> str:
     return f"failed to run step ID: {step.id}: {error}"
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
+from typing import assert_never
 
 from graph.errors import TrackerError
 from graph.model import BuildRecord, RecordedBase
@@ -102,11 +103,25 @@ async def run_task(
             pace,
             now=means.tools.now,
             canceled=canceled,
-            ended=lambda result: means.ended(step_record(request.taskfile, result)),
+            ended=partial(_hear, request, means, site.narrator),
         )
     finally:
         await uninterrupted(_clear_up(site))
     return _outcome(request, site, course, pace)
+
+
+def _hear(request: TaskRequest, means: TaskMeans, narrator: Narrator, result: StepResult) -> None:
+    """Steps that have come to their own end have told of it themselves."""
+    match result.status:
+        case StepStatus.CANCELED:
+            narrator.say(result.id, narration.stopped(result.id))
+        case StepStatus.SKIPPED:
+            narrator.say(result.id, narration.skipped(result.id))
+        case StepStatus.SUCCEEDED | StepStatus.FAILED:
+            pass
+        case _:
+            assert_never(result.status)
+    means.ended(step_record(request.taskfile, result))
 
 
 def step_record(taskfile: TaskFile, result: StepResult) -> StepRecord:

@@ -87,6 +87,8 @@ async def test_the_first_failure_stops_what_runs_and_skips_the_rest(steps_machin
     assert done.statuses == {
         "slow": CANCELED, "bad": FAILED, "after": SKIPPED, "repair": SUCCEEDED, "last": SUCCEEDED,
     }  # fmt: skip
+    assert "Step ID: slow was stopped" in done.log("slow")
+    assert "Step ID: after was skipped" in done.log("after")
     assert (done.has("slow"), done.has("after"), done.has("repaired"), done.has("last")) == (
         False, False, True, True,
     )  # fmt: skip
