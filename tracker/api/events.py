@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tracker.api.letter_door import LetterDoor, Refused, is_of_this_machine, read_body, unproven
+from tracker.api.letter_body import Refused
+from tracker.api.letter_door import LetterDoor, is_of_this_machine
 from tracker.events.azure import validation_code
 from tracker.events.body import parse
 from tracker.events.ecr import confirmation_url
@@ -26,6 +28,8 @@ log = structlog.get_logger()
 class EventDoor(LetterDoor[Sender]):
     """Answers `/events/NAME` and `/events/NAME/TOKEN` for the senders of the settings."""
 
+    bytes_most = EVENT_BYTES_MOST
+
     async def post(self, request: Request) -> Response:
         """One body: 202 once it is stored, or does not tell of a push."""
         return await self._answer(request, self._take)
@@ -36,13 +40,13 @@ class EventDoor(LetterDoor[Sender]):
 
     async def _allow(self, sender: Sender, request: Request) -> Response:
         origin = request.headers.get("webhook-request-origin")
-        if origin is None or _is_proven(sender, request) is not True:
-            raise _unproven(sender)
+        if origin is None or self._is_proven(sender, request) is not True:
+            raise self._unproven(sender)
         allowed = {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": str(sender.per_minute)}
         return Response(headers={"Allow": "POST, OPTIONS", **allowed})
 
     async def _take(self, sender: Sender, request: Request) -> Response:
-        body = await _proven_body(sender, request)
+        body = await self._proven_body(sender, request)
         self._admit(sender)
         headers = {name: value for name, value in request.headers.items() if name in EVENT_HEADERS}
         try:
@@ -62,25 +66,13 @@ class EventDoor(LetterDoor[Sender]):
             self._metrics.events.labels(sender.name, EventResult.IRRELEVANT).inc()
         return JSONResponse({"pushes": len(pushes)}, HTTPStatus.ACCEPTED)
 
+    def _is_proven(self, sender: Sender, request: Request) -> bool | None:
+        if sender.secrets:
+            return is_proven_before_body(sender, request.headers, request.path_params.get("token", ""))
+        return is_of_this_machine(request)
 
-async def _proven_body(sender: Sender, request: Request) -> bytes:
-    """The body of who is known to be the sender; who has to sign nothing is turned away before it is read."""
-    proven = _is_proven(sender, request)
-    if proven is False:
-        raise _unproven(sender)
-    body = await read_body(request, EVENT_BYTES_MOST)
-    if proven is None and not is_proven_by_signature(sender, request.headers, body):
-        raise _unproven(sender)
-    return body
+    def _is_signed(self, sender: Sender, headers: Mapping[str, str], body: bytes) -> bool:
+        return is_proven_by_signature(sender, headers, body)
 
-
-def _unproven(sender: Sender) -> Refused:
-    proof = sender.proof("the address that 'tracker config events' shows")
-    return unproven(sender.name, proof)
-
-
-def _is_proven(sender: Sender, request: Request) -> bool | None:
-    """Whether the sender is who it says; None: its signature says it, once the body is there."""
-    if sender.secrets:
-        return is_proven_before_body(sender, request.headers, request.path_params.get("token", ""))
-    return is_of_this_machine(request)
+    def _proof_of(self, sender: Sender) -> str:
+        return sender.proof("the address that 'tracker config events' shows")

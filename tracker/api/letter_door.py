@@ -5,17 +5,19 @@ from __future__ import annotations
 import ipaddress
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Generic, Protocol, TypeVar
 
 import structlog
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from graph.errors import StoreError, TrackerError
+from graph.errors import StoreError
 from tracker.api.auth import UNIX
+from tracker.api.letter_body import Bodies, Refused
 from tracker.events.allowance import Allowance
 from tracker.metrics import EventResult, Metrics
 from tracker.watching.inbox import Slot
@@ -38,22 +40,11 @@ class Caller(Protocol):
 AnyCaller = TypeVar("AnyCaller", bound=Caller)
 
 
-class Refused(TrackerError):
-    """Why a request is turned away, and with which status."""
-
-    def __init__(
-        self, result: EventResult, status: HTTPStatus, rule: str, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(rule)
-        self.result = result
-        self.status = status
-        self.headers = dict(headers or {})
-
-
-class LetterDoor(Generic[AnyCaller]):
+class LetterDoor(ABC, Generic[AnyCaller]):
     """Answers for the senders of one kind of section. What a body means is for those made after it."""
 
     section = "events"  # of the settings, and the first part of the path
+    bytes_most: int  # of one body
 
     def __init__(
         self,
@@ -69,6 +60,7 @@ class LetterDoor(Generic[AnyCaller]):
         self._metrics = metrics
         self._now = now
         self._monotonic = monotonic
+        self._bodies = Bodies(self.bytes_most)
         self._allowances = {name: Allowance(sender.per_minute) for name, sender in senders.items()}
         self._said_at_s: dict[tuple[str, EventResult], float] = {}
         for name in senders:
@@ -85,6 +77,33 @@ class LetterDoor(Generic[AnyCaller]):
             return await answer(sender, request)
         except Refused as refused:
             return self._refuse(sender, refused)
+
+    async def _proven_body(self, sender: AnyCaller, request: Request) -> bytes:
+        """The body of who is known to be the sender; others are turned away before it where that is clear."""
+        proven = self._is_proven(sender, request)
+        if proven is False:
+            raise self._unproven(sender)
+        body = await self._bodies.read(request)
+        if proven is None and not self._is_signed(sender, request.headers, body):
+            raise self._unproven(sender)
+        return body
+
+    @abstractmethod
+    def _is_proven(self, sender: AnyCaller, request: Request) -> bool | None:
+        """Whether the sender is who it says; None: its signature says it, once the body is there."""
+
+    @abstractmethod
+    def _is_signed(self, sender: AnyCaller, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether the signature of the body is right."""
+
+    @abstractmethod
+    def _proof_of(self, sender: AnyCaller) -> str:
+        """What the sender has to show, for people."""
+
+    def _unproven(self, sender: AnyCaller) -> Refused:
+        rule = f"not proven to be {sender.name}: expected {self._proof_of(sender)}"
+        asked_for = {"WWW-Authenticate": 'Basic realm="tracker"'}  # SNS shows its password only when asked
+        return Refused(EventResult.REFUSED, HTTPStatus.UNAUTHORIZED, rule, asked_for)
 
     def _admit(self, sender: AnyCaller) -> None:
         wait_s = self._allowances[sender.name].take(self._monotonic())
@@ -118,12 +137,6 @@ class LetterDoor(Generic[AnyCaller]):
         return JSONResponse({"error": rule, "hint": hint}, HTTPStatus.NOT_FOUND)
 
 
-def unproven(name: str, proof: str) -> Refused:
-    rule = f"not proven to be {name}: expected {proof}"
-    asked_for = {"WWW-Authenticate": 'Basic realm="tracker"'}  # SNS shows its password only when asked
-    return Refused(EventResult.REFUSED, HTTPStatus.UNAUTHORIZED, rule, asked_for)
-
-
 def is_of_this_machine(request: Request) -> bool:
     """Whether no network lies between."""
     if request.client is None:
@@ -136,31 +149,3 @@ def is_of_this_machine(request: Request) -> bool:
     except ValueError:  # a proxy may hand on any word as the address of whom it speaks for
         return False
     return address.is_loopback
-
-
-async def read_body(request: Request, most: int) -> bytes:
-    """The body; no more than is allowed is ever held. Raises `Refused`."""
-    coding = request.headers.get("content-encoding", "identity")
-    if coding.strip().lower() not in ("identity", ""):
-        rule = (
-            f"the body is compressed ({coding[:40]}): events are taken as they are, without Content-Encoding"
-        )
-        raise Refused(EventResult.MALFORMED, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, rule)
-    too_large = Refused(
-        EventResult.TOO_LARGE,
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"an event has at most {most} bytes",
-    )
-    declared = request.headers.get("content-length", "0")
-    if not (declared.isascii() and declared.isdigit()) or int(declared[:20]) > most:
-        raise too_large
-    body = bytearray()
-    try:
-        async for piece in request.stream():
-            body += piece
-            if len(body) > most:
-                raise too_large
-    except ClientDisconnect:
-        rule = "the connection ended before the body did"
-        raise Refused(EventResult.MALFORMED, HTTPStatus.BAD_REQUEST, rule) from None
-    return bytes(body)
