@@ -31,10 +31,6 @@ class Budget:
         self._made_bytes = limits.made_bytes
         self._output_bytes = limits.output_bytes
 
-    @property
-    def depth_most(self) -> int:
-        return self._limits.depth
-
     def step(self, count: int = 1) -> None:
         """Take `count` steps."""
         self._steps -= count
