@@ -73,6 +73,9 @@ RUNS = (
 TASKS = (
     Habit(("--cpu",), "the engine shares the processors among runs"),
     Habit(("--assign-identity",), "see 'tracker task credential'", Form.PERHAPS),
+    Habit(
+        ("--use-identity",), "there are no managed identities: give --username and --password", Form.PERHAPS
+    ),
     Habit(("--with-secure-properties",), "secrets are never shown", Form.NOTHING),
 )
 

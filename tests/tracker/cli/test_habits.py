@@ -49,6 +49,19 @@ def test_what_means_nothing_here_is_taken_and_told(create: Tracker, words: list[
     assert made.err.count("has no effect: ") == 1
 
 
+def test_a_credential_without_an_identity_says_what_to_give_in_its_place(
+    create: Tracker, tracker: Tracker
+) -> None:
+    create()
+
+    done = tracker(
+        *("task", "credential", "add", "-n", "web", "--login-server", "a.io", "--use-identity", "[system]")
+    )
+
+    assert done.status == 2
+    assert "--use-identity has no effect: there are no managed identities" in done.err
+
+
 @pytest.mark.parametrize(
     "words",
     [
