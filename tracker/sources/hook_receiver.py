@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -77,23 +77,35 @@ class HookReceiver(LetterWork[HookSender, SourceEvent]):
         self._intake = intake
         self._metrics = metrics
         self._server = server
+        self._again_at: dict[int, datetime] = {}  # by the numbers of letters that wait
 
     async def _deal(self) -> float:
-        left = 0
-        letters = self._inbox.oldest(LETTERS_MOST)
-        for letter in letters:
-            left += not await self._deal_with(letter)
+        silent: set[str] = set()
+        for letter in self._inbox.oldest(LETTERS_MOST, but_not=self._waiting()):
+            if not await self._deal_with(letter, silent):
+                self._again_at[letter.letter_id] = self._now() + timedelta(seconds=AGAIN_S)
             self._beat()
             await asyncio.sleep(0)  # others have their turn between two large ones
-        if left < len(letters) and self._inbox.holds_more_than(left):
+        if self._inbox.holds_more_than(len(self._again_at)):
             return 0.0
-        return AGAIN_S if left else IDLE_S
+        again_s = ((at - self._now()).total_seconds() for at in self._again_at.values())
+        return max(0.0, min(again_s, default=IDLE_S))
 
-    async def _deal_with(self, letter: Letter) -> bool:
-        """Whether it is dealt with, and gone."""
+    def _waiting(self) -> Iterable[int]:
+        """The letters whose repositories did not answer a moment ago."""
+        self._again_at = {letter: at for letter, at in self._again_at.items() if at > self._now()}
+        return self._again_at.keys()
+
+    async def _deal_with(self, letter: Letter, silent: set[str]) -> bool:
+        """Whether it is dealt with, and gone. `silent` are repositories that have not answered just now."""
+        told = self._read(letter)
+        repositories = {event.urls[0] for event in told}
+        if repositories & silent:
+            return False
         try:
-            events = [await self._completed(event) for event in self._read(letter)]
+            events = [await self._completed(event) for event in told]
         except TrackerError as error:
+            silent |= repositories
             if (self._now() - letter.received_at).total_seconds() < ASKED_MOST_S:
                 log.warning("event waits: its repository cannot be asked", error=error.message)
                 return False

@@ -47,12 +47,14 @@ class RepositoryAccess:
         return bool(context_sources(self.secrets, task, task.definition.context))
 
     @contextlib.contextmanager
-    def git(self, context: Git, opened: ContextSecrets) -> Iterator[GitCommand]:
+    def git(
+        self, context: Git, opened: ContextSecrets, *, most_s: float = ASKED_MOST_S
+    ) -> Iterator[GitCommand]:
         """git closed off, for a minute at most, with a home that is gone afterwards."""
         login = opened.login if keeps_secrets(context.url) else None
         with tempfile.TemporaryDirectory() as scratch:
             home = Path(scratch) / "home"
             home.mkdir()
             ssh = files_for(context.url, self.ssh, opened.ssh_key, Path(scratch))
-            meter = Meter(Limits(timeout_s=ASKED_MOST_S, transfer_bytes=TRANSFER_MOST))
+            meter = Meter(Limits(timeout_s=most_s, transfer_bytes=TRANSFER_MOST))
             yield GitCommand(context, login, ssh, meter, home)

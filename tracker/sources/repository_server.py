@@ -8,6 +8,7 @@ from rebuild.context.where import Git
 from rebuild.tasks.task import Task
 from tracker.sources.repository_access import RepositoryAccess
 
+ANSWER_MOST_S = 15.0  # events of other repositories wait meanwhile
 _PEELED = "^{}"  # after the name of an annotated tag: the commit that it names
 
 
@@ -19,12 +20,12 @@ class RepositoryServer:
 
     async def default_branch(self, task: Task, context: Git) -> str | None:
         """None where HEAD leads nowhere."""
-        with self.access.git(context, await self.access.opened(task)) as git:
+        with self.access.git(context, await self.access.opened(task), most_s=ANSWER_MOST_S) as git:
             return await default_branch(git)
 
     async def commit_of(self, task: Task, context: Git, ref: str) -> str:
         """What the ref points to now, by its full name; empty where there is no such ref."""
-        with self.access.git(context, await self.access.opened(task)) as git:
+        with self.access.git(context, await self.access.opened(task), most_s=ANSWER_MOST_S) as git:
             listed = await git.run("ls-remote", "--", context.url, ref, f"{ref}{_PEELED}")
         lines = (line.partition("\t") for line in listed.decode(errors="replace").splitlines())
         told = {name: commit for commit, _, name in lines}

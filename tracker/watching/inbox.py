@@ -60,11 +60,14 @@ class Inbox:
         )
         return [source for (source,) in rows]
 
-    def oldest(self, most: int) -> list[Letter]:
-        """The oldest of each source, as many of one as of another, so that none is held up by others."""
-        sources = self.sources()
+    def oldest(self, most: int, but_not: Iterable[int] = ()) -> list[Letter]:
+        """The oldest of each source, as many of one as of another, so that none is held up by others.
+
+        `but_not` are the numbers of letters to leave where they are.
+        """
+        sources, left = self.sources(), json.dumps([*but_not])
         share = max(1, most // max(1, len(sources)))
-        letters = (letter for source in sources for letter in self._oldest_of(source, share))
+        letters = (letter for source in sources for letter in self._oldest_of(source, share, left))
         return sorted(letters, key=lambda letter: letter.letter_id)
 
     def holds_more_than(self, number: int) -> bool:
@@ -80,10 +83,11 @@ class Inbox:
             f"DELETE FROM {self._box} WHERE id = ?", [(letter.letter_id,) for letter in letters]
         )
 
-    def _oldest_of(self, source: str, most: int) -> list[Letter]:
+    def _oldest_of(self, source: str, most: int, left: str) -> list[Letter]:
         rows = self._sql.execute(
-            f"SELECT id, received_at, payload, headers FROM {self._box} WHERE source = ? ORDER BY id LIMIT ?",
-            (source, most),
+            f"SELECT id, received_at, payload, headers FROM {self._box} WHERE source = ?"
+            " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?",
+            (source, left, most),
         )
         return [
             Letter(number, source, from_text(at), payload, json.loads(headers))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ from tracker.events.push import BadEvent
 from tracker.hooks.reading import read_events
 from tracker.hooks.sender import HookSender
 from tracker.metrics import Metrics
-from tracker.sources.hook_receiver import ASKED_MOST_S, HookReceiver
+from tracker.sources.hook_receiver import ASKED_MOST_S, LETTERS_MOST, HookReceiver
 from tracker.sources.intake import SourceIntake
 from tracker.watching.inbox import Box, Inbox
 
@@ -55,17 +55,18 @@ class KnownServer:
 
     commits: dict[str, str] = field(default_factory=dict)
     fault: ContextError | None = None
+    faulty: str = ""  # the repository with the fault, where others answer
     asked: list[str] = field(default_factory=list)
 
     async def default_branch(self, task: Task, context: Git) -> str | None:
-        return self._answer("HEAD", "main")
+        return self._answer("HEAD", "main", context)
 
     async def commit_of(self, task: Task, context: Git, ref: str) -> str:
-        return self._answer(ref, self.commits.get(ref, ""))
+        return self._answer(ref, self.commits.get(ref, ""), context)
 
-    def _answer(self, asked: str, answer: str) -> str:
+    def _answer(self, asked: str, answer: str, context: Git) -> str:
         self.asked.append(asked)
-        if self.fault is not None:
+        if self.fault is not None and self.faulty in ("", context.url):
             raise self.fault
         return answer
 
@@ -94,9 +95,13 @@ class Office:
         rows = self.sample.sql.execute("SELECT json_extract(revision, '$.commit') FROM source_requests")
         return [row[0] for row in rows]
 
-    async def work(self) -> None:
-        """Until every letter has been looked at once."""
+    async def work(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Until every letter has been looked at once, or what is waited for is there."""
         done = asyncio.Event()
+
+        def is_done() -> bool:
+            return until() or not self.letters or bool(self.server.fault and not self.server.faulty)
+
         receiver = HookReceiver(
             self.sample.sql,
             SourceIntake(self.sample.sql, self.watcher, lambda: self.sample.at),
@@ -106,11 +111,12 @@ class Office:
             },
             server=self.server,
             now=lambda: self.sample.at + timedelta(seconds=self.later_s),
-            beat=lambda: done.set() if not self.letters or self.server.fault else None,
+            beat=lambda: done.set() if is_done() else None,
         )
         work = asyncio.create_task(receiver.work())
         await asyncio.sleep(0)
-        await done.wait()
+        async with asyncio.timeout(60):
+            await done.wait()
         await asyncio.sleep(0)
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
@@ -219,6 +225,26 @@ async def test_an_event_waits_while_its_repository_does_not_answer(office: Offic
     await office.work()
 
     assert (office.wanted, office.letters) == ([], 1)
+
+
+@pytest.mark.anyio
+async def test_many_events_of_a_repository_that_does_not_answer_hold_up_none_of_another(
+    office: Office,
+) -> None:
+    dead = "https://git.example.com/example/dead.git"
+    with immediate(office.sample.sql):
+        definition = Definition(dead, DockerStep(images=("r.io/dead:1",)), Platform.parse("linux/amd64"))
+        task = Tasks(office.sample.sql).save("dead", definition, office.sample.at)
+        Triggers(office.sample.sql).set_source(task.task_id, SourceTrigger())
+    office.server.fault, office.server.faulty = ContextError("no answer"), dead
+    for _ in range(2 * LETTERS_MOST):
+        office.store(A, B, repository=dead)
+    office.store(A, B)
+
+    await office.work(until=lambda: office.wanted == [B])
+
+    assert office.letters == 2 * LETTERS_MOST
+    assert len(office.server.asked) <= 4
 
 
 @pytest.mark.anyio
