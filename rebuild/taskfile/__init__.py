@@ -7,7 +7,8 @@ Templates and aliases are replaced before, engines called after.
 """
 
 from rebuild.taskfile.build_line import BuildLine, BuildLineError, BuildSecret, parse_build_line
-from rebuild.taskfile.condition import Circumstances, Condition, StepOutcome, StepStatus
+from rebuild.taskfile.circumstances import Circumstances, StepOutcome, StepStatus
+from rebuild.taskfile.condition import Condition
 from rebuild.taskfile.model import (
     HOME,
     WORKSPACE,

@@ -11,8 +11,9 @@ from typing import Any
 from graph.dockerfile.budget import Budget
 from graph.record import dataclass
 from rebuild.taskfile.actions import Reading, check_cache, read_action, read_kind
-from rebuild.taskfile.condition import Condition, ConditionError
+from rebuild.taskfile.condition import Condition
 from rebuild.taskfile.environment import Environment, read_environment
+from rebuild.taskfile.expression import ExpressionError
 from rebuild.taskfile.fields import SECONDS_MOST, Fields
 from rebuild.taskfile.model import HOME, RETRY_DELAY_S, WORKSPACE, Kind, Mount, Step
 from rebuild.taskfile.outputs import OUTPUT_FOLDER, OUTPUT_VARIABLE, malformed
@@ -196,7 +197,7 @@ def _condition(fields: Fields) -> Condition | None:
         return None
     try:
         return Condition.parse(text)
-    except ConditionError as error:
+    except ExpressionError as error:
         fields.fault(
             "if", f"if of {fields.what}: {error}", hint="such as: failure() and steps.ID.exitCode == 3"
         )

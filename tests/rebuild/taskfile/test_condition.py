@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rebuild.taskfile import Circumstances, Condition, StepOutcome, StepStatus
-from rebuild.taskfile.condition import ConditionError
+from rebuild.taskfile.expression import ExpressionError
 
 STEPS = {
     "good": StepOutcome(StepStatus.SUCCEEDED, 0, {"tag": "v1", "count": "10", "empty": ""}),
@@ -119,7 +119,7 @@ def test_what_an_expression_says(text: str, expected: bool) -> None:
     ],
 )
 def test_what_cannot_be_read_is_refused(text: str, words: str) -> None:
-    with pytest.raises(ConditionError) as caught:
+    with pytest.raises(ExpressionError) as caught:
         Condition.parse(text)
 
     assert words in str(caught.value)
@@ -141,7 +141,7 @@ PARTS = ["(", ")", "not", "!", "and", "||", "==", "<", "'a'", "1", "true", "step
 def test_any_text_is_a_condition_or_an_error(text: str) -> None:
     try:
         condition = Condition.parse(text)
-    except ConditionError:
+    except ExpressionError:
         return
 
     assert condition.holds(FAILED) in (True, False)
