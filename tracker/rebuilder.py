@@ -145,7 +145,8 @@ class Rebuilder:
         if outcome.status is Status.SUCCEEDED:
             for since in self._runs.stale_since(run):
                 self._metrics.behind.observe((self._now() - since).total_seconds())
-        tell = log.info if outcome.status is Status.SUCCEEDED else log.error
+        is_as_wished = outcome.status in (Status.SUCCEEDED, Status.CANCELED)
+        tell = log.info if is_as_wished else log.error
         tell(
             "run finished",
             **self._about(run),

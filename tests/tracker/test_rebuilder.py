@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from graph.staleness import Limits
 from rebuild.images.tools import Tools
-from rebuild.runs.run import Workplace
+from rebuild.runs.run import Outcome, Workplace
 from rebuild.runs.table import Cause, Status
 from tests.graph_samples import Sample, diamond, with_moved_debian
 from tracker.metrics import Metrics
@@ -38,11 +38,16 @@ class Listening(Metrics):
         self.ended.set()
 
 
+def rebuilder_of(sample: Sample, metrics: Metrics) -> Rebuilder:
+    logs, scratch = sample.state.logs, sample.state.scratch
+    place = Workplace(sample.sql, logs, scratch, cast(Tools, None), now=lambda: sample.at)
+    return Rebuilder(place, Rules(Limits(), workers=1), metrics, lambda: sample.at)
+
+
 async def lines_of_one_run(sample: Sample) -> dict[str, Mapping[str, Any]]:
     """The lines by event, of a rebuild that fails because the folder of its task does not exist."""
-    logs, scratch, metrics = sample.state.logs, sample.state.scratch, Listening()
-    place = Workplace(sample.sql, logs, scratch, cast(Tools, None), now=lambda: sample.at)
-    rebuilder = Rebuilder(place, Rules(Limits(), workers=1), metrics, lambda: sample.at)
+    metrics = Listening()
+    rebuilder = rebuilder_of(sample, metrics)
     with capture_logs() as lines:
         working = asyncio.create_task(rebuilder.work())
         await metrics.ended.wait()
@@ -66,3 +71,12 @@ async def test_a_run_that_failed_says_of_which_task_it_was_with_the_way_out(samp
     assert (finished["task"], finished["log_level"]) == ("base", "error")
     assert "/srv/app" in finished["error"]
     assert finished["hint"]
+
+
+def test_a_run_that_somebody_canceled_is_no_error(sample: Sample) -> None:
+    run = sample.run(None, Status.CANCELED, hours=1)
+
+    with capture_logs() as lines:
+        rebuilder_of(sample, Metrics())._report(run, Outcome(Status.CANCELED, "canceled on request"))
+
+    assert [line["log_level"] for line in lines] == ["info"]

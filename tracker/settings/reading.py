@@ -185,7 +185,7 @@ def _said(error: ValidationError, kind: Any) -> str:
     choices = next((tuple(map(str, each)) for each in kinds if _is_enum(each)), get_args(kind))
     if choices and all(isinstance(choice, str) for choice in choices):
         return f"Expected one of {', '.join(map(repr, choices))}"
-    rule = str(error).partition(" - at `$")[0]
+    rule = str(error).partition(" - at `$")[0].replace(", got `float`", "")
     return re.sub(r"`\w+`", lambda found: _WORDS.get(found[0], found[0]), rule)
 
 

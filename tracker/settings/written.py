@@ -106,7 +106,7 @@ def _read(path: Path) -> dict[str, Any]:
             content = file.read(FILE_BYTES_MOST + 1)
         if len(content) > FILE_BYTES_MOST:
             raise ConfigError(f"{path}: a settings file has at most {FILE_BYTES_MOST} bytes")
-        return _toml(content.decode())
+        return _toml(content.decode("utf-8-sig"))  # editors on Windows begin a file with a mark
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", hint="make the file readable for this user") from error
     except ValueError as error:

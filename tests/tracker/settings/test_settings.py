@@ -71,6 +71,12 @@ def test_a_variable_is_read_as_toml_where_it_is_some(variable: str, text: str, v
     assert getattr(settings.rebuild, variable.rpartition("__")[2].lower()) == value
 
 
+def test_a_file_that_begins_with_a_byte_order_mark_is_read_without_it(tmp_path: Path) -> None:
+    path = written(tmp_path, '\ufeff[watch]\ninterval = "10m"\n')
+
+    assert load(path, {}).watch.interval == 600.0
+
+
 def test_a_variable_with_two_lines_is_a_text_not_two_settings() -> None:
     with pytest.raises(ConfigError, match="Expected a whole number, got text"):
         load(None, {"TRACKER__REBUILD__WORKERS": "7\nreproducible = true"})
@@ -129,6 +135,8 @@ def test_an_unknown_setting_is_refused_with_the_nearest_known_one(tmp_path: Path
         ('[watch]\ninterval = "99999d"\n', "Expected a time in seconds <= 315360000.0"),
         ('[watch]\nsettle = "2h"\n', "settle must not be longer than settle_most"),
         ("[rebuild]\nretry_delays = []\n", "Expected a list of length >= 1"),
+        ('[rebuild]\nretry_delays = "30s"\n', "Expected a list (it is '30s')"),
+        ("[rebuild]\nworkers = 2.5\n", "Expected a whole number (it is '2.5')"),
         ('[rebuild]\nreproducible = "yes"\n', "Expected true or false, got text"),
         ('engine = "buildah"\n', "one of 'auto', 'podman', 'docker'"),
         ('[serve]\nlisten = "localhost:99999"\n', "port '99999' is not a number up to 65535"),
