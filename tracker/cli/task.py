@@ -13,6 +13,7 @@ TASK_COMMANDS: dict[str, tuple[str, str]] = {
     "create": ("tracker.cli.task_change:create", "Save a new task, and watch its bases."),
     "credential": ("tracker.cli.task_credential:credential", "Who a task is to registries."),
     "delete": ("tracker.cli.task_change:delete", "Remove a task; what it built stays."),
+    "export": ("tracker.cli.task_export:export", "Saved tasks as 'apply' takes them, in YAML."),
     "list": ("tracker.cli.task_show:list_tasks", "Every task."),
     "list-runs": ("tracker.cli.task_runs:list_runs", "The runs of tasks, newest first."),
     "logs": ("tracker.cli.task_runs:logs", "The log of a run of a task."),

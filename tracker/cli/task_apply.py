@@ -20,8 +20,9 @@ from tracker.settings.reading import load
 from tracker.state import find_config, find_state
 from tracker.tasks.apply import Action, Difference, Outcome, differences, plain_difference, shown
 from tracker.tasks.apply import apply as make_so
-from tracker.tasks.declared import TaskFileText, declared_in, read_files
+from tracker.tasks.declared import declared_in
 from tracker.tasks.saving import Archive
+from tracker.tasks.task_files import TaskFileText, read_files
 from tracker.wording import printable
 from tracker.workshop import Workshop
 

@@ -17,8 +17,8 @@ from tracker.remote.attend import say
 from tracker.remote.client import Client, quoted
 from tracker.sources.webhooks import HookAsked, Registration
 from tracker.tasks.apply import Action, Difference, Outcome
-from tracker.tasks.declared import TaskFileText
 from tracker.tasks.saving import Saved
+from tracker.tasks.task_files import TaskFileText
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,11 @@ def _difference(archive: Archive, declared: DeclaredTask, stored: Task | None) -
         return Difference(declared.task.name, Action.CREATE, {key: (None, wanted[key]) for key in wanted})
     before = _flat(_stored(archive, stored))
     keys = [*wanted, *(key for key in before if key not in wanted)]
-    changes = {key: (before.get(key), wanted.get(key)) for key in keys if before.get(key) != wanted.get(key)}
+    changes = {
+        key: (before.get(key), wanted.get(key))
+        for key in keys
+        if before.get(key) != wanted.get(key) and key not in _FOR_MESSAGES
+    }
     return Difference(stored.name, Action.CHANGE if changes else Action.KEEP, changes)
 
 
@@ -164,6 +168,7 @@ def plain_difference(one: Difference) -> dict[str, Any]:
     }
 
 
+_FOR_MESSAGES = frozenset({"step.path", "step.values_path"})  # what a file was called when it was read
 _NAMING = ("use", "name", "registry")
 
 

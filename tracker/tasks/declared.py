@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import re
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -36,15 +34,11 @@ from rebuild.tasks.timers import UTC, Timer, check_timers
 from rebuild.tasks.trigger_edit import BaseImageAsked, SourceAsked, base_image_trigger, source_trigger
 from rebuild.tasks.triggers import BaseImageTrigger, Bases, Payload
 from tracker.settings.written import duration_s
+from tracker.tasks.task_files import TaskFileText, documents
 
-STDIN = Path("-")
-FILES_MOST = 1000
-BYTES_MOST = 1 << 20
-
-_NEW_DOCUMENT = re.compile(r"---(\s|$)")
 _KEYS = (
     "name", "context", "file", "cmd", "task_file", "images", "args", "target", "push", "no_cache",
-    "values", "values_file", "platform", "timeout", "status", "timers", "base_image_trigger",
+    "values", "values_file", "values_text", "platform", "timeout", "status", "timers", "base_image_trigger",
     "source_trigger", "secret_args", "secret_values", "git_access_token",
     "git_ssh_key", "context_query",
     "credentials",
@@ -75,20 +69,6 @@ class DeclaredTask:
     credentials: tuple[DeclaredCredential, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFileText:
-    """A file of tasks, read. Relative folders in it are looked for in `folder`, a whole path."""
-
-    name: str  # for messages
-    folder: Path
-    text: str
-
-
-def read_files(path: Path) -> list[TaskFileText]:
-    """A file, standard input, or every YAML file of a folder. Raises `WrongUse`."""
-    return [TaskFileText(str(file), file.parent.resolve(), _text(file)) for file in _files(path)]
-
-
 def declared_in(
     files: Iterable[TaskFileText], usual: Usual, allowed: Callable[[str], object] = str
 ) -> tuple[DeclaredTask, ...]:
@@ -96,7 +76,7 @@ def declared_in(
     faults: list[Problem] = []
     declared: dict[str, DeclaredTask] = {}
     for file in files:
-        for text in _documents(file.text):
+        for text in documents(file.text):
             problems = Problems(file.name)
             try:
                 found = _document(text, file.folder, usual, problems, allowed)
@@ -114,41 +94,6 @@ def declared_in(
     if faults:
         raise TaskFileError(faults)
     return tuple(declared.values())
-
-
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    files = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml") and file.is_file())
-    if not files or len(files) > FILES_MOST:
-        raise WrongUse(
-            f"folder {path} has {len(files)} files of tasks, which is none or more than {FILES_MOST}",
-            hint="name a folder with files that end in .yaml or .yml",
-        )
-    return files
-
-
-def _text(file: Path) -> str:
-    try:
-        with sys.stdin.buffer if file == STDIN else file.open("rb") as opened:
-            content = opened.read(BYTES_MOST + 1)
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise WrongUse(f"{file} cannot be read: {error.strerror}", hint="name a file or a folder") from None
-    except UnicodeDecodeError:
-        raise WrongUse(f"{file} is not UTF-8", hint="tasks are declared in YAML, in UTF-8") from None
-    if len(content) > BYTES_MOST:
-        raise WrongUse(f"{file} has more than {BYTES_MOST:,} bytes", hint="put the tasks in several files")
-    return text
-
-
-def _documents(text: str) -> Iterator[str]:
-    """Each document with as many empty lines before it as keep the numbers of its lines."""
-    begun, lines = 0, text.split("\n")
-    for number, line in enumerate([*lines, "---"]):
-        if _NEW_DOCUMENT.match(line):
-            yield "\n" * begun + "\n".join(lines[begun:number])
-            begun = number + 1
 
 
 def _document(
@@ -209,7 +154,8 @@ class _Reading:
             push=fields.switch("push") if fields.has("push") else None,
             no_cache=fields.switch("no_cache") if fields.has("no_cache") else None,
             values=_texts(fields.map_of_texts("values")) or None,
-            values_file=fields.optional_text("values_file"),
+            values_file=self._checked("values_file", lambda: self._values_file(inline)),
+            values_text=self._checked("values_text", lambda: self._values_text(inline)),
             platform=self._checked("platform", self._platform),
             timeout_s=timeout_s,
             follow=self._follow(),
@@ -229,6 +175,18 @@ class _Reading:
         if isinstance(source.place, Folder):
             text = str(self.folder / source.place.expanded)
         self.allowed(text)
+        return text
+
+    def _values_file(self, inline: str | None) -> str | None:
+        text = self.fields.optional_text("values_file")
+        if text and inline is not None:
+            raise WrongUse("values_file is for a task file of the context", hint="write values_text")
+        return text
+
+    def _values_text(self, inline: str | None) -> str | None:
+        text = self.fields.optional_text("values_text")
+        if text and inline is None:
+            raise WrongUse("values_text is for task_file", hint="write values_file, or values")
         return text
 
     def _timeout_s(self) -> float:

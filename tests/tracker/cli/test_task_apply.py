@@ -202,6 +202,19 @@ def test_a_task_without_a_name_is_told_so(apply: Tracker) -> None:
     assert "not valid" not in done.err
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: a\ncmd: busybox true\nvalues_file: v.yaml\n", "tasks.yaml:3: values_file is for a task file"),
+        ("name: a\ncontext: app\nvalues_text: 'a: b'\n", "tasks.yaml:3: values_text is for task_file"),
+    ],
+)
+def test_values_that_nobody_would_read_are_a_fault(apply: Tracker, text: str, said: str) -> None:
+    done = apply(text)
+
+    assert (done.status, said in done.err) == (2, True), done.err
+
+
 def test_a_declared_task_may_follow_newer_tags_and_leave_out_syntax_lines(
     apply: Tracker, tracker: Tracker
 ) -> None:

@@ -30,10 +30,10 @@ from tracker.api.v1.asked import LongText, Name, SavedAsked, SecretText, Strict,
 from tracker.sources.webhooks import HookAsked
 from tracker.tasks.declared import DeclaredCredential
 from tracker.tasks.parts import CredentialAsked, TimerAsked, timer_of
+from tracker.tasks.task_files import FILES_MOST
 
 ENTRIES_MOST = 1000  # of any list or map
 TEXT_MOST = 1024 * 1024
-FILES_MOST = 1000
 INSTEAD = "a task outlives an upload: put the files where the service can fetch them"
 
 

@@ -42,8 +42,9 @@ from tracker.api.v1.scans import WAIT_S, Scans
 from tracker.api.v1.task_asked import INSTEAD, ApplyAsked, NewTask, TaskChange, TaskGiven, declared
 from tracker.sources.webhooks import HookAsked
 from tracker.tasks.apply import Outcome, differences, plain_difference
-from tracker.tasks.declared import TaskFileText, declared_in
+from tracker.tasks.declared import declared_in
 from tracker.tasks.saving import Draft, Saved
+from tracker.tasks.task_files import TaskFileText
 
 _ANY = FAULTS | NOT_FOUND | CONFLICT
 
