@@ -196,7 +196,8 @@ def _skip_heredocs(text: str, following: Iterator[_Physical], place: Place, budg
         raise place.refuse(str(error)) from None
     for heredoc in heredocs:
         if not any(heredoc.ends_at(line.text) for line in following):
-            raise place.refuse(f"the here-document is not ended by a line '{heredoc.name}'")
+            hint = "end it so; where << means something else, put it in quotes"
+            raise place.refuse(f"the here-document is not ended by a line '{heredoc.name}'", hint=hint)
     return bool(heredocs)
 
 

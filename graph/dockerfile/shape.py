@@ -181,21 +181,26 @@ def _check_names(instruction: Instruction, reading: Reading) -> None:
 
 
 def _check_values(instruction: Instruction, reading: Reading) -> None:
-    """`ENV a=b c=d`, or the old form `ENV a b c d`, where `=` is a character like any other."""
     _check_some(instruction, reading)
+    _check_forms(instruction, reading)
+    if named_values(instruction, reading.escape)[0][1] is not None:
+        _check_names(instruction, reading)
+
+
+def _check_forms(instruction: Instruction, reading: Reading) -> None:
+    """`ENV a=b c=d`, or the old form `ENV a b c d`, where `=` is a character like any other."""
     found = named_values(instruction, reading.escape)
-    if found[0][1] is None:
+    if found and found[0][1] is None:
         if len(re.split(f"[{BLANKS}]+", instruction.arguments, maxsplit=1)) < 2:
             raise instruction.place.refuse(f"{instruction.keyword} takes a name and a value")
         return
-    _check_names(instruction, reading)
     for name, value in found:
         if value is None:
             raise instruction.place.refuse(f"'{name}' is not of the form name=value")
 
 
 def _check_healthcheck(instruction: Instruction, reading: Reading) -> None:
-    kind, *command = instruction.arguments.split(None, 1)[:2] or [""]
+    kind, *command = re.split(f"[{BLANKS}]+", instruction.arguments, maxsplit=1)
     match kind.upper():
         case "NONE":
             if command:
@@ -219,6 +224,8 @@ def _check_onbuild(instruction: Instruction, reading: Reading) -> None:
         return
     if trigger.keyword in _NOT_A_TRIGGER:
         raise instruction.place.refuse(f"{trigger.keyword} is not allowed as a trigger of ONBUILD")
+    if trigger.keyword in (Keyword.ENV, Keyword.LABEL):
+        _check_forms(trigger, reading)
     if trigger.keyword in _MAY_BE_JSON:
         _json(trigger)
 
