@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable
 
 from graph.errors import TrackerError
 from graph.record import dataclass
@@ -12,6 +12,16 @@ from rebuild.secrets.credentials import credential_row
 from rebuild.secrets.kept_source import SEALED
 from rebuild.secrets.run_secrets import run_secret_row
 from rebuild.secrets.task_secrets import SecretUse, task_secret_row
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """Values of one kind. `select` gives the text, the name of whom it is of, and the key of its row."""
+
+    select: str
+    update: str  # takes the text and the key
+    row: Callable[..., str]  # by the key: what a value is bound to
+    place: Callable[..., str]  # by the name and the key: where it stands, for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +46,12 @@ class Opened:
 
 def sealed_values(sql: sqlite3.Connection) -> list[SealedValue]:
     """Every one there is, in an order that stays."""
-    found = (*_of_credentials(sql), *_of_tasks(sql), *_of_runs(sql))
-    return [value for value in found if value.sealed.startswith(SEALED)]
+    return [
+        SealedValue(text, column.row(*key), column.place(name, *key), column.update, tuple(key))
+        for column in _COLUMNS
+        for text, name, *key in sql.execute(column.select)
+        if text is not None and text.startswith(SEALED)
+    ]
 
 
 def check_sealed(sql: sqlite3.Connection, cipher: Cipher) -> Opened:
@@ -73,47 +87,31 @@ def reseal(sql: sqlite3.Connection, cipher: Cipher) -> int:
     return len(values)
 
 
-def _of_credentials(sql: sqlite3.Connection) -> Iterator[SealedValue]:
-    rows = sql.execute(
-        "SELECT t.name, c.task_id, c.registry, c.username, c.password FROM credentials c"
-        " JOIN tasks t ON t.id = c.task_id ORDER BY c.task_id, c.registry"
-    ).fetchall()
-    for task, task_id, registry, username, password in rows:
-        for column, text in (("username", username), ("password", password)):
-            yield SealedValue(
-                text or "",
-                credential_row(task_id, registry, column),
-                f"{column} of task {task} for {registry}",
-                f"UPDATE credentials SET {column} = ? WHERE task_id = ? AND registry = ?",
-                (task_id, registry),
-            )
+def _of_credentials(column: str) -> _Column:
+    return _Column(
+        f"SELECT c.{column}, t.name, c.task_id, c.registry FROM credentials c"
+        " JOIN tasks t ON t.id = c.task_id ORDER BY c.task_id, c.registry",
+        f"UPDATE credentials SET {column} = ? WHERE task_id = ? AND registry = ?",
+        row=lambda task_id, registry: credential_row(task_id, registry, column),
+        place=lambda task, task_id, registry: f"{column} of task {task} for {registry}",
+    )
 
 
-def _of_tasks(sql: sqlite3.Connection) -> Iterator[SealedValue]:
-    rows = sql.execute(
-        "SELECT t.name, s.task_id, s.use, s.name, s.source FROM task_secrets s"
-        " JOIN tasks t ON t.id = s.task_id ORDER BY s.task_id, s.use, s.name"
-    ).fetchall()
-    for task, task_id, use, name, text in rows:
-        yield SealedValue(
-            text,
-            task_secret_row(task_id, SecretUse(use), name),
-            " ".join(("secret", name or use, f"of task {task}")),
-            "UPDATE task_secrets SET source = ? WHERE task_id = ? AND use = ? AND name = ?",
-            (task_id, use, name),
-        )
-
-
-def _of_runs(sql: sqlite3.Connection) -> Iterator[SealedValue]:
-    rows = sql.execute(
-        "SELECT r.id, s.run, s.use, s.name, s.source FROM run_secrets s JOIN runs r ON r.number = s.run"
-        " ORDER BY s.run, s.use, s.name"
-    ).fetchall()
-    for run_id, run, use, name, text in rows:
-        yield SealedValue(
-            text,
-            run_secret_row(run, SecretUse(use), name),
-            " ".join(("secret", name or use, f"of run {run_id}")),
-            "UPDATE run_secrets SET source = ? WHERE run = ? AND use = ? AND name = ?",
-            (run, use, name),
-        )
+_COLUMNS = (
+    _of_credentials("username"),
+    _of_credentials("password"),
+    _Column(
+        "SELECT s.source, t.name, s.task_id, s.use, s.name FROM task_secrets s"
+        " JOIN tasks t ON t.id = s.task_id ORDER BY s.task_id, s.use, s.name",
+        "UPDATE task_secrets SET source = ? WHERE task_id = ? AND use = ? AND name = ?",
+        row=lambda task_id, use, name: task_secret_row(task_id, SecretUse(use), name),
+        place=lambda task, task_id, use, name: f"secret {name or use} of task {task}",
+    ),
+    _Column(
+        "SELECT s.source, r.id, s.run, s.use, s.name FROM run_secrets s JOIN runs r ON r.number = s.run"
+        " ORDER BY s.run, s.use, s.name",
+        "UPDATE run_secrets SET source = ? WHERE run = ? AND use = ? AND name = ?",
+        row=lambda run, use, name: run_secret_row(run, SecretUse(use), name),
+        place=lambda run_id, run, use, name: f"secret {name or use} of run {run_id}",
+    ),
+)

@@ -171,43 +171,21 @@ async def test_buildkit_reads_an_ignore_file_that_is_not_in_the_context(
     buildkit: DockerEngine, tmp_path: Path
 ) -> None:
     folder = context(
-        tmp_path / "c", f"{BUSYBOX}COPY . /all\nRUN /bin/busybox ls /all\n", secret="x", public="y"
+        tmp_path / "c",
+        f"{BUSYBOX}COPY . /all\nRUN /bin/busybox ls /all\n",
+        secret="x",
+        hidden="x",
+        public="y",
     )
     ignore = tmp_path / "ignore"
     ignore.write_text("secret\n")
     log: list[bytes] = []
 
-    await built(buildkit, asked_of(folder, ignore_file=ignore, no_cache=True), log)
+    await built(buildkit, asked_of(folder, ignore_file=ignore, leaves_out=("**/hidden",), no_cache=True), log)
 
     printed = b"".join(log).split()
     assert b"public" in printed
-    assert b"secret" not in printed
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("own", [None, "ignore"])
-async def test_what_is_left_out_comes_before_the_rules_of_the_context(
-    buildkit: DockerEngine, own: str | None, tmp_path: Path
-) -> None:
-    folder = context(
-        tmp_path / "c",
-        f"{BUSYBOX}COPY . /all\nRUN /bin/busybox ls -a /all\n",
-        **{"hidden": "x", "secret": "x", "kept": "x", "#odd": "x"},
-    )
-    rules = folder / (own or ".dockerignore")
-    rules.write_text("secret\n! kept\n #odd\n")
-    ignore_file = rules if own else None
-    log: list[bytes] = []
-
-    await built(
-        buildkit,
-        asked_of(folder, ignore_file=ignore_file, leaves_out=("**/hidden", "**/kept"), no_cache=True),
-        log,
-    )
-
-    printed = b"".join(log).split()
-    assert b"kept" in printed
-    assert not {b"hidden", b"secret", b"#odd"} & set(printed)
+    assert not {b"secret", b"hidden"} & set(printed)
 
 
 @pytest.mark.anyio

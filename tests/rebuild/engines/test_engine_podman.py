@@ -261,39 +261,21 @@ async def test_the_same_files_out_of_another_builder_leave_the_image_as_it_was(
 @pytest.mark.anyio
 async def test_an_ignore_file_beside_the_dockerfile_counts(engine: PodmanEngine, tmp_path: Path) -> None:
     folder = context(
-        tmp_path / "c", f"{BUSYBOX}COPY . /all\nRUN /bin/busybox ls /all\n", secret="x", public="y"
+        tmp_path / "c",
+        f"{BUSYBOX}COPY . /all\nRUN /bin/busybox ls /all\n",
+        secret="x",
+        hidden="x",
+        public="y",
     )
     ignore = tmp_path / "ignore"
     ignore.write_text("secret\n")
     log: list[bytes] = []
 
-    await built(engine, request(folder, ignore_file=ignore), log)
+    await built(engine, request(folder, ignore_file=ignore, leaves_out=("**/hidden",)), log)
 
     printed = b"".join(log).split()
     assert b"public" in printed
-    assert b"secret" not in printed
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("own", [None, "ignore"])
-async def test_what_is_left_out_comes_before_the_rules_of_the_context(
-    engine: PodmanEngine, own: str | None, tmp_path: Path
-) -> None:
-    folder = context(
-        tmp_path / "c",
-        f"{BUSYBOX}COPY . /all\nRUN /bin/busybox ls -a /all\n",
-        **{"hidden": "x", "secret": "x", "kept": "x", "#odd": "x"},
-    )
-    rules = folder / (own or ".dockerignore")
-    rules.write_text("secret\n! kept\n #odd\n")
-    ignore_file = rules if own else None
-    log: list[bytes] = []
-
-    await built(engine, request(folder, ignore_file=ignore_file, leaves_out=("**/hidden", "**/kept")), log)
-
-    printed = b"".join(log).split()
-    assert b"kept" in printed
-    assert not {b"hidden", b"secret", b"#odd"} & set(printed)
+    assert not {b"secret", b"hidden"} & set(printed)
 
 
 @pytest.mark.anyio
