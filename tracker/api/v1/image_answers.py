@@ -61,11 +61,12 @@ class BaseAnswer(_Told):
 
 
 class TreeAnswer(_Told):
-    """An image with all that it stands on."""
+    """An image with all that it stands on. `step` is that of the task file that built it, if one did."""
 
     reference: str
     digest: str | None
     built_at: str | None
+    step: str | None
     fresh: bool | None
     bases: list[BaseAnswer]
 
