@@ -29,6 +29,7 @@ from rebuild.engines.engine import (
     Pushed,
 )
 from rebuild.engines.features import understood, version_of
+from rebuild.engines.image_form import ImageForm, form_of
 from rebuild.engines.left_out import given_ignore_file
 from rebuild.engines.oci_config import oci_config
 from rebuild.engines.podman_command import Podman
@@ -188,6 +189,7 @@ class PodmanEngine:
         text = await asyncio.to_thread(request.dockerfile.read_text, errors="replace")
         variables = {**self._cli.variables, **podman_registries(self._around, text)}
         by_environment, by_command = split_build_args(request.build_args, variables)
+        form = form_of(text)
         with tempfile.TemporaryDirectory(prefix="tracker-build-", dir=request.scratch) as folder:
             image_id_file = Path(folder) / "id"
             argv = podman_command.build(
@@ -198,16 +200,18 @@ class PodmanEngine:
                 secrets=secret_flags(Path(folder), request.secrets),
                 image_id_file=image_id_file,
                 trust=podman_trust(with_helpers(self._around, pinned_registries(text), Path(folder))),
+                form=form,
                 no_cache=no_cache,
             )
             ended = await self._run_build(argv, {**by_environment, **variables}, request, log)
             if ended.exit_code != 0 or ended.timed_out:
                 return failed(ended)
             image_id = Digest.parse(image_id_file.read_text().strip())
-        return await self._stored(image_id)
+        return await self._stored(image_id, form)
 
-    async def _stored(self, image_id: Digest) -> Stored:
-        storage = self._around.storage
+    async def _stored(self, image_id: Digest, form: ImageForm) -> Stored:
+        # Of what docker's format alone has, podman tells nothing: there even its own storage is looked into.
+        storage = await self._storage() if form is ImageForm.DOCKER else self._around.storage
         if storage is not None and (stored := stored_image(storage, image_id)) is not None:
             return stored
         found = await self._look(image_id.hex)
@@ -323,7 +327,8 @@ def _fault_of_cache(made: Stored, request: BuildRequest) -> str | None:
     """The cache of layers takes no notice of annotations, nor of the platform where no base has one."""
     if not _is_same_kind(made.image.platform, request.platform):
         return f"is for {made.image.platform}"
-    if not request.annotations.items() <= made.annotations.items():
+    labels = made.image.config.get("Labels") or {}
+    if not request.annotations.items() <= {**labels, **made.annotations}.items():
         return "carries other annotations"
     return None
 

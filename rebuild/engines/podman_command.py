@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 from rebuild.engines.emulation import this_machine
 from rebuild.engines.engine import BuildRequest, EngineError
+from rebuild.engines.image_form import ImageForm
 from rebuild.engines.probe import CONTAINERS, EngineProbe, Isolation
 from rebuild.engines.surroundings import Surroundings
 from rebuild.process import in_pid_namespace
@@ -78,6 +79,7 @@ def build(
     secrets: Sequence[str],
     image_id_file: Path,
     trust: Sequence[str],
+    form: ImageForm,
     no_cache: bool,
 ) -> list[str]:
     """The whole command line of a build. `build_args`, `secrets` and `trust` are flags made elsewhere."""
@@ -86,7 +88,7 @@ def build(
         f"--isolation={isolation}",
         *(f"--ulimit={limit}" for limit in probe.build_ulimits),
         *_platform_flags(request.platform),
-        "--format=oci",
+        f"--format={form}",
         "--layers",
         "--pull=missing",  # bases are pinned by digest: what is here cannot be out of date
         f"--tag={request.tag}",
@@ -95,7 +97,7 @@ def build(
         *build_args,
         *secrets,
         *trust,
-        *(f"--annotation={name}={value}" for name, value in request.annotations.items()),
+        *_said_of_image(form, request.annotations),
         *request.flags,
     ]
     if request.target is not None:
@@ -109,6 +111,12 @@ def build(
     # A container is a session of its own and would outlive a build that is killed.
     guard = in_pid_namespace() if probe.ends_with_us and isolation in CONTAINERS else []
     return [*guard, *podman.argv("build", *flags, str(request.context))]
+
+
+def _said_of_image(form: ImageForm, annotations: Mapping[str, str]) -> list[str]:
+    """Docker's format has no annotations: labels take their place, as they do with docker."""
+    flag = "--annotation" if form is ImageForm.OCI else "--label"
+    return [f"{flag}={name}={value}" for name, value in annotations.items()]
 
 
 def _platform_flags(platform: Platform) -> list[str]:

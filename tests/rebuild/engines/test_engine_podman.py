@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -71,6 +72,18 @@ async def pushed(engine: PodmanEngine, image: LocalImage, registry: RealRegistry
     told = await engine.push(image, ImageRef.parse(f"{registry.host}/{name}"), lines.append)
     assert isinstance(told, Pushed), b"".join(lines)
     assert told.digest == registry.digest(name)
+
+
+def config_of(registry: RealRegistry, name: str) -> Any:
+    asked = [
+        "skopeo",
+        "inspect",
+        "--config",
+        "--raw",
+        "--tls-verify=false",
+        f"docker://{registry.host}/{name}",
+    ]
+    return json.loads(subprocess.run(asked, capture_output=True, check=True).stdout)
 
 
 def raw_manifest(registry: RealRegistry, name: str) -> str:
@@ -144,6 +157,35 @@ async def test_build_arguments_arrive_but_are_not_on_the_command_line(
     assert b"swordfish+/no/such.so" in b"".join(log)
     assert b"MY_WORD" in seen
     assert b"MY_WORD=swordfish" not in seen
+
+
+@pytest.mark.anyio
+async def test_what_only_dockers_format_has_a_place_for_stays_in_the_image(
+    engine: PodmanEngine, tmp_path: Path, registry: RealRegistry
+) -> None:
+    said = 'HEALTHCHECK CMD ["/probe"]\nSHELL ["/probe"]\nONBUILD USER 7\n'
+    folder = context(tmp_path / "c", f"FROM scratch\nCOPY probe-amd64 /probe\n{said}")
+
+    image = await built(engine, request(folder, annotations={BASE_NAME: "r.io/base:1"}))
+    await pushed(engine, image, registry, "checked:1")
+
+    kept = {name: image.config[name] for name in ("Healthcheck", "Shell", "OnBuild", "Labels")}
+    assert kept["Healthcheck"] == {"Test": ["CMD", "/probe"]}
+    assert (kept["Shell"], kept["OnBuild"]) == (["/probe"], ["USER 7"])
+    assert kept["Labels"][BASE_NAME] == "r.io/base:1"
+    assert config_of(registry, "checked:1")["config"].items() >= kept.items()
+
+
+@pytest.mark.anyio
+async def test_a_label_in_the_place_of_an_annotation_is_not_taken_out_of_the_cache(
+    engine: PodmanEngine, tmp_path: Path
+) -> None:
+    folder = context(tmp_path / "c", "FROM scratch\nCOPY probe-amd64 /probe\nHEALTHCHECK NONE\n")
+    await built(engine, request(folder, annotations={BASE_NAME: "r.io/base:1"}))
+
+    image = await built(engine, request(folder, annotations={BASE_NAME: "r.io/base:2"}))
+
+    assert image.config["Labels"][BASE_NAME] == "r.io/base:2"
 
 
 @pytest.mark.anyio
