@@ -84,7 +84,7 @@ class ForgeClient:
                     request.method, request.url, headers=headers, json=request.body
                 ) as answer:
                     content = await _bounded(answer, host)
-        except (httpx.TransportError, TimeoutError) as error:
+        except (httpx.RequestError, TimeoutError) as error:
             raise _unreached(host, error, self.timeout_s) from None
         return self._read(host, request, answer, content, login)
 
@@ -110,7 +110,7 @@ class ForgeClient:
             return None
         try:
             return json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             # Azure answers a token that has expired with the page to sign in, and 203.
             raise ForgeRefused(
                 f"{host}: answered {answer.status_code} with something that is not JSON",
@@ -184,12 +184,11 @@ def _said(content: bytes, password: Secret | None) -> str:
     """What the answer says in words, without the token."""
     try:
         told = json.loads(content)
-    except ValueError:
+        keys = ("message", "error", "error_description") if isinstance(told, dict) else ()
+        words = str(next((told[key] for key in keys if told.get(key)), ""))
+    except (ValueError, RecursionError):
         return ""
-    words = next(
-        (told[key] for key in ("message", "error", "error_description") if told.get(key)), ""
-    ) if isinstance(told, dict) else ""  # fmt: skip
-    text = " ".join(str(words).split())[:200]
+    text = " ".join(words.split())[:200]
     if password:
         text = text.replace(password.reveal(), "***")
     return f" ({text})" if text.isprintable() and text else ""

@@ -6,10 +6,12 @@ from typing import Any
 
 from rebuild.secrets.login import Login
 from rebuild.sources.event import PullRequest
+from tracker.events.push import BadEvent
 from tracker.forges.address import Address
 from tracker.forges.client import ForgeClient, Request
 from tracker.forges.fault import ForgeRefused
 from tracker.forges.kind import ForgeKind
+from tracker.hooks.fields import named
 
 _NEEDS = {
     ForgeKind.GITHUB: 'the scope repo, or public_repo (fine-grained: "Pull requests: read")',
@@ -39,7 +41,7 @@ async def pull_request(
     read = _gitlab if at.kind is ForgeKind.GITLAB else _plain
     try:
         return read(told, number, ref)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError, BadEvent):
         raise ForgeRefused(
             f"{at.host}: says of pull request {number} something else than where it leads"
         ) from None
@@ -62,6 +64,12 @@ def _gitlab(told: Any, number: int, ref: str) -> PullRequest | None:
 
 
 def _pull(number: int, head: Any, base: Any, ref: str, *, from_fork: bool) -> PullRequest:
+    """Raises `BadEvent` for what is no branch."""
     return PullRequest(
-        number=number, action="polled", head=str(head), base=str(base), from_fork=from_fork, refs=(ref,)
+        number=number,
+        action="polled",
+        head=named(head, "its branch"),
+        base=named(base, "its target"),
+        from_fork=from_fork,
+        refs=(ref,),
     )

@@ -17,7 +17,7 @@ PATHS_MOST = 50_000
 REF_MOST = 255
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT_COMMIT = re.compile(r"[0-9a-f]{7,64}")
-_REF = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]+")
+_REF = re.compile(r"[^\x00-\x20\x7f\ud800-\udfff~^:?*\[\\]+")
 _KINDS = {"refs/heads/": Happening.PUSH, "refs/tags/": Happening.TAG}
 
 

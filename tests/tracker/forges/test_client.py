@@ -110,6 +110,27 @@ async def test_the_page_to_sign_in_is_no_answer(client: ForgeClient, forge: Fake
         await client.ask(forge.kind, "forge", asked(forge), LOGIN)
 
 
+@pytest.mark.parametrize("status", [200, 500])
+async def test_an_answer_that_nests_without_end_is_told_as_none(
+    client: ForgeClient, forge: FakeForge, status: int
+) -> None:
+    forge.body = b'{"message":' + b"[" * 200_000
+    forge.faults += [] if status == 200 else [(status, {})]
+
+    with pytest.raises(ForgeRefused if status == 200 else ForgeUnavailable, match="answered"):
+        await client.ask(forge.kind, "forge", asked(forge), LOGIN)
+
+
+async def test_an_answer_that_is_packed_wrongly_is_worth_another_try(
+    client: ForgeClient, forge: FakeForge
+) -> None:
+    forge.faults.append((200, {"Content-Encoding": "gzip"}))
+    forge.body = b"no gzip"
+
+    with pytest.raises(ForgeUnavailable, match="DecodingError"):
+        await client.ask(forge.kind, "forge", asked(forge), LOGIN)
+
+
 async def test_what_a_forge_says_is_told_without_the_token(client: ForgeClient, forge: FakeForge) -> None:
     forge.faults.append((422, {}))
     forge.body = f'{{"message": "bad {TOKEN}"}}'.encode()
