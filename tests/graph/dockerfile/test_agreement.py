@@ -2,7 +2,8 @@
 
 Its release is older than three rules, which the tests keep away from: `# check=` is no directive to it,
 JSON with something behind it is JSON, and `<< EOF` with a blank is no here-document. It reports no
-here-documents of ONBUILD, and expands nothing.
+here-documents of ONBUILD, and expands nothing. BuildKit of any age reads flags byte by byte, and takes the
+first half of a no-break space for a letter of the flag before it: no file is meant to do that.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ LATER = ("unknown instruction", "must have two arguments", "can't find =")
 @example("\xa0ADD\x0b\xa0<<E\nE")
 def test_a_mixture_of_the_language_is_split_as_buildkit_splits_it(text: str) -> None:
     text = f"FROM a\n{text}"
-    assume(not re.search(r"<<-?[\s\\`]", text))
+    assume(not re.search(r"<<-?[\s\\`]|--\S*\xa0", text))
 
     assert ours(text) == theirs(text)
 
