@@ -43,3 +43,7 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled: the copy would hold its text in the clear")
+
+
+# For a value that nobody knows yet: it may stand wherever a text may, in names of images and as base64, too.
+UNKNOWN = Secret("tracker0unknown0secret00")

@@ -127,12 +127,14 @@ def push_calls(name: str, index: PlannedBuild | None, setting: PlanSetting) -> I
             yield (*program, "push", name)
 
 
-def indexes(taskfile: TaskFile, setting: PlanSetting, outputs: Outputs | None) -> dict[str, PlannedBuild]:
+def indexes(
+    taskfile: TaskFile, setting: PlanSetting, outputs: Outputs | None, secrets: Iterable[Secret]
+) -> dict[str, PlannedBuild]:
     """The names that builds for several platforms give."""
     found: dict[str, PlannedBuild] = {}
     for step in taskfile.steps:
         if isinstance(step.action, Build) and len(step.action.platforms) > 1:
-            with placed(taskfile.path, step.line):
+            with placed(taskfile.path, step.line, secrets):
                 build = plan_build(step, setting, outputs)
             found.update(dict.fromkeys(build.names, build))
     return found

@@ -158,11 +158,11 @@ class _Whole:
             outputs,
             built=frozenset(taskfile.built_images()),
             pushed=frozenset(full_name(image) for images in pushes for image in images),
-            indexes=indexes(taskfile, setting, outputs),
+            indexes=indexes(taskfile, setting, outputs, secrets),
         )
 
     def plan(self, step: Step) -> PlannedStep:
-        with placed(self.taskfile.path, step.line):
+        with placed(self.taskfile.path, step.line, self.secrets):
             return self._plan(step)
 
     def _plan(self, step: Step) -> PlannedStep:

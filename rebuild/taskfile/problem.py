@@ -98,12 +98,12 @@ class Problems:
 
 
 @contextmanager
-def placed(path: str, line: int) -> Iterator[None]:
-    """Whatever is wrong inside is told with its place in the task file."""
+def placed(path: str, line: int, secrets: Iterable[Secret]) -> Iterator[None]:
+    """Whatever is wrong inside is told with its place in the task file, and without secrets."""
     try:
         yield
     except WrongUse as error:
-        problem = Problem(printable(path), line, error.message)
+        problem = Problem(printable(path), line, masked(error.message, secrets))
         raise WrongUse(str(problem), hint=error.hint) from None
 
 

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 
 from graph.record import dataclass
-from rebuild.secrets.secret import HIDDEN, Secret
+from rebuild.secrets.secret import Secret
 from rebuild.taskfile.environment import Written
 from rebuild.taskfile.fields import Fields
 from rebuild.taskfile.model import Network, SecretSource, Volume, VolumeFile
@@ -105,7 +105,7 @@ def _files(volume: str, files: Iterable[tuple[str, Written]], problems: Problems
             problems.fault(
                 content.line, f"file name {shown(name)} of volume {shown(volume)} is not valid: {rule}"
             )
-        elif content.text != HIDDEN and not _is_base64(content.text):  # what a plan shows for a secret
+        elif not _is_base64(content.text):
             problems.fault(
                 content.line,
                 f"file {shown(name)} of volume {shown(volume)} is not base64",

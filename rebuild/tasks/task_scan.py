@@ -25,7 +25,7 @@ from rebuild.runs.run_names import as_if_run
 from rebuild.runs.run_variables import RunVariables
 from rebuild.secrets.context_secrets import ContextSecrets
 from rebuild.secrets.mask import masked
-from rebuild.secrets.secret import HIDDEN, Secret
+from rebuild.secrets.secret import UNKNOWN, Secret
 from rebuild.steps.step_rules import HELPER
 from rebuild.steps.task_work import Work, finish_work, prepare_work, read_written
 from rebuild.tasks.task_bases import DockerfileAt, TaskBase, bases_of_task
@@ -113,10 +113,9 @@ async def read_work(
     context: Prepared,
     scanning: Scanning,
 ) -> Work:
-    """What a task file has to do, with *** for what a vault would give. Raises `WrongUse` for one that no run
-    could use, and `SourceUnavailable`."""
-    hidden = Secret(HIDDEN)
-    kept = dict.fromkeys(scanning.secret_values, hidden)
+    """What a task file has to do, with `UNKNOWN` for what a vault would give. Raises `WrongUse` for one that
+    no run could use, and `SourceUnavailable`."""
+    kept = dict.fromkeys(scanning.secret_values, UNKNOWN)
     written = read_written(step, context.folder, {**kept, **scanning.given_values})
     prepared = await asyncio.to_thread(
         prepare_work,
@@ -126,7 +125,7 @@ async def read_work(
         context=context.folder,
         aliases=scanning.aliases,
     )
-    secrets: Mapping[str, Secret] = {source.id: hidden for source in prepared.wanted}
+    secrets = dict.fromkeys((source.id for source in prepared.wanted), UNKNOWN)
     return finish_work(prepared, written, secrets, strict=step.strict)
 
 
@@ -145,9 +144,15 @@ async def _of_task_file(
         build_platform=scanning.build_platform,
         helper=scanning.helper,
     )
+    taken = [base for base in found.bases if base.reachable and base.built_by is None]
+    secret = [base for base in taken if UNKNOWN.reveal() in str(base.reference)]
+    of_secrets = dict.fromkeys(base.step for base in secret)
     return Scanned(
-        tuple(_expected(base) for base in found.bases if base.reachable and base.built_by is None),
-        tuple(f"step {step.step}: {step.reason}" for step in found.unscanned),
+        tuple(_expected(base) for base in taken if base not in secret),
+        (
+            *(f"step {step.step}: {step.reason}" for step in found.unscanned),
+            *(f"step {step}: an image of it is a secret, known only while it runs" for step in of_secrets),
+        ),
     )
 
 

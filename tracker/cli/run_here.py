@@ -25,7 +25,7 @@ from rebuild.runs.run_summary import summary
 from rebuild.runs.run_variables import RunVariables
 from rebuild.runs.table import Run, Status
 from rebuild.secrets.context_secrets import ContextSecrets
-from rebuild.secrets.secret import HIDDEN, Secret
+from rebuild.secrets.secret import UNKNOWN, Secret
 from rebuild.secrets.secret_source import Opaque, Source
 from rebuild.steps.step_place import EngineCalls, EngineKind, PlanSetting, RunPlace
 from rebuild.steps.step_plan import plan_steps
@@ -84,16 +84,13 @@ async def _work(asked: Asked, definition: Definition, settings: Settings, state:
             context=context,
             aliases=settings.alias_rules,
         )
-        hidden = {source.id: Secret(HIDDEN) for source in prepared.wanted}
+        hidden = dict.fromkeys((source.id for source in prepared.wanted), UNKNOWN)
         return finish_work(prepared, written, hidden, strict=asked.strict)
 
 
 def _foreseen(sources: Mapping[str, Source]) -> dict[str, Secret]:
     """What a plan has in the place of secrets; none is fetched for it."""
-    return {
-        name: source.value if isinstance(source, Opaque) else Secret(HIDDEN)
-        for name, source in sources.items()
-    }
+    return {name: source.value if isinstance(source, Opaque) else UNKNOWN for name, source in sources.items()}
 
 
 def _variables(definition: Definition, fetched: Prepared, registry: str) -> RunVariables:

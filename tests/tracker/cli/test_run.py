@@ -109,6 +109,28 @@ def test_a_secret_of_a_vault_is_not_asked_for(tracker: Tracker, tmp_path: Path) 
     assert steps(tracker, "/dev/null", "-f", str(file))[0]["env"] == ["K=***"]
 
 
+def test_a_secret_of_a_vault_may_stand_in_the_name_of_an_image(tracker: Tracker, tmp_path: Path) -> None:
+    file = tmp_path / "task.yaml"
+    file.write_text(
+        "secrets: [{id: reg, keyvault: 'https://v.example.com/secrets/a'}]\n"
+        "steps: [{build: '-t {{.Secrets.reg}}/app:{{.Secrets.reg}} .'}, {push: ['{{.Secrets.reg}}/app']}]\n"
+    )
+
+    build, push = steps(tracker, "/dev/null", "-f", str(file))
+
+    assert "--tag=docker.io/***/app:***" in build["argv"]
+    assert push["argv"][-1] == "docker://docker.io/***/app:latest"
+
+
+def test_what_cannot_be_planned_is_told_without_secrets(tracker: Tracker, tmp_path: Path) -> None:
+    (tmp_path / "task.yaml").write_text("steps: [{build: '-f ../{{.Values.who}} .'}]\n")
+
+    words = ("run", "/dev/null", "-f", str(tmp_path / "task.yaml"), "--set-secret", "who=t0psecret")
+    refused = tracker(*words, "--dry-run")
+
+    assert "task.yaml:1: step 'acb_step_0': Dockerfile '../***' is outside" in refused.err
+
+
 def test_a_secret_of_a_vault_may_be_a_file_in_base64_as_it_is(tracker: Tracker, tmp_path: Path) -> None:
     file = tmp_path / "task.yaml"
     file.write_text(

@@ -166,6 +166,16 @@ def test_a_command_is_quoted_as_it_is(tracker: Tracker) -> None:
     }
 
 
+def test_an_image_whose_name_is_a_secret_is_told_and_not_watched(tracker: Tracker, tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").write_text("steps: [{cmd: '{{.Values.who}}/tool'}, {cmd: 'busybox:1'}]\n")
+
+    words = ("-c", "/dev/null", "-f", str(tmp_path / "t.yaml"), "--set-secret", "who=env:USER")
+    done = tracker("task", "create", "-n", "ping", *words)
+
+    assert "step acb_step_0: an image of it is a secret" in done.err
+    assert list(bases(tracker("task", "show", "-n", "ping", "--json"))) == ["docker.io/library/busybox:1"]
+
+
 def test_a_task_file_that_was_typed_keeps_its_name_for_messages(tracker: Tracker, tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text("steps:\n  - cmd: alpine 'x\n")
 
