@@ -40,8 +40,8 @@ def check_settings(place: Place) -> None:
     missing = [file for file in unreadable_files(check(written, path)) if file.is_missing_for_all]
     if missing:
         raise refusal(path, missing, hint="make these files, or name others")
-    variables = sorted({origin for origin in written.origins.values() if origin != str(path)})
-    click.echo(f"ok: {_where(path)}" + (f", and {', '.join(variables)}" if variables else ""))
+    variables = f", and {', '.join(written.variables)}" if written.variables else ""
+    click.echo(f"ok: {_where(path)}{variables}")
 
 
 @config.command("show")

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -31,8 +32,10 @@ from tracker.cli.main import Place
 from tracker.cli.watch_findings import budget_findings, event_findings
 from tracker.registry import POLLING
 from tracker.settings.intervals import intervals_of
-from tracker.settings.reading import load
+from tracker.settings.named_files import unreadable_files
+from tracker.settings.reading import check
 from tracker.settings.settings import Settings
+from tracker.settings.written import Written, read_written
 from tracker.state import State, find_config, find_state
 from tracker.workshop import engine_of, host_platform, registry_client
 
@@ -52,11 +55,11 @@ def doctor(place: Place, afresh: bool, as_json: bool) -> int:
     The exit status is 1 if something will fail until somebody acts.
     """
     config = find_config(place.config)
-    settings = load(config)
+    written = read_written(config)
+    settings = check(written, config)
     state = find_state(place.state, config)
-    told = str(config) if config else "no file; every setting is at its default"
     database = _database(state)
-    findings = [Finding("settings", Mark.OK, told), _folder(state), database]
+    findings = [*_settings(settings, written, config), _folder(state), database]
     findings += asyncio.run(_engine(settings, state, afresh))
     if database.mark is Mark.OK:
         findings += asyncio.run(_registries(settings, state))
@@ -67,6 +70,17 @@ def doctor(place: Place, afresh: bool, as_json: bool) -> int:
     else:
         _print(findings)
     return 1 if any(finding.mark is Mark.FAULT for finding in findings) else 0
+
+
+def _settings(settings: Settings, written: Written, config: Path | None) -> list[Finding]:
+    told = [str(config or "no file"), *written.variables]
+    if told == ["no file"]:
+        told.append("every setting is at its default")
+    missing = [file for file in unreadable_files(settings) if file.is_missing_for_all]
+    faults = [
+        Finding("settings", Mark.FAULT, str(file), "make this file, or name another") for file in missing
+    ]
+    return faults or [Finding("settings", Mark.OK, ", ".join(told))]
 
 
 def _folder(state: State) -> Finding:

@@ -45,6 +45,11 @@ class Written:
             found = found[part]
         return found
 
+    @property
+    def variables(self) -> list[str]:
+        """Those of the environment that count."""
+        return sorted({origin for origin in self.origins.values() if origin.startswith(PREFIX)})
+
 
 def read_written(path: Path | None, environment: Mapping[str, str] = os.environ) -> Written:
     """What the file says, with what the environment says on top."""

@@ -50,6 +50,23 @@ def built_on(folder: Path, base: str) -> None:
         sample.build("app:1", base, hours=4)
 
 
+def test_settings_are_told_with_the_variables_that_count(findings: Findings) -> None:
+    assert findings()["settings"]["text"] == "no file, TRACKER__SERVE__LISTEN"
+
+
+def test_a_file_that_settings_name_and_that_does_not_exist_is_a_fault(
+    findings: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKER__SSH__KEY_FILE", "/no/key")
+
+    assert findings()["settings"] == {
+        "subject": "settings",
+        "mark": "fault",
+        "text": "ssh.key_file: /no/key: No such file or directory",
+        "hint": "make this file, or name another",
+    }
+
+
 def test_a_machine_without_an_engine_is_told_what_to_install(findings: Findings) -> None:
     assert findings()["engine"] == {
         "subject": "engine",
