@@ -34,7 +34,7 @@ from rebuild.context.limits import Meter
 from rebuild.context.reach import RegistryAccess
 from rebuild.context.tree import Tree, parts_of
 from rebuild.context.unpack import Links, unpack
-from rebuild.context.where import is_loopback
+from rebuild.secrets.web_url import is_loopback
 
 MANIFEST_BYTES_MOST = 4 * 1024 * 1024
 LONG_AGO = 315_619_200  # 2 January 1980, for files without a time: zip archives know none before 1980

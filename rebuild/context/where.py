@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import field
 from pathlib import Path
@@ -15,6 +14,7 @@ from rebuild.context.fault import masked
 from rebuild.runs.uploads import PREFIX, upload_id_of
 from rebuild.secrets.login import Login
 from rebuild.secrets.secret import HIDDEN, Secret
+from rebuild.secrets.web_url import is_loopback
 
 TOKEN_USER = "x-access-token"  # git hosts look at the token alone; GitHub wants this name for an app's
 TEXT_MOST = 4096
@@ -325,11 +325,3 @@ def keeps_secrets(url: str) -> bool:
     """Whether what is sent to a URL is read by its server alone: by TLS, or without leaving this machine."""
     parts = urlsplit(url)
     return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether traffic to a host, by name or address, stays on this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

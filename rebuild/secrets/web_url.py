@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -36,3 +37,13 @@ class WebUrl:
     def authority(self) -> str:
         """The host, with its port where it names one."""
         return self.host if self.port is None else f"{self.host}:{self.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether traffic to a host, by name or address without brackets, stays on this machine."""
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

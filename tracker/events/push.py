@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from graph.errors import InvalidReference, WrongUse
 from graph.record import dataclass
 from graph.reference import DEFAULT_REGISTRY, Digest, ImageRef
+from rebuild.secrets.web_url import is_loopback
 
 
 class BadEvent(WrongUse):
@@ -55,16 +55,7 @@ def names_of(host: str, repository: str, tag: str) -> Iterator[ImageRef]:
 def _hosts_of(host: str) -> Iterable[str]:
     name, colon, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
     name = name if colon else host
-    if not _is_loopback(name.strip("[]")):
+    if not is_loopback(name.strip("[]")):
         return (host,)
     suffix = f":{port}" if colon else ""
     return dict.fromkeys((host, f"localhost{suffix}", f"127.0.0.1{suffix}", f"[::1]{suffix}"))
-
-
-def _is_loopback(name: str) -> bool:
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 import httpx
 
 from graph.reference import DEFAULT_REGISTRY
 from rebuild.images.registry import RegistryRefused
+from rebuild.secrets.web_url import is_loopback
 from tracker.registry.settings import RegistrySettings
 
 # Docker Hub's limit on requests is unpublished and per address; this pace is known to be welcome.
@@ -38,16 +37,6 @@ def speaks_plain_http(registry: str, settings: RegistrySettings) -> bool:
 def tls_hint(registry: str) -> str:
     """What to do where a registry cannot be talked to in plain http."""
     return f"if {registry} speaks TLS, set its ca_file, or insecure = false"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether traffic to the host (name or address, without port) stays on this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_realm(registry: str, realm: str, settings: RegistrySettings) -> httpx.URL:

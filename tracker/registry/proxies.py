@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import httpx
 
 from rebuild.images.registry import RegistryRefused
-from tracker.registry.hosts import is_loopback
+from rebuild.secrets.web_url import is_loopback
 
 
 def proxy_for(url: httpx.URL, proxies: Mapping[str, str]) -> httpx.Proxy | None:

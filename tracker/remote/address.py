@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import socket
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from graph.errors import WrongUse
 from graph.record import dataclass
-from rebuild.secrets.web_url import WebUrl
+from rebuild.secrets.web_url import WebUrl, is_loopback
 
 _HINT = "write https://HOST, http://HOST:PORT or unix:/PATH"
 
@@ -35,12 +34,7 @@ class WebAddress:
 
     @property
     def is_loopback(self) -> bool:
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     @property
     def is_open(self) -> bool:

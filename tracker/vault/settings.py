@@ -8,8 +8,7 @@ from pathlib import Path
 from graph.errors import WrongUse
 from graph.record import dataclass
 from rebuild.secrets.secret import Secret
-from rebuild.secrets.web_url import WebUrl
-from tracker.registry.hosts import is_loopback
+from rebuild.secrets.web_url import WebUrl, is_loopback
 
 
 class VaultSettingsWrong(WrongUse):
