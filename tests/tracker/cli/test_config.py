@@ -200,7 +200,8 @@ def test_where_a_forge_sends_to_is_shown_with_what_it_proves_itself_with(
         "proof": "the signature in the X-Forgejo-Signature header or the secret in the Authorization header",
     }
     assert (
-        "hooks.gitlab (gitlab): the secret in the X-Gitlab-Token header\n"
+        "hooks.gitlab (gitlab): the signature in the Webhook-Signature header"
+        " or the secret in the X-Gitlab-Token header\n"
         "  https://tracker.example.com/hooks/gitlab\n" in text
     )
     assert "hooks.generic (generic): from this machine only, because no secret is set\n" in text
