@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from graph.clock import from_text, to_text
-from graph.errors import InvalidReference, WrongUse
+from graph.errors import InvalidReference, TrackerError, WrongUse
 from graph.record import dataclass
 from graph.reference import ImageRef
 from rebuild.secrets.kept_source import FindCipher, keep, kept, told
 from rebuild.secrets.secret import Secret
 from rebuild.secrets.secret_reader import Places, line_of, read_secrets
 from rebuild.secrets.secret_source import Opaque, Source
+
+
+class UnknownCredential(TrackerError):
+    """The task has none for that registry."""
 
 
 class CredentialRefused(WrongUse):
@@ -68,7 +72,7 @@ class RegistryCredentials:
         password: Source | None = None,
         at: datetime,
     ) -> None:
-        """Change what is given and leave the rest. Raises `CredentialRefused` where there is none."""
+        """Change what is given and leave the rest. Raises `UnknownCredential`, `CredentialRefused`."""
         registry = registry_of(login_server)
         row = self._must(task_id, registry)
         names = (credential_row(task_id, registry, "username"), credential_row(task_id, registry, "password"))
@@ -81,7 +85,7 @@ class RegistryCredentials:
         )
 
     def remove(self, task_id: int, login_server: str) -> None:
-        """Raises `CredentialRefused` where there is none."""
+        """Raises `UnknownCredential`."""
         registry = registry_of(login_server)
         self._must(task_id, registry)
         self._sql.execute("DELETE FROM credentials WHERE task_id = ? AND registry = ?", (task_id, registry))
@@ -145,7 +149,7 @@ class RegistryCredentials:
         found = self._known(task_id, registry)
         if found is None:
             known = ", ".join(stored.registry for stored in self.list(task_id)) or "none"
-            raise CredentialRefused(
+            raise UnknownCredential(
                 f"the task has no credential for {registry}", hint=f"it has these: {known}"
             )
         return found

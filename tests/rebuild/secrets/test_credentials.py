@@ -14,6 +14,7 @@ from rebuild.secrets.credentials import (
     CredentialRefused,
     RegistryCredentials,
     RegistryLogin,
+    UnknownCredential,
     read_logins,
     registry_of,
 )
@@ -100,9 +101,9 @@ def test_updating_changes_what_is_given_and_leaves_the_rest(sql: sqlite3.Connect
 def test_updating_or_removing_what_is_not_there_names_what_is(sql: sqlite3.Connection, keys: Keys) -> None:
     made = with_one(sql, keys)
 
-    with pytest.raises(CredentialRefused, match=r"no credential for ghcr\.io") as refusal:
+    with pytest.raises(UnknownCredential, match=r"no credential for ghcr\.io") as refusal:
         made.update(1, "ghcr.io", at=NOW)
-    with pytest.raises(CredentialRefused, match=r"no credential for ghcr\.io"):
+    with pytest.raises(UnknownCredential, match=r"no credential for ghcr\.io"):
         made.remove(1, "ghcr.io")
 
     assert refusal.value.hint == "it has these: shop.azurecr.io"

@@ -64,6 +64,24 @@ async def test_a_task_is_saved_with_triggers_timers_and_credentials(api: ApiDesk
     ]
 
 
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+async def test_a_credential_that_there_is_not_is_not_found(api: ApiDesk, method: str) -> None:
+    await api.ask("PUT", "/tasks/app", json=DOCKER)
+    more = {"json": {"password": "vault:a/b#c"}} if method == "PATCH" else {}
+
+    answer = await api.ask(method, "/tasks/app/credentials/r.io", **more)
+
+    assert (answer.status_code, answer.json()["hint"]) == (404, "it has these: none")
+
+
+async def test_a_body_that_is_no_json_is_told_so(api: ApiDesk) -> None:
+    answer = await api.ask(
+        "PUT", "/tasks/app", content=b'{"a": ', headers={"content-type": "application/json"}
+    )
+
+    assert (answer.status_code, answer.json()["error"]) == (422, "the body is no JSON, from character 6 on")
+
+
 async def test_a_task_that_is_saved_again_keeps_what_is_not_given(api: ApiDesk) -> None:
     await create(api, timers=[TIMER], enabled=False, secrets={"git": {"": "vault:a/b#c"}})
 

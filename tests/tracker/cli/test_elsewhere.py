@@ -30,7 +30,7 @@ credentials:
 name: greeting
 cmd: busybox echo hello
 """
-_TIMES = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+Z)?")
+_TIMES = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+Z)?|after \d+ ms")
 CREATE = ["task", "create", "-n", "web", "-c", "APP", "-t", "web:1"]
 Say = Callable[..., Answer]
 

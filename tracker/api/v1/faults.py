@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +16,7 @@ from graph.errors import StoreBusy, TrackerError, WrongUse
 from graph.names import UnknownImage
 from rebuild.runs.uploads import UnknownUpload, UploadRefused, UploadsFull, UploadTooLarge
 from rebuild.secrets.api_token import UnknownToken
+from rebuild.secrets.credentials import UnknownCredential
 from rebuild.tasks.task import UnknownTask
 from tracker.api.auth import Forbidden
 from tracker.forges.fault import ForgeError
@@ -52,6 +54,7 @@ _STATUS: Mapping[type[TrackerError], int] = {
     Conflict: 409,
     ChangedMeanwhile: 409,
     UnknownToken: 404,
+    UnknownCredential: 404,
     BeyondTheEnd: 416,
     Busy: 429,
     UploadTooLarge: 413,
@@ -115,8 +118,14 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     """Each field with its rule; never the value, which may be a secret."""
     assert isinstance(error, RequestValidationError)
-    faults = [f"{_path(fault['loc'])}: {fault['msg']}" for fault in error.errors()[:20]]
+    faults = [_told(fault) for fault in error.errors()[:20]]
     return _answer(422, "; ".join(faults), "GET /api/v1/openapi.json describes every field")
+
+
+def _told(fault: Mapping[str, Any]) -> str:
+    if fault["type"] == "json_invalid":
+        return f"the body is no JSON, from character {fault['loc'][-1]} on"
+    return f"{_path(fault['loc'])}: {fault['msg']}"
 
 
 def _path(location: tuple[int | str, ...]) -> str:
