@@ -64,8 +64,9 @@ class RealDocker:
 
 
 @contextlib.contextmanager
-def docker_daemon(folder: Path) -> Iterator[RealDocker]:
-    """Debian's dockerd without a network of its own: it changes no firewall and makes no bridge."""
+def docker_daemon(folder: Path, *, firewall: bool = False) -> Iterator[RealDocker]:
+    """Debian's dockerd without a network of its own: it changes no firewall and makes no bridge. With
+    `firewall` it does both: for a network namespace of its own alone."""
     executable = shutil.which("dockerd")
     assert executable, "dockerd is missing: run make setup"
     folder.mkdir(parents=True)
@@ -75,9 +76,7 @@ def docker_daemon(folder: Path) -> Iterator[RealDocker]:
         f"--exec-root={folder / 'exec'}",
         f"--pidfile={folder / 'pid'}",
         f"--host=unix://{folder / 'socket'}",
-        "--iptables=false",
-        "--ip6tables=false",
-        "--bridge=none",
+        *([] if firewall else ["--iptables=false", "--ip6tables=false", "--bridge=none"]),
     ]
     process = subprocess.Popen([executable, *options], stdout=log, stderr=log, start_new_session=True)
     docker = RealDocker(folder, process)

@@ -134,33 +134,6 @@ async def test_an_application_whose_tests_fail_is_not_pushed(task_machine: Machi
 
 
 @pytest.mark.anyio
-async def test_a_build_stands_on_what_a_step_before_it_built_and_did_not_push(
-    task_machine: Machine, shelf: Shelf
-) -> None:
-    base = shelf.put("through/base:1", with_shell("base"))
-
-    done = await task_machine.run(
-        f"""
-        steps:
-        - build: -t {shelf.host}/through/middle:1 -f middle.Dockerfile .
-        - build: -t {shelf.host}/through/top:1 -f top.Dockerfile .
-        - push: [{shelf.host}/through/top:1]
-        - id: shown
-          cmd: {shelf.host}/through/top:1 /bin/sh -c 'read line < /middle; echo $line'
-        """,
-        {
-            "middle.Dockerfile": f"FROM {base}\nCOPY word /middle\n",
-            "word": "from the middle\n",
-            "top.Dockerfile": f"FROM {shelf.host}/through/middle:1\nCOPY word /top\n",
-        },
-    )
-
-    assert done.outcome.status is Status.SUCCEEDED, done.outcome.error
-    assert done.printed("shown")[-1] == "from the middle"
-    assert bases_of(record_of(done, shelf.name("through/top:1"))) == {base: Role.RUNTIME}
-
-
-@pytest.mark.anyio
 async def test_images_that_only_containers_ran_are_recorded_with_what_was_built_after_them(
     task_machine: Machine, shelf: Shelf
 ) -> None:

@@ -165,8 +165,8 @@ def machine(folder: Path, registry: RealRegistry) -> Iterator[Machine]:
 
 
 @contextlib.contextmanager
-def docker_machine(folder: Path, registry: RealRegistry) -> Iterator[Machine]:
-    with docker_daemon(folder / "daemon") as daemon:
+def docker_machine(folder: Path, registry: RealRegistry, *, firewall: bool = False) -> Iterator[Machine]:
+    with docker_daemon(folder / "daemon", firewall=firewall) as daemon:
         around = Surroundings(folder / "state", docker_host=daemon.host)
         probe = asyncio.run(probe_docker(around))
         engine, containers = DockerEngine(probe, around), DockerContainers(probe, around)
