@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 
 from graph.errors import TrackerError, WrongUse
 from graph.reference import Digest, ImageRef
@@ -61,17 +62,24 @@ def _named_like(
     connection: sqlite3.Connection, text: str, reference: ImageRef, among: str
 ) -> list[tuple[int, str]]:
     """Images whose name ends as the text does; failing that, those of that repository under any one tag."""
-    query = (
-        f"SELECT id, name FROM images WHERE (name GLOB ? OR name GLOB ?) AND {among} ORDER BY name LIMIT 20"
-    )
-    full, short = _glob(str(reference)), _glob(reference.familiar)
-    found = connection.execute(query, (full, f"*/{short}")).fetchall()
+    short = reference.familiar
+    found = _among_these(connection, _ENDING, among, {"end": f"/{short}"})
     if not found and reference.digest is None and not text.endswith(f":{reference.tag}"):
-        any_tag = [f"{name.removesuffix(':latest')}:*" for name in (full, short)]
-        found = connection.execute(query, (any_tag[0], f"*/{any_tag[1]}")).fetchall()
-    return [(int(image_id), str(name)) for image_id, name in found]
+        part = f"/{short.removesuffix(':latest')}:"
+        found = _among_these(connection, _ANY_TAG, among, {"part": part, "name": reference.name})
+    return found
 
 
-def _glob(name: str) -> str:
-    """A pattern that means the name itself: a host may be `[::1]`."""
-    return name.replace("[", "[[]")
+# Each looks through one index: whole rows take twice as long, which counts among a hundred thousand images.
+_ENDING = "SELECT id FROM images WHERE instr(name, :end) AND substr(name, -length(:end)) = :end"
+_ANY_TAG = (
+    "SELECT id FROM images WHERE instr(name, :part) UNION ALL"
+    " SELECT id FROM images WHERE name > :name || ':' AND name < :name || ';'"  # the next character
+)
+
+
+def _among_these(
+    connection: sqlite3.Connection, ids: str, among: str, values: Mapping[str, str]
+) -> list[tuple[int, str]]:
+    query = f"SELECT id, name FROM images WHERE id IN ({ids}) AND {among} ORDER BY name LIMIT 20"
+    return [(int(image_id), str(name)) for image_id, name in connection.execute(query, values)]
