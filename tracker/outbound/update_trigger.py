@@ -35,7 +35,7 @@ class UpdateTriggers:
         self._cipher = cipher
 
     def asked_by(self, message: Message) -> AskedPost | NotDelivered | None:
-        """None where the task has no endpoint any more, or another server's."""
+        """None where the task has no endpoint any more."""
         if message.task_id is None:
             return None
         trigger = self._triggers.base_image(message.task_id)
