@@ -22,7 +22,7 @@ from rebuild.images.at_hand import AllAtHand, local_names, lowest_layers, split,
 from rebuild.images.build_secrets import advice
 from rebuild.images.content import content_id, layers_of
 from rebuild.images.publication import publish
-from rebuild.images.resolve import Resolved, resolve, taken
+from rebuild.images.resolve import Resolved, refuse_other_platform, resolve, taken
 from rebuild.images.tools import Tools
 from rebuild.secrets.secret import Secret
 
@@ -183,6 +183,7 @@ def _scan(wanted: ImageBuild, path: str, content: bytes, tools: Tools) -> Scan:
     )
     refuse(path, found, tools.engine)
     refuse_foreign(path, found, tools.engine)
+    refuse_other_platform(path, found.bases, wanted.platform)
     return found
 
 

@@ -87,6 +87,18 @@ def taken(found: Scan, *, reads_syntax_line: bool) -> tuple[Base, ...]:
     )
 
 
+def refuse_other_platform(path: str, bases: Iterable[Base], wanted: Platform) -> None:
+    """Raise `UnusableBase` where the last stage names a platform other than that of the image."""
+    base = next((base for base in bases if base.reachable and base.role is Role.RUNTIME), None)
+    if base is None or (base.platform.os, base.platform.architecture) == (wanted.os, wanted.architecture):
+        return
+    raise UnusableBase(
+        f"{path}:{base.line}: FROM --platform makes an image for {base.platform}, where one for {wanted}"
+        " is asked for",
+        hint=f"build it with --platform {base.platform}, or leave the flag out of the last stage",
+    )
+
+
 async def resolve(path: str, bases: Iterable[Base], registry: Registry, memory: Memory) -> Resolved:
     """Ask for every base at once; `path` is the Dockerfile, for messages."""
     places = tuple(bases)

@@ -12,7 +12,7 @@ from graph.dockerfile import Base, scan
 from graph.model import Manifests
 from graph.reference import Digest, ImageRef, Platform
 from rebuild.images.registry import NotFound, RegistryRefused, RegistryUnavailable
-from rebuild.images.resolve import LastBuild, UnusableBase, resolve, taken
+from rebuild.images.resolve import LastBuild, UnusableBase, refuse_other_platform, resolve, taken
 from tests.graph_samples import digest_of, index_of, single
 
 AMD64 = Platform.parse("linux/amd64")
@@ -131,6 +131,32 @@ async def test_a_base_that_cannot_be_used_is_named_as_it_was_written(
         await resolve("app/Dockerfile", found, FakeRegistry(low=answer), NothingKnown())
 
     assert raised.value.message == said
+
+
+def test_a_last_stage_for_another_platform_is_refused_with_the_way_to_build_it() -> None:
+    found = bases("FROM a AS x\nFROM --platform=linux/arm64 b\nCOPY --from=x / /\n")
+
+    with pytest.raises(UnusableBase) as raised:
+        refuse_other_platform("app/Dockerfile", found, AMD64)
+
+    assert raised.value.message == (
+        "app/Dockerfile:2: FROM --platform makes an image for linux/arm64,"
+        " where one for linux/amd64 is asked for"
+    )
+    assert raised.value.hint is not None and "--platform linux/arm64" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM --platform=linux/amd64 a",
+        "FROM --platform=linux/arm64 a AS x\nFROM b\nCOPY --from=x / /",
+        "FROM scratch",
+        "FROM --platform=linux/arm64 a AS unused\nFROM b",
+    ],
+)
+def test_other_stages_may_be_for_other_platforms(text: str) -> None:
+    refuse_other_platform("Dockerfile", bases(f"{text}\n"), AMD64)
 
 
 @pytest.mark.anyio
