@@ -54,31 +54,8 @@ async def run_task_file(
     """Carry out the steps in a folder of the run's own; a local context is copied there first."""
     if equipment.containers is None:
         raise NoContainers("no engine that runs containers is at hand")
-    context = await prepare(
-        run.definition,
-        place.folder,
-        hear,
-        place.uploads,
-        secrets=equipment.context_secrets,
-        reach=equipment.reach,
-        stdin=equipment.stdin,
-        in_place=False,
-    )
-    work = await _work(run, step, context, place, equipment)
-    hear.learn_more(work.secrets)
-    for warning in work.taskfile.warnings:
-        hear(f"warning: {warning.with_hint}\n".encode())
-    context.folder.rename(place.folder / "workspace")
+    request = await _request(run, step, place, equipment, hear)
     log = StepLog(hear)
-    request = TaskRequest(
-        work.taskfile,
-        run.run_id,
-        place.folder,
-        work.secrets,
-        run.definition.platform,
-        context.commit,
-        run.definition.follow,
-    )
     means = TaskMeans(
         tools=equipment.tools,
         containers=equipment.containers,
@@ -94,6 +71,36 @@ async def run_task_file(
             return await run_task(request, means, canceled=canceled)
     finally:
         log.finish()
+
+
+async def _request(
+    run: Run, step: FileStep | InlineStep, place: TaskPlace, equipment: Equipment, hear: Discretion
+) -> TaskRequest:
+    """With the context as the workspace."""
+    context = await prepare(
+        run.definition,
+        place.folder,
+        hear,
+        place.uploads,
+        secrets=equipment.context_secrets,
+        reach=equipment.reach,
+        stdin=equipment.stdin,
+        in_place=False,
+    )
+    work = await _work(run, step, context, place, equipment)
+    hear.learn_more(work.secrets)
+    for warning in work.taskfile.warnings:
+        hear(f"warning: {warning.with_hint}\n".encode())
+    context.folder.rename(place.folder / "workspace")
+    return TaskRequest(
+        work.taskfile,
+        run.run_id,
+        place.folder,
+        work.secrets,
+        run.definition.platform,
+        context.commit,
+        run.definition.follow,
+    )
 
 
 async def _work(
