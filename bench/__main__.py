@@ -9,13 +9,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import builds, checks, contexts, events, graphs, load, steps, uploads
+from bench import builds, checks, contexts, events, graphs, load, steps, uploads, waves
 from bench.folders import remove
 from bench.table import Row, print_rows
 
 PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "checks": checks.rows,
     "events": events.rows,
+    "waves": waves.rows,
     "load": load.rows,
     "builds": builds.rows,
     "graphs": graphs.rows,

@@ -48,7 +48,7 @@ def rows(folder: Path) -> list[Row]:
 
 def fill(registry: RealRegistry) -> list[Watched]:
     """1,000 tags in 50 repositories, as they stand after a first round of questions."""
-    watched = []
+    watched: list[Watched] = []
     for number in range(REPOSITORIES):
         repository = f"team/image{number}"
         tags = [f"{number}.{tag}" for tag in range(TAGS)]

@@ -40,6 +40,15 @@ def rows(folder: Path) -> list[Row]:
 def latency_s(bench: Workbench, number: int) -> float:
     """Move the base, tell the service, and read from its own record when the run started."""
     digest = put_image(bench.registry.url, "trigger", ["1"], note=str(number))
+    runs = finished(bench)
+    sent_at = datetime.now(UTC)
+    tell_of_trigger(bench, digest)
+    started_at = wait_for_run(bench, runs + 1)
+    return (started_at - sent_at).total_seconds()
+
+
+def tell_of_trigger(bench: Workbench, digest: str) -> None:
+    """The event of a push of `trigger:1`, as the registry sends it."""
     target = {
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "repository": "trigger",
@@ -47,11 +56,7 @@ def latency_s(bench: Workbench, number: int) -> float:
         "digest": digest,
     }
     event = {"action": "push", "target": target, "request": {"host": bench.registry.host}}
-    runs = finished(bench)
-    sent_at = datetime.now(UTC)
     post(f"http://{bench.listen}/events/distribution", {"events": [event]})
-    started_at = wait_for_run(bench, runs + 1)
-    return (started_at - sent_at).total_seconds()
 
 
 def wait_for_run(bench: Workbench, count: int) -> datetime:
