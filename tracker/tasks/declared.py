@@ -125,12 +125,13 @@ class _Reading:
         timers = self._timers()
         base = self._checked("base_image_trigger", self._base_image)
         secrets, credentials = self._secrets(), self._credentials()
-        if name is None or definition is None or base is None or self.problems.faults:
+        enabled = self._checked("status", self._enabled)
+        if name is None or definition is None or base is None or enabled is None or self.problems.faults:
             return None
         source = self._checked(
             "source_trigger", lambda: source_trigger(definition.context, self._source(), None)
         )
-        task = WholeTask(name, definition, self._enabled(), base, source, timers)
+        task = WholeTask(name, definition, enabled, base, source, timers)
         return DeclaredTask(f"{self.problems.path}:{self.fields.line}", task, secrets, credentials)
 
     def _name(self) -> str:
@@ -141,9 +142,7 @@ class _Reading:
     def _asked(self) -> Asked:
         fields = self.fields
         timeout_s = self._checked("timeout", self._timeout_s) if fields.has("timeout") else None
-        inline = fields.text("task_file") if fields.has("task_file") else None
-        if fields.has("cmd"):
-            inline = command_file(fields.text("cmd"), timeout_s)
+        inline = self._checked("cmd", functools.partial(self._inline, timeout_s))
         return Asked(
             context=self._context(),
             file=fields.optional_text("file"),
@@ -177,6 +176,15 @@ class _Reading:
         self.allowed(text)
         return text
 
+    def _inline(self, timeout_s: float | None) -> str | None:
+        """The text of a task file that is in no context."""
+        has_text, has_command = self.fields.has("task_file"), self.fields.has("cmd")
+        if has_text and has_command:
+            raise WrongUse("cmd and task_file exclude each other", hint="write one of them")
+        if has_command:
+            return command_file(self.fields.text("cmd"), timeout_s)
+        return self.fields.text("task_file") if has_text else None
+
     def _values_file(self, inline: str | None) -> str | None:
         text = self.fields.optional_text("values_file")
         if text and inline is not None:
@@ -201,7 +209,10 @@ class _Reading:
         return str(asked_platform(text)) if text else None
 
     def _enabled(self) -> bool:
-        return self.fields.text("status", "Enabled").lower() != "disabled"
+        text = self.fields.text("status", "Enabled")
+        if text.lower() not in ("enabled", "disabled"):
+            raise WrongUse(f"status {text[:40]!r} is neither Enabled nor Disabled")
+        return text.lower() == "enabled"
 
     def _timers(self) -> tuple[Timer, ...]:
         timers = [

@@ -206,10 +206,12 @@ def test_a_task_without_a_name_is_told_so(apply: Tracker) -> None:
     ("text", "said"),
     [
         ("name: a\ncmd: busybox true\nvalues_file: v.yaml\n", "tasks.yaml:3: values_file is for a task file"),
+        ("name: a\ncmd: x\ntask_file: 'steps: []'\n", "tasks.yaml:2: cmd and task_file exclude each other"),
+        ("name: a\ncmd: x\nstatus: Off\n", "tasks.yaml:3: status 'Off' is neither Enabled nor Disabled"),
         ("name: a\ncontext: app\nvalues_text: 'a: b'\n", "tasks.yaml:3: values_text is for task_file"),
     ],
 )
-def test_values_that_nobody_would_read_are_a_fault(apply: Tracker, text: str, said: str) -> None:
+def test_what_would_be_left_unread_is_a_fault(apply: Tracker, text: str, said: str) -> None:
     done = apply(text)
 
     assert (done.status, said in done.err) == (2, True), done.err
