@@ -58,25 +58,29 @@ class PlannedStep:
     def to_json(self, secrets: Iterable[Secret] = ()) -> dict[str, Any]:
         """For people and programs; every secret is `***`."""
         hide = tuple(secrets)
-        first, *others = [[masked(word, hide) for word in call] for call in self.calls]
+
+        def shown(words: Iterable[str]) -> list[str]:
+            return [masked(word, hide) for word in words]
+
+        first, *others = map(shown, self.calls)
         plain: dict[str, Any] = {
-            "id": self.step.id,
+            "id": masked(self.step.id, hide),
             "kind": str(self.kind),
-            "depends_on": list(self.step.depends_on),
-            "when": list(self.step.when),
+            "depends_on": shown(self.step.depends_on),
+            "when": shown(self.step.when),
             "timeout": self.step.timeout_s,
             "retries": self.step.retries,
-            "env": [masked(f"{name}={value}", hide) for name, value in self.environment.items()],
+            "env": shown(f"{name}={value}" for name, value in self.environment.items()),
             "argv": first,
         }
         if others:
             plain["also"] = others
         if self.pull is not None:
-            plain["pull"] = [masked(word, hide) for word in self.pull]
+            plain["pull"] = shown(self.pull)
         if self.tail is not None:
             plain |= self.tail.to_json(hide)
         if self.step.condition is not None:
-            plain["if"] = self.step.condition.text
+            plain["if"] = masked(self.step.condition.text, hide)
         if self.step.is_finally:
             plain["finally"] = True
         return plain

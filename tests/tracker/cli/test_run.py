@@ -99,6 +99,17 @@ def test_a_plan_fetches_no_secret(tracker: Tracker, context: Path, source: str) 
     assert plan[1]["argv"][-1] == "echo ***"
 
 
+def test_a_secret_is_not_shown_wherever_a_file_puts_it(tracker: Tracker, context: Path) -> None:
+    step = "{id: a{{.Values.s}}, cmd: 'alpine {{.Values.s}}', env: ['{{.Values.s}}=b'], user: '{{.Values.s}}'"
+    last = "{id: z, push: [x], when: ['a{{.Values.s}}'], if: env.{{.Values.s}} == 'x'}"
+    (context / "acb.yaml").write_text(f"steps: [{step}, workingDirectory: '{{{{.Values.s}}}}'}}, {last}]\n")
+
+    plan = tracker("run", str(context), "--set-secret", "s=t0psecret", "--dry-run", "--json")
+
+    assert plan.json["steps"][1]["depends_on"] == ["a***"]
+    assert "t0psecret" not in plan.out + plan.err
+
+
 def test_a_secret_of_a_vault_is_not_asked_for(tracker: Tracker, tmp_path: Path) -> None:
     file = tmp_path / "task.yaml"
     file.write_text(
