@@ -194,7 +194,11 @@ class PodmanEngine:
             image_id_file = Path(folder) / "id"
             argv = podman_command.build(
                 self._podman,
-                replace(request, ignore_file=given_ignore_file(request, Path(folder))),
+                replace(
+                    request,
+                    ignore_file=given_ignore_file(request, Path(folder)),
+                    target=request.target and podman_command.stage_as_written(text, request.target),
+                ),
                 self.probe,
                 build_args=build_arg_flags(by_environment, by_command),
                 secrets=secret_flags(Path(folder), request.secrets),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from rebuild.engines.probe import CONTAINERS, EngineProbe, Isolation
 from rebuild.engines.surroundings import Surroundings
 from rebuild.process import in_pid_namespace
 
+_FROM = re.compile(
+    r"^[ \t]*FROM[ \t](?:[^\n]*[ \t]AS[ \t]+(?P<name>\S+)[ \t]*\r?$)?", re.IGNORECASE | re.MULTILINE
+)
 _RUN_ROOT_LONGEST = 50  # podman puts sockets there, and their paths are short
 
 
@@ -111,6 +115,14 @@ def build(
     # A container is a session of its own and would outlive a build that is killed.
     guard = in_pid_namespace() if probe.ends_with_us and isolation in CONTAINERS else []
     return [*guard, *podman.argv("build", *flags, str(request.context))]
+
+
+def stage_as_written(dockerfile: str, target: str) -> str:
+    """A stage by the name that podman takes: exactly as written, its number only where it has no name."""
+    names = [match["name"] for match in _FROM.finditer(dockerfile)]
+    if target.isdecimal() and int(target) < len(names):
+        return names[int(target)] or target
+    return next((name for name in names if name and name.lower() == target.lower()), target)
 
 
 def _said_of_image(form: ImageForm, annotations: Mapping[str, str]) -> list[str]:
