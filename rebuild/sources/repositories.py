@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from graph.clock import from_text, to_text
 from graph.record import dataclass
@@ -78,6 +79,9 @@ def host_of(url: str) -> str:
     return named.host if named else ""
 
 
+_WATCHED = "id, url, host, kinds, failures, confirmed"
+
+
 class Repositories:
     """The two tables. Writing methods belong inside the caller's `immediate()`."""
 
@@ -106,11 +110,22 @@ class Repositories:
     def due(self, at: datetime, most: int, but_not_of: Iterable[str] = ()) -> list[Watched]:
         """The longest due first, without those of some hosts."""
         rows = self._sql.execute(
-            "SELECT id, url, host, kinds, failures, confirmed FROM repositories WHERE due_at <= ?"
+            f"SELECT {_WATCHED} FROM repositories WHERE due_at <= ?"
             " AND host NOT IN (SELECT value FROM json_each(?)) ORDER BY due_at LIMIT ?",
             (to_text(at), json.dumps(list(but_not_of)), most),
         )
-        return [Watched(row[0], row[1], row[2], _kinds(row[3]), row[4], row[5]) for row in rows]
+        return [_watched(row) for row in rows]
+
+    def put_off(self, host: str, later_than: datetime) -> list[Watched]:
+        """Those of a host that are due later, though they do answer."""
+        rows = self._sql.execute(
+            f"SELECT {_WATCHED} FROM repositories WHERE host = ? AND due_at > ? AND failures = 0",
+            (host, to_text(later_than)),
+        )
+        return [_watched(row) for row in rows]
+
+    def hosts(self) -> list[str]:
+        return [row[0] for row in self._sql.execute("SELECT DISTINCT host FROM repositories")]
 
     def heads(self, watched: Watched) -> dict[str, str]:
         """Full names of refs, with the commits that they pointed to."""
@@ -192,6 +207,10 @@ class Repositories:
             Standing(row[0], from_text(row[1]), from_text(row[2]) if row[2] else None, *row[3:])
             for row in rows
         ]
+
+
+def _watched(row: Sequence[Any]) -> Watched:
+    return Watched(row[0], row[1], row[2], _kinds(row[3]), row[4], row[5])
 
 
 def _kinds(text: str) -> frozenset[RefKind]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -22,7 +22,14 @@ from tracker.metrics import Metrics, PollResult
 from tracker.pulse import unheard
 from tracker.sources.asking import RepositoryAsker, Told
 from tracker.sources.intake import SourceIntake
-from tracker.sources.polling import PollRules, as_settled, due_after_failure, heard, next_due
+from tracker.sources.polling import (
+    PollRules,
+    as_settled,
+    due_after_failure,
+    due_after_start,
+    heard,
+    next_due,
+)
 
 REST_S = 1.0
 SYNC_EVERY_S = 5.0  # how soon a new task's repository is looked at
@@ -86,6 +93,8 @@ class SourcePoller:
                 self._repositories.forget(gone)
                 for url in new:
                     self._repositories.add(url, self._now())
+        if self._synced_at is None:
+            self._ask_soon_what_was_put_off()
         self._ask_anew_what_changed()
         self._synced_at = self._now()
 
@@ -104,6 +113,14 @@ class SourcePoller:
         if changed:
             with immediate(self._sql):
                 self._repositories.ask_failed(changed, self._now())
+
+    def _ask_soon_what_was_put_off(self) -> None:
+        at = self._now()
+        with immediate(self._sql):
+            for host in self._repositories.hosts():
+                usually = at + timedelta(seconds=self._rules.of_host(host))
+                for watched in self._repositories.put_off(host, later_than=usually):
+                    self._repositories.schedule(watched, due_after_start(host, self._rules, at))
 
     async def ask_due(self) -> None:
         """Everything that is due now, once."""

@@ -28,8 +28,12 @@ class PollRules:
     jitter: float = 0.1  # each interval is this part longer or shorter, by chance
 
     def of(self, watched: Watched) -> float:
-        usual_s = self.by_host_s.get(watched.host, self.usual_s)
+        usual_s = self.of_host(watched.host)
         return max(usual_s, self.with_webhooks_s) if watched.confirmed >= RELIABLE_FROM else usual_s
+
+    def of_host(self, host: str) -> float:
+        """The interval where no webhooks have proved reliable."""
+        return self.by_host_s.get(host, self.usual_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,14 @@ def next_due(
 ) -> datetime:
     """When to ask again after an answer."""
     return at + timedelta(seconds=_spread(rules.of(watched), rules, chance))
+
+
+def due_after_start(
+    host: str, rules: PollRules, at: datetime, chance: Callable[[], float] = random.random
+) -> datetime:
+    """When to ask again at the latest after a start: nobody has heard webhooks meanwhile, and the settings
+    may be others."""
+    return at + timedelta(seconds=rules.of_host(host) * chance())
 
 
 def due_after_failure(

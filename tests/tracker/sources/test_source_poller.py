@@ -357,6 +357,22 @@ async def test_a_change_that_webhooks_missed_is_counted_and_looks_are_frequent_a
         assert made.standing.due_at <= made.at
 
 
+async def test_after_a_start_what_was_put_off_is_asked_within_the_usual_interval(
+    sample: Sample, tmp_path: Path
+) -> None:
+    async with rig(sample, tmp_path) as made:
+        before = Rig(sample, made.repository, made.server, rules=replace(made.rules, usual_s=3600.0))
+        before.task()
+        await before.look(after_s=1)
+        due_at = before.standing.due_at
+
+        again = Rig(sample, made.repository, made.server, rules=replace(made.rules, usual_s=60.0))
+        again.poller.sync()
+
+        assert due_at > again.at + timedelta(minutes=50)
+        assert again.at <= again.standing.due_at <= again.at + timedelta(seconds=60)
+
+
 async def test_repositories_without_webhooks_miss_none(sample: Sample, tmp_path: Path) -> None:
     async with rig(sample, tmp_path) as made:
         made.task()
