@@ -240,7 +240,7 @@ async def _commit(git: GitCommand, name: str, folder: Path) -> str:
     commit = await _known(git, name, folder)
     if commit is None:
         raise ContextError(
-            f"context {git.source.url} has no commit {name!r}", hint="fetch a branch or tag that holds it"
+            f"context {git.source.url} has no commit {name!r}", hint="name a branch or tag that holds it"
         )
     return commit
 

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -154,9 +155,8 @@ class _Artifact:
                 yield answer
         except (requests.RequestException, ValueError) as error:  # ValueError: how oras says no
             self._meter.check_time()
-            reason = (
-                masked(str(error)).rpartition(": ")[2].strip("'\")")[:300]
-            )  # requests tells the cause last
+            cause = masked(str(error)).rpartition(": ")[2]  # requests tells it last, in quotes and brackets
+            reason = re.sub(r"^['\"]|['\"]\)*$", "", cause)[:300]
             raise _Passing(f"context oci://{self._reference} cannot be had: {reason}") from None
 
     def _refusal(self, answer: requests.Response) -> ContextError:
