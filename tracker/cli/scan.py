@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform as machine
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -77,7 +78,10 @@ def build_arguments(typed: Iterable[str], environment: Mapping[str, str]) -> dic
 
 def _dockerfile(source: str, file: str | None) -> str:
     """The path of the file to read, as the user would write it."""
+    if not source:
+        raise WrongUse("the name of the file or folder is empty", hint="'.' is the folder that you are in")
     if not Path(source).is_dir():
+        _refuse_elsewhere(source)
         if file is not None:
             raise WrongUse(
                 f"-f needs a folder before it, and {source!r} is none", hint=f"tracker scan {file}"
@@ -89,6 +93,16 @@ def _dockerfile(source: str, file: str | None) -> str:
         if (Path(source) / name).is_file():
             return str(Path(source) / name)
     raise WrongUse(f"folder {source!r} holds no {' or '.join(NAMES)}", hint="name the file with -f FILE")
+
+
+def _refuse_elsewhere(source: str) -> None:
+    """What a build would fetch first is not on this machine."""
+    if not re.match(r"[\w+.-]+(://|@[\w.-]+:)", source) or Path(source).exists():
+        return
+    from rebuild.context.fault import masked  # only for who is refused anyway
+
+    hint = "fetch it first, with 'git clone' for example, and name the folder"
+    raise WrongUse(f"{masked(source)!r} is not on this machine, where scan reads", hint=hint)
 
 
 def _read(path: str) -> bytes:

@@ -128,6 +128,9 @@ def test_a_file_that_is_refused_is_told_with_line_rule_and_way_out(
 WRONG = {
     "a file that is not there": (["nothing"], "error: 'nothing' cannot be read: No such file or directory\n"),
     "a folder without a Dockerfile": (["empty"], "error: folder 'empty' holds no Dockerfile or Containerfile\n"),
+    "an empty name": ([""], "error: the name of the file or folder is empty\n"),
+    "a repository": (["https://git.example/a.git#b"], "error: 'https://git.example/a.git#b' is not on this machine,"),
+    "a repository by ssh": (["git@git.example:a.git"], "error: 'git@git.example:a.git' is not on this machine, where"),
     "-f behind a file": (["Dockerfile", "-f", "x"], "error: -f needs a folder before it, and 'Dockerfile' is none\n"),
     "a platform of no form": ([".", "--platform", "a/b/c/d"], "error: platform 'a/b/c/d' is not of the form"),
     "a build argument without a name": ([".", "--build-arg", "=1"], "error: --build-arg '=1' has no name\n"),
