@@ -49,10 +49,6 @@ class State:
     def scratch(self) -> Path:
         return self.folder / "scratch"
 
-    @property
-    def engine_probe(self) -> Path:
-        return self.folder / "engine.json"
-
     def read(self) -> sqlite3.Connection:
         """The database, for looking only."""
         try:
