@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from tests.real_registry import RealRegistry, real_registry
 # A busy machine is no defect; and where nobody looks for new cases, a run is the same as the one before.
 settings.register_profile("tracker", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("tracker")
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and with them all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

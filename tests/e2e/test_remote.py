@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import pty
+import select
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +19,7 @@ import pytest
 from tests.e2e.bases import with_shell
 from tests.e2e.scenes import Scene, scene
 from tests.e2e.yard import NO_POLL, Yard
-from tests.real_service import RealService
+from tests.real_service import DEADLINE_S, RealService
 
 MIB = 1024 * 1024
 
@@ -371,7 +373,10 @@ class Typed:
         os.write(self.terminal, text)
 
     def wait_for(self, text: bytes) -> None:
+        ends = time.monotonic() + DEADLINE_S
         while text not in self.said:
+            if not select.select([self.terminal], [], [], max(0.0, ends - time.monotonic()))[0]:
+                pytest.fail(f"{text!r} was not said: {self.said!r}")
             self.said += os.read(self.terminal, 65536)  # OSError where the command has ended
 
     def end(self) -> None:
