@@ -50,13 +50,8 @@ class EventDoor(LetterDoor[Sender]):
         self._admit(sender)
         headers = {name: value for name, value in request.headers.items() if name in EVENT_HEADERS}
         try:
-            if sender.kind is Kind.EVENTGRID and (code := validation_code(parse(body))):
-                return JSONResponse({"validationResponse": code})  # Event Grid takes 200 only for this
-            if sender.kind is Kind.ECR and (url := confirmation_url(parse(body))):
-                # Not opened from here: whoever can send could choose what this machine asks for.
-                log.warning(
-                    "a topic of SNS waits for its subscription to be confirmed", source=sender.name, url=url
-                )
+            if (answer := _handshake(sender, body)) is not None:
+                return answer
             pushes = read_pushes(sender, body, headers)
         except BadEvent as error:
             raise Refused(EventResult.MALFORMED, HTTPStatus.BAD_REQUEST, error.message) from None
@@ -76,3 +71,13 @@ class EventDoor(LetterDoor[Sender]):
 
     def _proof_of(self, sender: Sender) -> str:
         return sender.proof("the address that 'tracker config events' shows")
+
+
+def _handshake(sender: Sender, body: bytes) -> Response | None:
+    """What some kinds want before they send anything. Raises `BadEvent`."""
+    if sender.kind is Kind.EVENTGRID and (code := validation_code(parse(body))):
+        return JSONResponse({"validationResponse": code})  # only 200 is taken for this
+    if sender.kind is Kind.ECR and (url := confirmation_url(parse(body))):
+        # Not opened from here: whoever can send could choose what this machine asks for.
+        log.warning("a topic of SNS waits for its subscription to be confirmed", source=sender.name, url=url)
+    return None

@@ -17,6 +17,7 @@ _WHAT = "an event of EventBridge"
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]{2,5}(?:-[a-z]{2,10}){1,3}-[0-9]{1,2}")
 _CLOUD = "com.amazon.ecr.image.push"  # what the transformer of Argo CD Image Updater makes of it
+_URL_MOST = 1000
 _CONFIRMATIONS = ("SubscriptionConfirmation", "UnsubscribeConfirmation")  # of SNS
 _ARN = re.compile(r"(?:urn|arn):aws[a-z-]*:ecr:(?P<region>[^:]*):(?P<account>[^:]*):.*")
 _DOMAINS = {  # by the beginning of the region's name
@@ -44,7 +45,8 @@ def read_ecr(body: Any, registry: str | None = None) -> Iterator[Push]:
 
 def confirmation_url(body: Any) -> str | None:
     """What a topic of SNS wants to be opened before it sends anything; None where it asks for nothing."""
-    return text(body, "SubscribeURL") or None if text(body, "Type") == "SubscriptionConfirmation" else None
+    is_asked = text(body, "Type") == "SubscriptionConfirmation"
+    return text(body, "SubscribeURL")[:_URL_MOST] or None if is_asked else None
 
 
 def _read_action(event: dict[str, Any], registry: str | None) -> Iterator[Push]:
