@@ -17,6 +17,7 @@ from rebuild.alias_rules import FetchRules
 from rebuild.rendering import Rendered, render_task
 from rebuild.runs.run_variables import RunVariables
 from rebuild.secrets.secret import HIDDEN, Secret
+from rebuild.secrets.secret_source import Opaque
 from rebuild.steps.task_work import alias_sources
 from rebuild.taskfile import SecretSource
 from rebuild.template import Surroundings
@@ -24,6 +25,7 @@ from rebuild.values import merged_values, parse_assignments, read_values
 from tracker.cli.files_here import STDIN, name_of, text_here
 from tracker.cli.habits import json_option
 from tracker.cli.main import Place
+from tracker.cli.secret_options import secret_values
 from tracker.cli.table import print_json
 from tracker.settings.reading import load
 from tracker.settings.settings import Settings
@@ -57,8 +59,8 @@ _RUN_NAMES = {
     "--set-secret",
     "secret_assignments",
     multiple=True,
-    metavar="NAME[=VALUE]",
-    help="A secret value. Without =VALUE: from the environment.",
+    metavar="NAME[=SOURCE]",
+    help="A secret value: a source, as for run, or the text itself. Without =SOURCE: from the environment.",
 )
 @click.option(
     "--run",
@@ -77,7 +79,7 @@ _RUN_NAMES = {
     default=None,
     help="Whether to fetch alias sources that are https URLs. Default: as the settings say.",
 )
-@click.option("--show-secrets", is_flag=True, help="Put secret values in, instead of ***.")
+@click.option("--show-secrets", is_flag=True, help="Put typed secret values in, instead of ***.")
 @json_option("Print text and version as JSON.")
 @click.pass_obj
 def render(
@@ -150,15 +152,11 @@ def _date(text: str) -> datetime:
 
 
 def _secrets(items: Iterable[str], environment: Mapping[str, str], *, shown: bool) -> dict[str, str | Secret]:
-    """Secret values by name: hidden, or as a `Secret`, which is put in as its text."""
-    complete: list[str] = []
-    for item in items:
-        name, equals, _ = item.partition("=")
-        if not equals and name not in environment:
-            raise WrongUse(f"--set-secret {name!r} has no value, and the environment has none of that name")
-        complete.append(item if equals else f"{name}={environment[name]}")
-    given = parse_assignments(complete, option="--set-secret")
-    return {name: Secret(text) if shown else HIDDEN for name, text in given.items()}
+    """Secret values by name: hidden, or as a `Secret`, which is put in as its text. No source is asked."""
+    return {
+        name: source.value if shown and isinstance(source, Opaque) else HIDDEN
+        for name, source in secret_values(items, environment).items()
+    }
 
 
 def _hidden(wanted: tuple[SecretSource, ...]) -> dict[str, Secret]:

@@ -11,8 +11,8 @@ from rebuild.values import parse_assignments
 from tracker.cli.habits import PLACES, RUNS, json_option, takes
 from tracker.cli.main import Place
 from tracker.cli.option_types import SECONDS, platform_option
-from tracker.cli.run_typed import DEFAULT_FILE, NO_CONTEXT, Asked, definition_of, secret_values, step_of
-from tracker.cli.secret_options import GIT_TOKEN, SSH_KEY, context_secrets
+from tracker.cli.run_typed import DEFAULT_FILE, NO_CONTEXT, Asked, definition_of, step_of
+from tracker.cli.secret_options import GIT_TOKEN, SSH_KEY, context_secrets, secret_values
 from tracker.remote.request import RunTyped
 from tracker.remote.service import ServerAsked, Wait, refuse_to_detach, server_options, wait_options
 from tracker.settings.reading import load

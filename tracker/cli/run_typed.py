@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from graph.errors import WrongUse
 from graph.record import dataclass
@@ -10,10 +10,7 @@ from graph.reference import Platform
 from rebuild.context.where import Folder, Nothing, Source, StandardInput
 from rebuild.runs.definition import Definition, FileStep, InlineStep
 from rebuild.secrets.context_secrets import Sources as ContextSources
-from rebuild.secrets.secret import Secret
-from rebuild.secrets.secret_source import Opaque, parse_source
 from rebuild.secrets.secret_source import Source as SecretSource
-from rebuild.secrets.task_secrets import SecretUse, check_secret_name
 from rebuild.steps.task_work import command_file
 from tracker.cli.files_here import STDIN, name_of, text_here
 from tracker.settings.settings import Settings
@@ -74,18 +71,3 @@ def _inline(asked: Asked, text: str, path: str) -> InlineStep:
         path=path,
         values_path=name_of(asked.values_file or ""),
     )
-
-
-def secret_values(assignments: Iterable[str], environment: Mapping[str, str]) -> dict[str, SecretSource]:
-    """`NAME=SOURCE`, or `NAME` with the value in the environment."""
-    found: dict[str, SecretSource] = {}
-    for text in assignments:
-        name, given, value = text.partition("=")
-        check_secret_name(SecretUse.VALUE, name)
-        if not given and name not in environment:
-            raise WrongUse(
-                f"--set-secret {name!r} has no value, and the environment has none of that name",
-                hint=f"export it first, or write --set-secret {name}=SOURCE",
-            )
-        found[name] = parse_source(value) if given else Opaque(Secret(environment[name]))
-    return found

@@ -30,6 +30,21 @@ SSH_KEY = click.option(
 _KEYS = {"id", "type", "src", "source", "env", "from"}
 
 
+def secret_values(assignments: Iterable[str], environment: Mapping[str, str]) -> dict[str, Source]:
+    """`NAME=SOURCE`, or `NAME` with the value in the environment."""
+    found: dict[str, Source] = {}
+    for text in assignments:
+        name, given, value = text.partition("=")
+        check_secret_name(SecretUse.VALUE, name)
+        if not given and name not in environment:
+            raise WrongUse(
+                f"--set-secret {name!r} has no value, and the environment has none of that name",
+                hint=f"export it first, or write --set-secret {name}=SOURCE",
+            )
+        found[name] = parse_source(value) if given else Opaque(Secret(environment[name]))
+    return found
+
+
 def typed_secrets(
     secrets: Iterable[str], build_args: Iterable[str], environment: Mapping[str, str], folder: Path
 ) -> dict[str, Source]:

@@ -75,6 +75,13 @@ def test_a_secret_value_may_come_from_the_environment_and_is_shown_on_request(
     assert "echo t0ken ***" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_source_of_a_secret_value_is_not_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["render", "acb.yaml", "--set-secret", "token=file:/nowhere", "--show-secrets"]) == 0
+
+    assert "echo *** ***" in capsys.readouterr().out
+
+
 def test_values_of_a_later_file_and_then_those_of_the_command_line_count(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
