@@ -29,8 +29,8 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise StoreError(
             f"no database at {path}: nothing has been recorded yet",
-            hint="record a build with 'tracker build CONTEXT -t NAME', save a task with 'tracker task create', "
-            "or name the folder with --state",
+            hint="record a build with 'tracker build CONTEXT -t NAME', save a task with"
+            " 'tracker task create', or name the folder with --state",
         )
     connection = _connect(f"file:{_quoted(path)}?mode=ro", path)
     if schema_of(connection) != SCHEMA:
