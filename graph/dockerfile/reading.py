@@ -48,7 +48,7 @@ def scan(
     circumstances = Circumstances(platform, build_platform, build_args, target)
     stages = read_stages(instructions, circumstances, reading)
     resolution = resolve(stages, target, Place(path, stages[-1].instruction.place.line), reading)
-    for instruction in _built(resolution):
+    for instruction in resolution.built:
         check_built(instruction, build_args, reading)
     bases = [*_from_bases(resolution, platform), *_taken_bases(resolution, platform)]
     bases.sort(key=lambda base: base.span.start)
@@ -59,13 +59,6 @@ def scan(
         (*_syntax_bases(folded, path, circumstances), *bases),
         tuple(_features(instructions)),
     )
-
-
-def _built(resolution: Resolution) -> Iterator[Instruction]:
-    """The instructions that a build of the target carries out."""
-    for stage in resolution.nodes.stages:
-        if stage.index in resolution.reached:
-            yield from stage.body
 
 
 def _stages(resolution: Resolution, platform: Platform) -> Iterator[Stage]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 
 from graph.dockerfile.budget import Unreadable
@@ -39,6 +39,7 @@ class Resolution:
     taken: tuple[Taken, ...]
     reached: frozenset[int]
     target: int
+    built: tuple[Instruction, ...]  # what a build of the target carries out, triggers among it
 
 
 def resolve(stages: list[WrittenStage], target: str | None, place: Place, reading: Reading) -> Resolution:
@@ -59,7 +60,8 @@ def resolve(stages: list[WrittenStage], target: str | None, place: Place, readin
     for each in taken:
         if each.stage in reached:
             _refuse_later(nodes, each, by=each.stage)
-    return Resolution(nodes, (*taken, *triggers.taken()), reached, start)
+    bodies = [instruction for stage in stages if stage.index in reached for instruction in stage.body]
+    return Resolution(nodes, (*taken, *triggers.taken()), reached, start, (*bodies, *triggers.carried_out()))
 
 
 def _target(nodes: Nodes, target: str | None, place: Place) -> int:
@@ -120,15 +122,21 @@ class _Triggers:
         self._nodes = nodes
         self._reading = reading
         self._fired: dict[int, list[Taken]] = {}
+        self._carried_out: dict[int, Instruction] = {}  # by line
 
     def fire(self, base: int, stage: int) -> None:
         for instruction in self._of(base):
             trigger = self._checked(instruction)
+            self._carried_out[instruction.place.line] = trigger
             for mention in mentions(trigger, self._reading):
                 taken = Taken(mention, base, self._nodes.find(mention), onbuild=True)
                 _refuse_later(self._nodes, taken, by=stage)
                 self._nodes.takes[stage].update(taken.leads_to)
                 self._fired.setdefault(base, []).append(taken)
+
+    def carried_out(self) -> Iterable[Instruction]:
+        """The triggers that were fired, each once."""
+        return self._carried_out.values()
 
     def taken(self) -> Iterator[Taken]:
         """Each place once, however many stages fired it."""

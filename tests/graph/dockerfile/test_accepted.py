@@ -198,6 +198,7 @@ CASES = [
          "1: from s:latest\n2: from a:latest runtime"),
     Case("a trigger fires once, not in the grandchildren", "FROM a AS x\nONBUILD RUN --mount=from=b,target=/x y\nFROM x AS z\nFROM z",
          "1: from a:latest runtime\n2: mount b:latest onbuild"),
+    Case("how a dormant trigger writes its variables, too", "FROM a\nONBUILD ENV y=${", "1: from a:latest runtime"),
     Case("what a dormant trigger may not say is left to the later build", "FROM a\nONBUILD COPY --from=$X y z",
          "1: from a:latest runtime"),
 ]  # fmt: skip

@@ -98,6 +98,10 @@ CASES: dict[str, tuple[str, str]] = {
     "ONBUILD FROM": ("FROM a\nONBUILD FROM b", "2: FROM is not allowed as a trigger of ONBUILD"),
     "ONBUILD ONBUILD": ("FROM a\nONBUILD ONBUILD RUN x", "2: ONBUILD is not allowed as a trigger"),
     "a trigger whose values have no form": ("FROM a\nONBUILD ENV x=1 y", "2: 'y' is not of the form name=value"),
+    "a fired trigger with open braces": ("FROM a AS x\nONBUILD ENV y=${\nFROM x", "2: unsupported modifier"),
+    "a fired trigger with an unknown mount": (
+        "FROM a AS x\nONBUILD RUN --mount=type=disk,target=/y z\nFROM x", "2: there is no mount of type 'disk'",
+    ),
     "ONBUILD alone": ("FROM a\nONBUILD", "2: ONBUILD takes an argument"),
     "a fired trigger with a variable": ("FROM a AS x\nONBUILD COPY --from=$Y p q\nFROM x", "2: --from takes no"),
     "a fired trigger that is no instruction": ("FROM a AS x\nONBUILD MAKE it\nFROM x", "2: the trigger is no"),
