@@ -28,7 +28,7 @@ from rebuild.secrets.context_secrets import ContextSecrets
 from rebuild.secrets.secret import UNKNOWN, Secret
 from rebuild.secrets.secret_source import Opaque, Source
 from rebuild.steps.step_place import EngineCalls, EngineKind, PlanSetting, RunPlace
-from rebuild.steps.step_plan import plan_steps
+from rebuild.steps.step_plan import PlannedStep, plan_steps, refuse_exposed
 from rebuild.steps.task_work import Work, finish_work, prepare_work, read_written
 from rebuild.template import Surroundings
 from tracker.carrying import carry_out_here
@@ -59,7 +59,7 @@ def run_here(
     """Carry it out; answers the exit status. A mistake in a task file of this machine makes no run."""
     if isinstance(ContextSource.parse(definition.context).place, Folder | Nothing):
         work = asyncio.run(_work(asked, definition, settings, state))
-        plan_json(work, settings, state, definition)
+        refuse_exposed(_planned(work, settings, state, definition))
     return _carry_out(asked, definition, settings, state, quiet=quiet, as_json=as_json)
 
 
@@ -115,7 +115,16 @@ async def _opened(asked: Asked, settings: Settings, state: State) -> ContextSecr
 
 
 def plan_json(work: Work, settings: Settings, state: State, definition: Definition) -> dict[str, object]:
-    """What the engine would be called with, on a machine that needs no special options."""
+    """What the engine would be called with, for people and programs."""
+    steps = _planned(work, settings, state, definition)
+    return {
+        "steps": [planned.to_json(work.secrets) for planned in steps],
+        "warnings": [warning.with_hint for warning in work.taskfile.warnings],
+    }
+
+
+def _planned(work: Work, settings: Settings, state: State, definition: Definition) -> tuple[PlannedStep, ...]:
+    """The calls on a machine that needs no special options."""
     kind = EngineKind.DOCKER if settings.engine == "docker" else EngineKind.PODMAN
     setting = PlanSetting(
         RunPlace(DRY_RUN_ID, str(state.scratch / DRY_RUN_ID)),
@@ -123,11 +132,7 @@ def plan_json(work: Work, settings: Settings, state: State, definition: Definiti
         rules=settings.step_rules,
         platform=definition.platform,
     )
-    steps = plan_steps(work.taskfile, setting, secrets=work.secrets)
-    return {
-        "steps": [planned.to_json(work.secrets) for planned in steps],
-        "warnings": [warning.with_hint for warning in work.taskfile.warnings],
-    }
+    return plan_steps(work.taskfile, setting, secrets=work.secrets)
 
 
 def _print_plan(plan: dict[str, Any], *, as_json: bool) -> None:

@@ -98,6 +98,14 @@ async def test_unknown_keys_are_refused_where_that_is_asked_for(api: ApiDesk) ->
     assert [answer.status_code for answer in answers] == [400, 201]
 
 
+async def test_a_secret_in_a_command_line_makes_no_run(api: ApiDesk) -> None:
+    answer = await asked(api, {"kind": "inline", "text": RIGHT}, secrets={"who": "correct-horse-battery"})
+
+    assert answer.status_code == 400
+    assert "a secret in its command line" in answer.json()["error"]
+    assert await runs(api) == 0
+
+
 async def test_secrets_that_came_along_are_what_templates_see(api: ApiDesk) -> None:
     text = 'version: v1.1.0\nsteps:\n  - cmd: busybox {{ if eq .Values.who "me" }}true{{ else }}{{ end }}\n'
 

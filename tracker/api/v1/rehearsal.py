@@ -14,7 +14,7 @@ from rebuild.runs.preparation import prepare
 from rebuild.runs.uploads import MIB, upload_path
 from rebuild.secrets.secret import Secret
 from rebuild.steps.step_place import EngineCalls, EngineKind, PlanSetting, RunPlace
-from rebuild.steps.step_plan import plan_steps
+from rebuild.steps.step_plan import plan_steps, refuse_exposed
 from rebuild.tasks.task_scan import read_work
 from tracker.api.v1.desk import Desk
 
@@ -67,4 +67,4 @@ class Rehearsal:
                 rules=archive.rules,
                 platform=definition.platform,
             )
-            await asyncio.to_thread(plan_steps, work.taskfile, setting, secrets=work.secrets)
+            refuse_exposed(await asyncio.to_thread(plan_steps, work.taskfile, setting, secrets=work.secrets))
