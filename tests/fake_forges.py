@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tracker.forges.address import Address, Place, address_of
 from tracker.forges.kind import ForgeKind
 
 COMMIT = "1234567890abcdef1234567890abcdef12345678"
@@ -68,6 +69,13 @@ class FakeForge:
     @property
     def api(self) -> str:
         return f"{self.url}{ROOTS[self.kind]}"
+
+    @property
+    def address(self) -> Address:
+        """Where its repository is."""
+        place = Place.of(self.clone_url)
+        assert place is not None
+        return address_of(place, kind=self.kind, api=self.api)
 
     @property
     def states(self) -> list[str]:

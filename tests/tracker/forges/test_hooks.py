@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from rebuild.secrets.login import Login
 from rebuild.secrets.secret import Secret
 from tests.fake_forges import TOKEN, FakeForge, fake_forge
-from tracker.forges.address import Address, Place, address_of
 from tracker.forges.client import ForgeClient
 from tracker.forges.fault import ForgeRefused
 from tracker.forges.hooks import Wanted, can_register, register, unregister
@@ -29,18 +28,6 @@ def forge(request: pytest.FixtureRequest) -> Iterator[FakeForge]:
         yield running
 
 
-@pytest.fixture
-async def client() -> AsyncIterator[ForgeClient]:
-    async with ForgeClient() as made:
-        yield made
-
-
-def address(forge: FakeForge) -> Address:
-    place = Place.of(forge.clone_url)
-    assert place is not None
-    return address_of(place, kind=forge.kind, api=forge.api)
-
-
 def someone_elses(forge: FakeForge, count: int) -> None:
     for number in range(1, count + 1):
         url = f"https://elsewhere.test/{number}"
@@ -48,7 +35,7 @@ def someone_elses(forge: FakeForge, count: int) -> None:
 
 
 async def test_a_webhook_is_made_once_with_the_secret(client: ForgeClient, forge: FakeForge) -> None:
-    is_new = await register(client, address(forge), LOGIN, WANTED)
+    is_new = await register(client, forge.address, LOGIN, WANTED)
 
     assert is_new
     (made,) = forge.hooks.values()
@@ -59,9 +46,9 @@ async def test_a_webhook_is_made_once_with_the_secret(client: ForgeClient, forge
 
 
 async def test_registering_again_updates_the_same_webhook(client: ForgeClient, forge: FakeForge) -> None:
-    await register(client, address(forge), LOGIN, WANTED)
+    await register(client, forge.address, LOGIN, WANTED)
 
-    is_new = await register(client, address(forge), LOGIN, Wanted(URL, Secret("another")))
+    is_new = await register(client, forge.address, LOGIN, Wanted(URL, Secret("another")))
 
     assert not is_new
     (made,) = forge.hooks.values()
@@ -70,27 +57,27 @@ async def test_registering_again_updates_the_same_webhook(client: ForgeClient, f
 
 async def test_a_webhook_is_found_behind_many_of_others(client: ForgeClient, forge: FakeForge) -> None:
     someone_elses(forge, 120)
-    await register(client, address(forge), LOGIN, WANTED)
+    await register(client, forge.address, LOGIN, WANTED)
 
-    is_new = await register(client, address(forge), LOGIN, WANTED)
+    is_new = await register(client, forge.address, LOGIN, WANTED)
 
     assert (is_new, len(forge.hooks)) == (False, 121)
 
 
 async def test_what_was_made_twice_by_hand_is_one_afterwards(client: ForgeClient, forge: FakeForge) -> None:
-    await register(client, address(forge), LOGIN, WANTED)
+    await register(client, forge.address, LOGIN, WANTED)
     forge.hooks[7] = dict(forge.hooks[1])
 
-    await register(client, address(forge), LOGIN, WANTED)
+    await register(client, forge.address, LOGIN, WANTED)
 
     assert set(forge.hooks) == {1}
 
 
 async def test_only_ours_is_removed(client: ForgeClient, forge: FakeForge) -> None:
     someone_elses(forge, 2)
-    await register(client, address(forge), LOGIN, WANTED)
+    await register(client, forge.address, LOGIN, WANTED)
 
-    removed = await unregister(client, address(forge), LOGIN, URL)
+    removed = await unregister(client, forge.address, LOGIN, URL)
 
     assert (removed, set(forge.hooks)) == (1, {1, 2})
 
@@ -104,7 +91,7 @@ async def test_a_token_that_may_not_is_told_which_scope_it_lacks(
     forge.tokens[TOKEN] = frozenset({"status"})
 
     with pytest.raises(ForgeRefused) as told:
-        await register(client, address(forge), LOGIN, WANTED)
+        await register(client, forge.address, LOGIN, WANTED)
 
     assert told.value.hint and SCOPES[forge.kind] in told.value.hint
 

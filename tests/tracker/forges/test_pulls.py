@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from rebuild.context.where import Git
 from tests.fake_forges import FakeForge, fake_forge
-from tracker.forges.address import Place, address_of
 from tracker.forges.client import ForgeClient
 from tracker.forges.fault import ForgeRefused
 from tracker.forges.kind import ForgeKind
@@ -31,11 +29,8 @@ async def told(forge: FakeForge, answer: Any) -> tuple[str, str, bool] | None:
     """What becomes of an answer: head, base, and whether it is of a fork."""
     forge.body = json.dumps(answer).encode()
     forge.faults.append((200, {}))
-    place = Place.of(Git(forge.clone_url).url)
-    assert place
-    at = address_of(place, kind=forge.kind, api=forge.api)
     async with ForgeClient() as client:
-        pull = await pull_request(client, at, None, 7, "refs/pull/7/head")
+        pull = await pull_request(client, forge.address, None, 7, "refs/pull/7/head")
     return (pull.head, pull.base, pull.from_fork) if pull else None
 
 

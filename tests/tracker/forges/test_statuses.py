@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +10,6 @@ import pytest
 from rebuild.secrets.login import Login
 from rebuild.secrets.secret import Secret
 from tests.fake_forges import COMMIT, TOKEN, FakeForge, fake_forge
-from tracker.forges.address import Address, Place, address_of
 from tracker.forges.client import ForgeClient
 from tracker.forges.fault import ForgeRefused
 from tracker.forges.kind import ForgeKind
@@ -29,24 +28,12 @@ def forge(request: pytest.FixtureRequest) -> Iterator[FakeForge]:
         yield running
 
 
-@pytest.fixture
-async def client() -> AsyncIterator[ForgeClient]:
-    async with ForgeClient() as made:
-        yield made
-
-
-def address(forge: FakeForge) -> Address:
-    place = Place.of(forge.clone_url)
-    assert place is not None
-    return address_of(place, kind=forge.kind, api=forge.api)
-
-
 def status(state: State, *, link: str | None = LINK, description: str = "run a1") -> CommitStatus:
     return CommitStatus(COMMIT, state, "tracker/web", description, link, "main")
 
 
 async def tell(client: ForgeClient, forge: FakeForge, told: CommitStatus, login: Login = LOGIN) -> Any:
-    at = address(forge)
+    at = forge.address
     return await client.ask(at.kind, at.host, status_request(at, told), login)
 
 
