@@ -222,11 +222,6 @@ class _Whole:
 
 
 def _network(network: Network, setting: PlanSetting) -> PlannedNetwork:
-    if network.driver not in ("", "bridge", "nat"):
-        raise WrongUse(
-            f"network {network.name!r} asks for the driver {network.driver!r}: a task makes bridges only",
-            hint="let the operator make it, and write skipCreation: true",
-        )
     name = network_name(network, setting)
     flags = ["--driver=bridge", *(["--ipv6"] if network.ipv6 else []), *setting.place.labels]
     return PlannedNetwork(name, (*setting.engine.program, "network", "create", *flags, name))

@@ -17,6 +17,7 @@ from rebuild.taskfile.problem import Problems, shown
 
 _VOLUME_NAME = re.compile(r"[a-zA-Z0-9_-]{1,200}")
 _FILE_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,200}")
+_DRIVERS = ("", "bridge", "nat")  # nat is what Windows calls its bridges
 _NETWORK_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
 
 
@@ -66,11 +67,16 @@ def read_networks(task: Fields) -> Iterator[Network]:
             fields.fault("name", f"network name {shown(name)} is not valid: {rule}")
         else:
             once.check(fields, "name", name)
+        driver, is_there = fields.text("driver"), fields.switch("skipCreation")
+        if driver not in _DRIVERS and not is_there:
+            rule = f"network {shown(name)} asks for the driver {shown(driver)}: a task makes bridges only"
+            hint = "let the operator make it, and write skipCreation: true"
+            fields.fault("driver", rule, hint=hint)
         yield Network(
             name,
-            driver=fields.text("driver"),
+            driver=driver,
             ipv6=fields.switch("ipv6"),
-            skip_creation=fields.switch("skipCreation"),
+            skip_creation=is_there,
             is_default=fields.switch("isDefault"),
         )
 

@@ -413,6 +413,10 @@ def test_secrets() -> None:
     ("text", "words"),
     [
         ("networks: [{driver: bridge}]", "a network has no name"),
+        (
+            "networks: [{name: a, driver: macvlan}]",
+            "network 'a' asks for the driver 'macvlan': a task makes bridges",
+        ),
         ("networks: [{name: 'a b'}]", "network name 'a b' is not valid"),
         ("networks: [{name: a},\n {name: a}]", "there are two networks called 'a'; the first is in line 1"),
         ("networks: [{name: a, ipv6: 6}]", "not a boolean"),
