@@ -78,18 +78,19 @@ async def fetch(
     stdin: BinaryIO | None = None,
     in_place: bool = True,
     keep_git: bool = False,
+    kept: tuple[str, ...] = (),
 ) -> Fetched:
     """Fetch a context into `into`, which must not exist; after an error it does not exist either.
 
     A local folder is answered as it is, and `into` not made, unless `in_place` is off: then it is copied
-    by its ignore rules. `stdin` is what `-` stands for, unbuffered. `keep_git` leaves `.git` in a git
-    context; without it the same commit gives the same files, times included. Raises `ContextError`, and
-    `WrongUse` where the place cannot be one.
+    by its ignore rules, which hide none of the files `kept`. `stdin` is what `-` stands for, unbuffered.
+    `keep_git` leaves `.git` in a git context; without it the same commit gives the same files, times
+    included. Raises `ContextError`, and `WrongUse` where the place cannot be one.
     """
     if isinstance(source.place, Folder) and in_place:
         return Fetched(_folder(source.place))
     await asyncio.to_thread(_make, into)
-    errand = _Errand(into, Meter(limits or Limits()), access or Access(), log)
+    errand = _Errand(into, Meter(limits or Limits()), access or Access(), log, kept)
     try:
         async with asyncio.timeout(errand.meter.limits.timeout_s):
             return await errand.fetch(source, stdin, keep_git=keep_git)
@@ -110,6 +111,7 @@ class _Errand:
     meter: Meter
     access: Access
     log: LogSink
+    kept: tuple[str, ...]  # files of a folder that no ignore rule hides
 
     async def fetch(self, source: Source, stdin: BinaryIO | None, *, keep_git: bool) -> Fetched:
         match source.place:
@@ -133,7 +135,7 @@ class _Errand:
     async def _copy(self, folder: Path) -> Fetched:
         def copy() -> None:
             with tempfile.TemporaryFile(dir=self.into.parent) as file:
-                pack(folder, None, into=file)
+                pack(folder, None, into=file, kept=self.kept)
                 file.seek(0)
                 unpack(file, self.into, self.meter, links=Links.ANYWHERE)
 

@@ -7,7 +7,7 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from isal import igzip
 from graph.record import dataclass
 from rebuild.context.fault import ContextError
 from rebuild.context.ignore import Verdict, read_rules
-from rebuild.context.ignore_file import ignore_file
+from rebuild.context.ignore_file import ALWAYS_SENT, ignore_file
 
 GZIP_LEVEL = 2  # of ISA-L's 0 to 3
 _BLOCK_BYTES = 1024 * 1024
@@ -83,14 +83,20 @@ class Packed:
 
 
 def pack(
-    folder: Path, dockerfile: Path | None, *, into: Sink, progress: Progress = lambda done, total: None
+    folder: Path,
+    dockerfile: Path | None,
+    *,
+    into: Sink,
+    kept: Iterable[str] = (),
+    progress: Progress = lambda done, total: None,
 ) -> Packed:
     """Write the folder as a gzip tar: equal content gives equal bytes, whoever owns it, wherever it lies.
 
     The Dockerfile, which may lie outside, goes in once more as `<hex>_<name>`, and with it the ignore
-    file that is its own. Raises `ContextError` where something cannot be read.
+    file that is its own. `kept` are files of the folder that no ignore rule hides. Raises `ContextError`
+    where something cannot be read.
     """
-    listing = list_folder(folder, dockerfile)
+    listing = list_folder(folder, dockerfile, kept)
     extra = _extra_files(folder, dockerfile)
     count = _Count(listing.size + sum(len(content) for content in extra.values()), progress)
     with (
@@ -111,11 +117,14 @@ def _gzip(into: Sink) -> Any:
     return igzip.IGzipFile(fileobj=into, mode="wb", compresslevel=GZIP_LEVEL, mtime=0)  # type: ignore[no-untyped-call]
 
 
-def list_folder(folder: Path, dockerfile: Path | None) -> Listing:
-    """What the ignore rules leave of a folder. A link is a link; none is followed."""
+def list_folder(folder: Path, dockerfile: Path | None, kept: Iterable[str] = ()) -> Listing:
+    """What the ignore rules leave of a folder. A link is a link; none is followed.
+
+    Where no Dockerfile is named, any may be meant: the usual ones are sent, as docker sends them.
+    """
     if not folder.is_dir():
         raise ContextError(f"context {folder} is not a folder")
-    rules = read_rules(folder, dockerfile)
+    rules = read_rules(folder, dockerfile, kept=kept if dockerfile else (*ALWAYS_SENT, *kept))
     sent: list[Entry] = []
     left_out: list[str] = []
     waiting: dict[str, Entry] = {}  # folders that are sent only if something in them is

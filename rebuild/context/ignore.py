@@ -7,14 +7,14 @@ by RE2, as in Docker, where they are Go's regular expressions: it takes linear t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import re2
 
 from graph.record import dataclass
 from rebuild.context.fault import ContextError
-from rebuild.context.ignore_file import DEFAULTS, clean, ignore_file, patterns_of
+from rebuild.context.ignore_file import DEFAULTS, clean, exceptions_for, ignore_file, patterns_of
 
 _QUIET = re2.Options()
 _QUIET.log_errors = False
@@ -72,10 +72,11 @@ class Rules:
         return any(rule.exception and _could_match_below(rule.pattern, folder) for rule in self._rules)
 
 
-def read_rules(folder: Path, dockerfile: Path | None, *, defaults: Sequence[str] = DEFAULTS) -> Rules:
-    """The rules of the ignore file that counts for a folder, behind the defaults."""
+def read_rules(folder: Path, dockerfile: Path | None, *, kept: Iterable[str] = ()) -> Rules:
+    """The rules of the ignore file that counts for a folder, behind the defaults; they hide no file that is
+    `kept`."""
     file = ignore_file(folder, dockerfile)
-    return Rules([*defaults, *patterns_of(file)], place=str(file or folder))
+    return Rules([*DEFAULTS, *patterns_of(file), *exceptions_for(kept)], place=str(file or folder))
 
 
 def _rule(pattern: str, place: str) -> _Rule:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import posixpath
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from rebuild.context.fault import ContextError
 
 FILE_BYTES_MOST = 1024 * 1024
+_SPECIAL = re.compile(r"[*?\[\]\\]")
 DEFAULTS = tuple(
     f"**/{name}" for name in (".git", ".gitignore", ".bzr", ".bzrignore", ".hg", ".hgignore", ".svn", ".venv")
 )  # left out at any depth, unless a rule of the file brings them back
+
+
+ALWAYS_SENT = (
+    ".dockerignore",
+    "Dockerfile",
+    "Containerfile",
+)  # of a folder that any of its files may be built
 
 
 def ignore_file(folder: Path, dockerfile: Path | None) -> Path | None:
@@ -39,6 +49,13 @@ def parse(text: str) -> list[str]:
         pattern = clean(pattern).removeprefix("/") or "/" if pattern else ""
         patterns.append(f"!{pattern}" if exception else pattern)
     return patterns
+
+
+def exceptions_for(files: Iterable[str]) -> list[str]:
+    """Patterns that bring files of a folder back, whatever the rules before them say; of others none."""
+    names = (clean(file) for file in files if not file.startswith("/"))
+    inside = (name for name in names if name.split("/")[0] not in (".", ".."))
+    return ["!" + _SPECIAL.sub(r"\\\g<0>", name) for name in inside]
 
 
 def text_of(patterns: list[str]) -> str:

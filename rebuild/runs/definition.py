@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import field, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from graph.errors import InvalidReference
 from graph.record import dataclass
@@ -15,6 +15,10 @@ from graph.reference import ImageRef, Platform
 @dataclass(frozen=True, slots=True)
 class DockerStep:
     """Build one Dockerfile and push the result."""
+
+    files: ClassVar[
+        tuple[str, ...]
+    ] = ()  # here and below: needed of the context, whatever its ignore file says
 
     images: tuple[str, ...] = ()  # full names; they may hold templates such as {{.Run.ID}}
     dockerfile: str | None = None  # in the context, or absolute; None: Dockerfile or Containerfile
@@ -34,10 +38,16 @@ class FileStep:
     values: Mapping[str, str] = field(default_factory=dict)
     strict: bool = False  # what would only be warned of ends the run before its first step
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (self.file, self.values_file) if self.values_file else (self.file,)
+
 
 @dataclass(frozen=True, slots=True)
 class InlineStep:
     """Carry out a task file that came with the request. Its paths are for messages alone."""
+
+    files: ClassVar[tuple[str, ...]] = ()
 
     text: str
     values_text: str = ""  # YAML

@@ -55,7 +55,15 @@ async def prepare(
     pull = definition.revision.pull if definition.revision else None
     access = Access(opened.login, opened.query, opened.ssh_key, reach or Reach(), uploads, pull)
     into = scratch / "context"
-    fetched = await fetch(source, into, log=log, access=access, stdin=stdin, in_place=in_place)
+    fetched = await fetch(
+        source,
+        into,
+        log=log,
+        access=access,
+        stdin=stdin,
+        in_place=in_place,
+        kept=definition.step.files,
+    )
     return Prepared(fetched.folder, fetched.commit, fetched.branch)
 
 

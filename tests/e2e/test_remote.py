@@ -419,9 +419,12 @@ steps:
 """
 
 
-def test_a_task_file_and_its_folder_go_to_the_service(shared_yard: Yard, service: RealService) -> None:
+def test_a_task_file_and_its_folder_go_to_the_service_whatever_is_ignored(
+    shared_yard: Yard, service: RealService
+) -> None:
     made = shop(shared_yard, "file")
     (made.projects["app"] / "acb.yaml").write_text(TASK_FILE)
+    (made.projects["app"] / ".dockerignore").write_text("*\n!f\n")
     command = ("run", made.projects["app"], "-f", "acb.yaml", "--set", f"image={made.image('app')}")
 
     done = service.tracker(*command, "--json", **token(service))

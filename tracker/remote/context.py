@@ -40,12 +40,12 @@ def build_context(client: Client, typed: str, dockerfile: str | None) -> Context
     return _uploaded(client, folder, path or _default(folder), about)
 
 
-def run_context(client: Client, typed: str) -> str:
-    """Of a task file: the folder as it is, but for what its ignore rules leave out."""
+def run_context(client: Client, typed: str, kept: tuple[str, ...]) -> str:
+    """Of a task file: the folder as it is, but for what its ignore rules hide; they hide none of `kept`."""
     folder, about = _folder(typed), client.get("/service")
     if folder is None:
         return _elsewhere(client, typed, about)
-    return str(folder) if about["takes_folders"] else _uploaded(client, folder, None, about).context
+    return str(folder) if about["takes_folders"] else _uploaded(client, folder, None, about, kept).context
 
 
 def _folder(typed: str) -> Path | None:
@@ -77,7 +77,11 @@ def _default(folder: Path) -> Path:
 
 
 def _uploaded(
-    client: Client, folder: Path, dockerfile: Path | None, about: Mapping[str, Any]
+    client: Client,
+    folder: Path,
+    dockerfile: Path | None,
+    about: Mapping[str, Any],
+    kept: tuple[str, ...] = (),
 ) -> ContextThere:
     from tracker.remote.upload import MIB, Progress, send_folder
 
@@ -86,7 +90,8 @@ def _uploaded(
     is_drawn = sys.stderr.isatty()
     if is_drawn:
         progress = Progress(lambda line: click.echo(f"{_CLEAR}{line}", nl=False, err=True))
-    sent = send_folder(client, folder, dockerfile, progress, bytes_most=int(about["upload_bytes_most"]))
+    bytes_most = int(about["upload_bytes_most"])
+    sent = send_folder(client, folder, dockerfile, progress, bytes_most=bytes_most, kept=kept)
     if is_drawn:
         click.echo(_CLEAR, nl=False, err=True)
     for path in sent.packed.left_out:

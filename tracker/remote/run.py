@@ -27,7 +27,7 @@ def run_there(
     """Answers the exit status: that of the run where somebody waits for it. `secrets` are for templates,
     `opening` is what opens the context."""
     opened = opening_json(opening)
-    definition = run_json(typed, run_context(client, typed.context))
+    definition = run_json(typed, run_context(client, typed.context, typed.step.files))
     values = values_of(secrets)
     run = client.post("/runs", {**definition, "secrets": values, **opened})
     say(f"Queued a run with ID: {run['run_id']}")

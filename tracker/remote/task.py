@@ -42,17 +42,20 @@ def _asked(client: Client, name: str, typed: Mapping[str, Any]) -> dict[str, Any
         "values": dict(override.values),
         "target": override.target,
         "secrets": values_of(typed_secrets(name, typed, use)),
-        **_place(client, override, use),
+        **_place(client, override, use, saved["step"]),
         **opening_json(context_secrets(override.context) if override.context else {}),
     }
 
 
-def _place(client: Client, asked: Override, use: SecretUse) -> dict[str, str | None]:
+def _place(
+    client: Client, asked: Override, use: SecretUse, saved: Mapping[str, Any]
+) -> dict[str, str | None]:
     """Another context and file, where they were typed; a folder of this machine is uploaded."""
     if asked.context is None:
         return {"file": asked.file}
     if use is SecretUse.VALUE:
-        return {"context": run_context(client, asked.context), "file": asked.file}
+        kept = tuple(filter(None, (asked.file or saved.get("file"), saved.get("values_file"))))
+        return {"context": run_context(client, asked.context, kept), "file": asked.file}
     where = build_context(client, asked.context, _dockerfile(asked.context, asked.file))
     return {"context": where.context, "file": where.dockerfile}
 

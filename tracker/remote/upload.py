@@ -95,15 +95,16 @@ def send_folder(
     progress: Callable[[int, int], None],
     *,
     bytes_most: int,
+    kept: tuple[str, ...] = (),
 ) -> Sent:
-    """Pack and upload at once.
+    """Pack and upload at once; no ignore rule hides the files `kept`.
 
     Raises `WrongUse` for more than the service takes, `Unreachable`, what the service says, `ContextError`.
     """
     packed: list[Packed] = []
     context, size = _send(
         client,
-        lambda body: packed.append(pack(folder, dockerfile, into=body, progress=progress)),
+        lambda body: packed.append(pack(folder, dockerfile, into=body, kept=kept, progress=progress)),
         bytes_most=bytes_most,
     )
     return Sent(context, packed[0].dockerfile, packed[0], size)

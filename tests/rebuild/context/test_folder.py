@@ -53,7 +53,7 @@ def test_a_folder_that_is_left_out_is_sent_if_an_exception_brings_something_in_i
     write(folder, ".dockerignore", "a/b/keep", "a/b/drop", "a/x/drop", "c/drop")
     (folder / ".dockerignore").write_text("*\n!a/b/keep")
 
-    assert names(folder) == ["a", "a/b", "a/b/keep"]
+    assert names(folder) == [".dockerignore", "a", "a/b", "a/b/keep"]
 
 
 def test_a_folder_that_no_exception_could_reach_is_not_opened(folder: Path) -> None:
@@ -105,6 +105,18 @@ def test_the_dockerfile_goes_in_once_more_where_no_rule_hides_it(folder: Path) -
     assert result.dockerfile is not None and result.dockerfile.endswith("_Dockerfile")
     assert tar.getnames() == [result.dockerfile]
     assert tar.extractfile(result.dockerfile).read() == b"Dockerfile"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["acb.yaml", "sub/odd [1].yaml"])
+def test_a_task_file_is_sent_whatever_the_rules_hide(name: str, tmp_path: Path) -> None:
+    (tmp_path / ".dockerignore").write_text("*\n")
+    for file in (name, "Dockerfile", "sub/other", "secret"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text("x")
+
+    sent = {entry.path for entry in list_folder(tmp_path, None, ["./" + name, "../out", "/abs"]).entries}
+
+    assert sent - {"sub"} == {".dockerignore", "Dockerfile", name}
 
 
 def test_a_dockerfile_from_outside_brings_its_own_ignore_file(folder: Path, tmp_path: Path) -> None:
