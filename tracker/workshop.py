@@ -132,7 +132,7 @@ class Workshop:
         from rebuild.steps.task_run import remove_left
 
         containers = containers_of(surroundings(self.settings, self.state), engine)
-        return await remove_left(containers, self.state.scratch, runs_in_use(self.connection))
+        return await remove_left(engine, containers, self.state.scratch, runs_in_use(self.connection))
 
     def places(self) -> Places:
         """What the sources of secrets may reach."""

@@ -55,6 +55,9 @@ class Containers(Protocol):
     async def import_image(self, archive: Path, name: str) -> CommandFailed | None:
         """Make an image of one layer, a tar file, for this machine's platform; None is success."""
 
+    async def image_names(self, pattern: str) -> tuple[str, ...]:
+        """Names with tags in the engine's storage that fit; `*` stands for anything but a slash."""
+
     async def make_network(self, argv: Sequence[str]) -> None:
         """Carry out a planned `network create`."""
 

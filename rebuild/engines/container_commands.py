@@ -78,6 +78,13 @@ class ContainerCommands(ABC):
         answer = await self.ask("import", str(archive), name)
         return None if answer.exit_code == 0 else CommandFailed(answer.exit_code, answer.complaint)
 
+    async def image_names(self, pattern: str) -> tuple[str, ...]:
+        flags = ("--format={{.Repository}}:{{.Tag}}", f"--filter=reference={pattern}")
+        answer = await self.ask("images", *flags)
+        if answer.exit_code != 0:
+            raise ContainerTrouble(f"{self.calls.kind} cannot list images: {answer.complaint}")
+        return tuple(answer.stdout.decode().split())
+
     async def make_network(self, argv: Sequence[str]) -> None:
         answer = await self._captured(argv)
         if answer.exit_code != 0:

@@ -121,7 +121,7 @@ async def _build_one(
 
 def _local_name(step: Step, site: Site, platform: Platform) -> str:
     """A name for this run's image alone."""
-    return platform_name(f"localhost/{site.place.prefix}-{step.id}:image".lower(), platform)
+    return platform_name(f"{site.place.image_prefix}{step.id}:image".lower(), platform)
 
 
 def _secrets(step: Step, build: PlannedBuild, place: RunPlace) -> dict[str, Secret]:

@@ -72,6 +72,11 @@ class RunPlace:
         """What every step has as its home."""
         return f"{self.folder}/home"
 
+    @property
+    def image_prefix(self) -> str:
+        """Of the names that images of this run have in the engine's storage, for it alone."""
+        return f"localhost/{self.prefix}-"
+
     def container(self, step: Step) -> str:
         return f"{self.prefix}-{step.id}"
 

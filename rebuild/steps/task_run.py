@@ -18,7 +18,7 @@ from graph.record import dataclass
 from graph.reference import Digest, Platform
 from rebuild.engines.container import Containers
 from rebuild.engines.emulation import this_machine
-from rebuild.engines.engine import EngineError
+from rebuild.engines.engine import Engine, EngineError
 from rebuild.images.tools import Tools
 from rebuild.runs.record import Status
 from rebuild.secrets.secret import Secret
@@ -261,19 +261,34 @@ def _layers(built: Iterable[BuiltImage]) -> dict[Digest, tuple[Digest, ...]]:
     return {digest: layers for part in parts for digest, layers in part.layers.items()}
 
 
-async def remove_left(containers: Containers, scratch: Path, in_use: frozenset[str]) -> tuple[str, ...]:
-    """After a crash: end what runs that no process carries out any more have left; answers their ids.
+async def remove_left(
+    engine: Engine, containers: Containers, scratch: Path, in_use: frozenset[str]
+) -> tuple[str, ...]:
+    """After a crash: end what runs that no process carries out any more have left; answers the ids of those
+    that had containers.
 
     `scratch` is the folder of the folders of runs, each named by the id and a dash; `in_use` are ids. Call it
     before those folders are swept, for containers still write to them.
     """
-    left = await containers.remove_left(_is_left(scratch, in_use))
+    is_left = _is_left(scratch, in_use)
+    left = await containers.remove_left(is_left)
+    prefixes = _image_prefixes({*left, *_folders(scratch, is_left)})
+    names = await containers.image_names("localhost/tracker-*") if prefixes else ()
+    await engine.remove(*(name for name in names if name.startswith(prefixes)))
     return tuple(sorted({_run_of(folder) for folder in left}))
 
 
 def _is_left(scratch: Path, in_use: frozenset[str]) -> Callable[[Path], bool]:
     parent = scratch.resolve()
     return lambda folder: folder.parent == parent and _run_of(folder) not in in_use
+
+
+def _folders(scratch: Path, is_left: Callable[[Path], bool]) -> Iterator[Path]:
+    return filter(is_left, scratch.resolve().glob("*-*"))
+
+
+def _image_prefixes(folders: Iterable[Path]) -> tuple[str, ...]:
+    return tuple(RunPlace(_run_of(folder), str(folder)).image_prefix for folder in folders)
 
 
 def _run_of(folder: Path) -> str:

@@ -334,10 +334,14 @@ async def test_what_a_killed_process_left_is_found_and_removed(task_machine: Mac
     await asyncio.to_thread(wait_for, folder / "workspace" / "begun")
     process.send_signal(signal.SIGKILL)
     await process.wait()
-    kept = await remove_left(task_machine.containers, task_machine.folder, frozenset({run_id}))
+    kept = await remove_left(
+        task_machine.engine, task_machine.containers, task_machine.folder, frozenset({run_id})
+    )
     left = task_machine.left()
 
-    removed = await remove_left(task_machine.containers, task_machine.folder, frozenset())
+    removed = await remove_left(
+        task_machine.engine, task_machine.containers, task_machine.folder, frozenset()
+    )
 
     assert kept == ()
     assert left == [folder.name] * 3  # two containers and their network

@@ -11,6 +11,7 @@ import pytest
 from graph.reference import ImageRef, Platform
 from graph.words import Role
 from rebuild.runs.record import Status
+from rebuild.steps.step_place import RunPlace
 from rebuild.steps.step_rules import StepRules
 from rebuild.steps.task_run import remove_left
 from tests.e2e.bases import Shelf, with_shell
@@ -161,9 +162,14 @@ async def test_what_another_run_left_is_found_by_its_folder(machine: Machine) ->
     machine.call("run", *flags, BOX, "sleep", "600")
     machine.call("network", "create", *labels, f"tracker-{run_id}-default")
 
-    removed = await remove_left(machine.containers, machine.folder, frozenset())
+    name = f"{RunPlace(run_id, str(folder)).image_prefix}b:image"
+    machine.call("tag", BOX, name)
+
+    removed = await remove_left(machine.engine, machine.containers, machine.folder, frozenset())
 
     assert removed == (run_id,)
+    assert name not in await machine.containers.image_names("localhost/tracker-*")
+    assert await machine.engine.inspect(BOX)
     assert machine.left() == []
 
 
