@@ -85,6 +85,14 @@ def test_a_plan_for_people_leaves_their_terminal_alone(tracker: Tracker, context
     assert (done.status, "\x1b" in done.out + done.err) == (0, False)
 
 
+def test_a_secret_in_a_command_line_is_refused_before_there_is_a_run(tracker: Tracker) -> None:
+    done = tracker("run", "--cmd", "alpine echo {{.Values.who}}", "--set-secret", "who=t0psecret")
+
+    assert (done.status, done.out) == (2, "")
+    assert "secret in its command line" in done.err
+    assert "t0psecret" not in done.err
+
+
 def test_a_secret_value_is_not_shown(tracker: Tracker, context: Path) -> None:
     done = tracker("run", str(context), "--set-secret", "who=t0psecret", "--dry-run", "--json")
 
