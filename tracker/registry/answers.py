@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime
 
+from graph.reference import DEFAULT_REGISTRY
 from rebuild.images.registry import NotFound, RateLimited, RegistryError, RegistryRefused, RegistryUnavailable
 from tracker.registry.budget import read_http_date, read_retry_after
 from tracker.registry.hosts import tls_hint
@@ -31,7 +33,10 @@ def error_of(
     `is_plain`: whether it was asked over plain http."""
     said = f"{registry}: {what}: HTTP {answer.status}{_words(answer.body)}"
     if is_rate_limit(answer):
-        return RateLimited(f"{said}: too many requests", retry_after_s=pause_s)
+        until = "" if pause_s is None else f"; it is not asked again for {math.ceil(pause_s)} s"
+        more = "Docker Hub grants more to who is logged in: tracker login docker.io"
+        hint = more if registry == DEFAULT_REGISTRY else None
+        return RateLimited(f"{said}: too many requests{until}", hint=hint, retry_after_s=pause_s)
     if answer.status == 404:
         hint = "check the name and the tag; a registry may also hide what this login must not see"
         return NotFound(f"{registry}: {what}: no such image", hint=hint)

@@ -103,7 +103,7 @@ async def test_a_pause_longer_than_the_patience_is_not_waited_for(
     time = FakeClock()
 
     async with connect(patience=Patience(9, total_s=60), clock=time.clock()) as client:
-        with pytest.raises(RateLimited):
+        with pytest.raises(RateLimited, match="too many requests; it is not asked again for 3600 s"):
             await client.digest(app(hostile))
 
     assert time.sleeps == []
