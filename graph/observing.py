@@ -110,9 +110,16 @@ class Observations(Contents):
             [(image_id, due) for image_id in image_ids],
         )
 
-    def due(self, now: datetime, limit: int) -> list[Watched]:
-        """The references whose time has come, longest overdue first, at most `limit`."""
-        return self._watched("o.due_at <= ? ORDER BY o.due_at, o.image_id LIMIT ?", to_text(now), limit)
+    def due(self, now: datetime, limit: int, but_not_of: Iterable[str] = ()) -> list[Watched]:
+        """The references whose time has come, longest overdue first, at most `limit`, none `but_not_of`."""
+        left_out = [*but_not_of]
+        return self._watched(
+            "o.due_at <= ? AND substr(i.name, 1, instr(i.name, '/') - 1) NOT IN"
+            f" ({', '.join('?' * len(left_out))}) ORDER BY o.due_at, o.image_id LIMIT ?",
+            to_text(now),
+            *left_out,
+            limit,
+        )
 
     def watched(self, reference: ImageRef) -> Watched | None:
         """The reference, if it is one that is asked about."""

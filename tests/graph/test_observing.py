@@ -106,6 +106,17 @@ def test_a_confirmation_that_comes_late_does_not_turn_back_the_time(world: World
     assert observed(world, "alpine")[1] == "2026-11-23T06:10:00.000Z"
 
 
+def test_due_references_are_of_no_registry_that_is_left_out(world: World) -> None:
+    for name in ("quay.io/team/a:1", "quay.io.example/team/a:1", "alpine", "localhost:5000/quay.io/a:1"):
+        world.publish(name, name)
+        with immediate(world.sql):
+            world.store.schedule([world.id(name)], at(1))
+
+    due = world.store.due(at(10), 9, but_not_of=["quay.io", "docker.io"])
+
+    assert {each.reference.registry for each in due} == {"quay.io.example", "localhost:5000"}
+
+
 def test_due_references_come_longest_overdue_first_and_no_more_than_asked_for(world: World) -> None:
     for name, minute in (("a", 3), ("b", 1), ("c", 2), ("later", 99)):
         world.publish(name, name)

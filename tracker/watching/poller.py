@@ -1,4 +1,4 @@
-"""Asks about the references whose time has come, round after round."""
+"""Asks about the references whose time has come, each registry at its own pace."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tracker.watching.intake import Intake
 from tracker.watching.poll_log import PollLog
 from tracker.watching.watch import Answer, Asker, Intervals, not_yet
 
-DUE_MOST = 2_000  # references in one round
-REST_S = 1.0  # the shortest and, when nothing is due, the usual pause between two rounds
+DUE_MOST = 2_000  # references that are taken up at once
+REST_S = 1.0  # between two looks at what is due
 
 log = structlog.get_logger()
 
@@ -51,29 +51,46 @@ class Poller:
         self._beat = beat
         self._review = review
         self._log = PollLog()
+        self._asked: set[str] = set()  # the registries of which answers are waited for
 
     async def work(self) -> None:
-        """Round after round until cancelled."""
-        while True:
-            self._beat()
-            try:
-                self._review()
-                await self.ask_due()
-                self._log.go_on()
-            except StoreBusy as error:  # what was asked is still due
-                log.warning("cannot note what registries said", error=error.message)
-            await asyncio.sleep(REST_S)
+        """Ask what is due until cancelled; no registry waits for the answers of another."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._beat()
+                try:
+                    self._review()
+                    self._start_due(group)
+                    self._log.go_on()
+                except StoreBusy as error:  # what is due stays so
+                    _warn(error)
+                await asyncio.sleep(REST_S)
 
     async def ask_due(self) -> None:
-        """One round: everything that is due, unless something else has brought its answer meanwhile."""
-        due = self._take_due()
-        if not due:
-            return
-        async with contextlib.aclosing(self.ask_now(due)) as batches:
-            async for answers in batches:
-                self._beat()
-                for answer in answers:
-                    self._log.note(answer)
+        """Everything that is due now, once, unless something else has brought its answer meanwhile."""
+        async with asyncio.TaskGroup() as group:
+            self._start_due(group)
+
+    def _start_due(self, group: asyncio.TaskGroup) -> None:
+        """What is due of registries that are not being asked already. Raises `StoreBusy`."""
+        registries: dict[str, list[Watched]] = {}
+        for watched in self._take_due():
+            registries.setdefault(watched.reference.registry, []).append(watched)
+        for registry, due in registries.items():
+            self._asked.add(registry)
+            group.create_task(self._ask_registry(registry, due))
+
+    async def _ask_registry(self, registry: str, due: Sequence[Watched]) -> None:
+        try:
+            async with contextlib.aclosing(self.ask_now(due)) as batches:
+                async for answers in batches:
+                    self._beat()
+                    for answer in answers:
+                        self._log.note(answer)
+        except StoreBusy as error:  # what was asked is still due
+            _warn(error)
+        finally:
+            self._asked.discard(registry)
 
     async def ask_now(self, references: Sequence[Watched]) -> AsyncGenerator[list[Answer], None]:
         """Answers as they come, each written down with the runs that it causes. Raises `StoreBusy`."""
@@ -87,7 +104,7 @@ class Poller:
         """What to ask about now; references that were answered for a moment ago are put off."""
         now = self._now()
         store = GraphStore(self._sql)
-        due = store.due(now, DUE_MOST)
+        due = store.due(now, DUE_MOST, but_not_of=self._asked)
         put_off = {watched.image_id: not_yet(watched, self._intervals, now) for watched in due}
         later = {image_id: at for image_id, at in put_off.items() if at is not None}
         if later:
@@ -104,3 +121,7 @@ class Poller:
             return due
         above = GraphStore(self._sql).directly_on(scarce)
         return sorted(due, key=lambda watched: -above.get(watched.image_id, 0))
+
+
+def _warn(error: StoreBusy) -> None:
+    log.warning("cannot note what registries said", error=error.message)
