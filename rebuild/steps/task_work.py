@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from functools import partial
@@ -24,6 +25,7 @@ from rebuild.values import Value, merged_values, read_values
 from rebuild.written_text import BYTES_MOST, written_text
 
 Values = Mapping[str, "Value | Secret"]
+_LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # as YAML 1.1 has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +119,11 @@ def _in_contexts(taskfile: TaskFile) -> Iterator[Secret]:
 
 
 def command_file(command: str, timeout_s: float | None = None) -> str:
-    """The task file of one command, which is a block of text: of its characters only templates mean more."""
-    lines = [
-        "version: v1.1.0",
-        "steps:",
-        "  - cmd: |2-",
-        *(f"      {line}" for line in command.split("\n")),
-        "    disableWorkingDirectoryOverride: true",
-    ]
-    if timeout_s is not None:
-        lines.append(f"    timeout: {int(timeout_s)}")
-    return "\n".join([*lines, ""])
+    """The task file of one command: a block of text, in which only templates and aliases mean more."""
+    timeout = [] if timeout_s is None else [f"    timeout: {int(timeout_s)}"]
+    head = ["version: v1.1.0", "steps:", "  - disableWorkingDirectoryOverride: true", *timeout]
+    # Last, so that a template in it that is not closed is told as that.
+    return "\n".join([*head, "    cmd: |2-", "      " + _LINE_END.sub(r"\g<0>      ", command), ""])
 
 
 def _read(context: Path | None, name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 from rebuild.steps.step_place import PlanSetting, RunPlace
 from rebuild.steps.step_plan import plan_steps
 from rebuild.steps.step_rules import StepRules
-from rebuild.taskfile import TaskFile, TaskFileError, read_taskfile
+from rebuild.steps.task_work import command_file
+from rebuild.taskfile import Cmd, TaskFile, TaskFileError, read_taskfile
 from tests.rebuild.taskfile.reading import fault, read, refused
 
 
@@ -133,3 +136,11 @@ def test_any_text_is_a_task_file_or_an_error(text: str) -> None:
     assert isinstance(task, TaskFile)
     assert len(plan_steps(task, PlanSetting(RunPlace("ca1", "/runs/ca1"), rules=ALL))) == len(task.steps)
     assert all(set(step.depends_on) <= {other.id for other in task.steps} for step in task.steps)
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"], include_characters="\n\t"), max_size=40))
+def test_whatever_is_typed_as_one_command_is_its_text(typed: str) -> None:
+    (step,) = read_taskfile(command_file(f"alpine {shlex.quote(typed)}", 5.0), path="--cmd").steps
+
+    assert isinstance(step.action, Cmd)
+    assert (step.action.arguments, step.timeout_s) == ((typed,), 5)

@@ -174,9 +174,13 @@ def test_a_plan_of_a_repository_knows_its_commit(
 
 
 def test_one_command_is_a_step_whatever_characters_it_has(tracker: Tracker) -> None:
-    step = steps(tracker, "--cmd", "alpine:3 echo 'a: b' # c")[0]
+    step = steps(tracker, "--cmd", "\talpine:3 echo 'a: b' # c\u2028d e\x85")[0]
 
-    assert step["argv"][-4:] == ["echo", "a: b", "#", "c"]
+    assert step["argv"][-5:] == ["echo", "a: b", "#", "c\u2028d", "e"]
+
+
+def test_a_template_of_one_command_that_is_not_closed_is_told_as_that(tracker: Tracker) -> None:
+    assert "error: --cmd:5: an action is not closed" in tracker("run", "--cmd", "alpine {{", "--dry-run").err
 
 
 def test_one_command_has_aliases_and_templates_with_quotes_in_them(tracker: Tracker) -> None:
@@ -210,7 +214,7 @@ def test_messages_about_one_command_or_standard_input_say_so(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"steps: [{cmd: 'alpine <'}]")))
 
-    assert "error: --cmd:3: cmd of step" in tracker("run", "--cmd", "alpine 'x", "--dry-run").err
+    assert "error: --cmd:4: cmd of step" in tracker("run", "--cmd", "alpine 'x", "--dry-run").err
     assert "error: standard input:1: cmd of step" in tracker("run", "-f", "-", "--dry-run").err
 
 
