@@ -78,23 +78,28 @@ class Runs:
             created_at=from_text(to_text(at)),  # as it is read again
             started_at=None,
         )
+        self._insert(run, reason, priority, asked_by)
+        return run
+
+    def _insert(
+        self, run: Run, reason: Sequence[Mapping[str, Any]], priority: float, asked_by: str | None
+    ) -> None:
         self._sql.execute(
             "INSERT INTO runs(number, id, task_id, wave_id, cause, reason, definition, status, priority,"
             " created_at, asked_by) VALUES (?, ?, ?, ?, ?, ?, ?, 'Queued', ?, ?, ?)",
             (
-                number,
+                run.number,
                 run.run_id,
-                task_id,
-                wave_id,
-                cause,
+                run.task_id,
+                run.wave_id,
+                run.cause,
                 json.dumps(list(reason)),
-                definition.to_json(),
+                run.definition.to_json(),
                 priority,
-                to_text(at),
+                to_text(run.created_at),
                 asked_by,
             ),
         )
-        return run
 
     def get(self, run_id: str) -> Run:
         found = self._one("id = ?", run_id)

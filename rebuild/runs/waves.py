@@ -82,14 +82,7 @@ def _add_runs(
 ) -> list[Run]:
     runs, requests = Runs(connection), Requests(connection)
     requested = requests.first_of_each_task()
-    pending = [image_id for image_id, decision in decisions.items() if decision.pending]
-    planned = plan(
-        pending,
-        bases=snapshot.bases,
-        tasks=snapshot.tasks,
-        durations_s=runs.durations_s(),
-        workers=workers,
-    )
+    planned = _plan_pending(decisions, snapshot, runs.durations_s(), workers)
     tails_s = {step.task_id: step.tail_s for step in planned.steps}
     waves = _waves_for(runs, chosen, planned, now)
     reasons: dict[tuple[BaseMoved, ...], list[dict[str, Any]]] = {}  # images on one base share theirs
@@ -115,6 +108,13 @@ def _add_runs(
             requests.remove(requested[task_id])
     tell_endpoints(connection, told, now)
     return added
+
+
+def _plan_pending(
+    decisions: Mapping[int, Decision], snapshot: Snapshot, durations_s: Mapping[int, float], workers: int
+) -> Plan:
+    pending = [image_id for image_id, decision in decisions.items() if decision.pending]
+    return plan(pending, bases=snapshot.bases, tasks=snapshot.tasks, durations_s=durations_s, workers=workers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,10 +63,6 @@ class Place:
         return cls(host, f"https://{host}", _plain(path))
 
     @property
-    def is_web(self) -> bool:
-        return bool(self.path)
-
-    @property
     def bare_host(self) -> str:
         """Without a port."""
         return urlsplit(self.web).hostname or ""
