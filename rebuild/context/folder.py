@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import stat
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 from isal import igzip
 
 from graph.record import dataclass
+from rebuild.context.dockerfile_copy import name_of_copy
 from rebuild.context.fault import ContextError
 from rebuild.context.ignore import Verdict, read_rules
 from rebuild.context.ignore_file import ALWAYS_SENT, ignore_file
@@ -201,7 +201,7 @@ def _extra_files(folder: Path, dockerfile: Path | None) -> dict[str, bytes]:
     if dockerfile is None:
         return {}
     content = _read(dockerfile)
-    name = f"{hashlib.sha256(content).hexdigest()[:32]}_{dockerfile.name}"
+    name = name_of_copy(content, dockerfile.name)
     ignore = ignore_file(folder, dockerfile)
     if ignore is None or ignore == folder / ".dockerignore":
         return {name: content}

@@ -15,6 +15,7 @@ from graph.errors import TrackerError, WrongUse
 from graph.model import BuildRecord
 from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
+from rebuild.context.dockerfile_copy import name_as_typed
 from rebuild.context.ignore_file import DEFAULTS
 from rebuild.engines.engine import BuildRequest, CommandFailed, LocalImage, LogSink
 from rebuild.engines.features import refuse, refuse_foreign
@@ -55,9 +56,10 @@ class ImageBuild:
     makes: tuple[ImageRef, ...] = ()  # all that the run makes besides: what is no base to be followed
 
     def told(self, path: Path) -> str:
-        """A file as messages name it: in what was fetched, by its path there."""
-        is_known = self.is_local or not path.is_relative_to(self.context)
-        return str(path if is_known else path.relative_to(self.context))
+        """A file as messages name it: in what was fetched or sent, by its path there."""
+        if self.is_local or not path.is_relative_to(self.context):
+            return str(path)
+        return name_as_typed(str(path.relative_to(self.context)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from graph.errors import WrongUse
 from graph.reference import Platform
+from rebuild.context.folder import pack
 from rebuild.images.image_build import find_dockerfile
 from rebuild.runs.definition import Definition, DockerStep
 from rebuild.runs.preparation import Prepared, image_build
@@ -53,3 +55,13 @@ def test_messages_name_a_fetched_file_by_its_path_in_the_context(tmp_path: Path)
     ):
         with pytest.raises(WrongUse, match=said):
             find_dockerfile(wanted)
+
+
+def test_messages_name_the_copy_of_a_dockerfile_that_was_sent_as_it_was_typed(tmp_path: Path) -> None:
+    (tmp_path / "app.Dockerfile").write_text("FROM scratch\n")
+    name = pack(tmp_path, tmp_path / "app.Dockerfile", into=io.BytesIO()).dockerfile
+    assert name is not None
+
+    sent = image_build(DEFINITION, replace(STEP, dockerfile=name), Prepared(tmp_path))
+
+    assert sent.told(tmp_path / name) == "app.Dockerfile"
