@@ -19,7 +19,7 @@ from graph.errors import StoreError, TrackerError
 from rebuild.runs.run import Workplace
 from tracker.api.app import Phase
 from tracker.composition import Composition
-from tracker.http_server import http_server, open_socket, unix_socket
+from tracker.http_server import address_of, http_server, open_socket, unix_socket
 from tracker.metrics import Metrics
 from tracker.registry.aiohttp_transport import many_questions
 from tracker.service import Supervisor
@@ -80,7 +80,7 @@ class Daemon:
             serving = group.create_task(server.serve(sockets=[*listening]), name="http")
             await server.answering.wait()
             gc.freeze()  # what stays for good is not searched for garbage: 80 ms each time, for all to wait
-            self._say_ready(place)
+            self._say_ready(place, address_of(listening[0]))
             made.jobs.start()
             await stop.wait()
             self._say_stopping()
@@ -91,13 +91,13 @@ class Daemon:
             await serving
         log.info("stopped")
 
-    def _say_ready(self, place: Workplace) -> None:
+    def _say_ready(self, place: Workplace, address: str) -> None:
         engine = place.tools.engine
         self._phase = Phase.READY
-        self._supervisor.ready(f"listening on {self._settings.serve.listen}")
+        self._supervisor.ready(f"listening on {address}")
         log.info(
             "ready",
-            listen=self._settings.serve.listen,
+            listen=address,
             state=str(self._state.folder),
             engine=f"{engine.name} {engine.version}",
         )

@@ -40,6 +40,12 @@ def open_socket(listen: str) -> socket.socket:
     return bound
 
 
+def address_of(bound: socket.socket) -> str:
+    """Where it listens: the port that the kernel chose, where the settings say 0."""
+    host, port = bound.getsockname()[:2]
+    return f"[{host}]:{port}" if bound.family == socket.AF_INET6 else f"{host}:{port}"
+
+
 @contextlib.contextmanager
 def unix_socket(path: Path) -> Iterator[socket.socket]:
     """Bind a socket that the user and the group of the service may use; it is gone afterwards.
