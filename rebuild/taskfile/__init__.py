@@ -1,7 +1,7 @@
 """A rendered task file in, a checked value out: steps, their order, environments, networks, volumes, secrets.
 
     text → yaml_nodes → fields → sections, steps → order → TaskFile
-    a step: actions (build_line, tail), environment, condition, outputs
+    a step: actions (build_line, tail), environment, condition (expression), outputs
 
 Templates and aliases are replaced before, engines called after.
 """
