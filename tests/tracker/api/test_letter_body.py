@@ -1,4 +1,4 @@
-"""Bodies of letters from whoever: bounded in time and all together, so that no stranger can fill the memory."""
+"""Bodies of letters from whoever: bounded in time and all together, so that no stranger fills the memory."""
 
 from __future__ import annotations
 

@@ -97,7 +97,10 @@ def test_a_wrong_key_is_told_with_what_it_does_not_open(state: Path, tracker: Tr
     answer = tracker("key", "check")
 
     assert answer.status == 1
-    assert "no key opens 3 values: username of task app for a.example, username of task app for b.example" in answer.err
+    assert (
+        "no key opens 3 values: username of task app for a.example, username of task app for b.example"
+        in answer.err
+    )
     assert "all other values serve as before" in answer.err
     assert "hunter22" not in answer.err
 
