@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from graph.dockerfile.fold import decode, encode
-from graph.dockerfile.record import Base, Scan
+from graph.dockerfile.record import Base, Scan, Span
 from graph.reference import Digest, ImageRef, Platform
 from graph.words import Via
 
@@ -26,16 +26,24 @@ def pin(
     of the same file fires takes from its base in this build, and is pinned like any other.
     """
     text = decode(content)
-    parts: list[str] = []
-    kept = 0
+    # BuildKit does not mind the case of a stage's name. podman does: it would look for an image of that name.
+    edits = {span: text[span.start : span.end].lower() for span in found.upper_case_names}
     for base in found.bases:
         if not base.reachable or base.via is Via.SYNTAX:
             continue
         local_name = (at_hand or {}).get(base.reference)
         pinned = local_name or base.reference.with_digest(digests[base.reference, base.platform])
-        parts += [text[kept : base.span.start], str(pinned), _quotes(base, text)]
-        kept = base.span.end
-    return encode("".join((*parts, text[kept:])))
+        edits[base.span] = f"{pinned}{_quotes(base, text)}"
+    return encode(_edited(text, edits))
+
+
+def _edited(text: str, edits: Mapping[Span, str]) -> str:
+    parts: list[str] = []
+    kept = 0
+    for span in sorted(edits, key=lambda span: span.start):
+        parts += [text[kept : span.start], edits[span]]
+        kept = span.end
+    return "".join((*parts, text[kept:]))
 
 
 def _quotes(base: Base, text: str) -> str:

@@ -58,6 +58,7 @@ def scan(
         tuple(_stages(resolution, platform)),
         (*_syntax_bases(folded, path, circumstances), *bases),
         tuple(_features(instructions)),
+        tuple(_upper_case_names(resolution)),
     )
 
 
@@ -129,6 +130,16 @@ def _taken_bases(resolution: Resolution, platform: Platform) -> Iterator[Base]:
             onbuild=taken.onbuild,
             span=mention.span,
         )
+
+
+def _upper_case_names(resolution: Resolution) -> Iterator[Span]:
+    for stage in resolution.nodes.stages:
+        if stage.name_word is not None and stage.name_word.text != stage.name:
+            yield stage.instruction.span(stage.name_word.start, stage.name_word.end)
+    for taken in resolution.taken:
+        name = taken.mention.name
+        if taken.node is not None and name != name.lower() and not _names_an_image(resolution, taken):
+            yield taken.mention.span
 
 
 def _names_an_image(resolution: Resolution, taken: Taken) -> bool:

@@ -93,3 +93,4 @@ class Scan:
     stages: tuple[Stage, ...]
     bases: tuple[Base, ...]
     features: tuple[FeatureUse, ...]
+    upper_case_names: tuple[Span, ...] = ()  # of stages, where they are given and where they are taken

@@ -38,6 +38,11 @@ class WrittenStage:
     body: tuple[Instruction, ...]
 
     @property
+    def name_word(self) -> Word | None:
+        """The name as it is written behind AS."""
+        return self.instruction.words[2] if self.name is not None else None
+
+    @property
     def label(self) -> str:
         return self.name or str(self.index)
 
