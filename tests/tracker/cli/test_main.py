@@ -166,7 +166,9 @@ def test_a_user_without_a_home_is_no_traceback(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 1
-    of_root, of_user = (line for line in done.stderr.splitlines() if line.startswith("error: no database at "))
+    of_root, of_user = (
+        line for line in done.stderr.splitlines() if line.startswith("error: no database at ")
+    )
     assert "/of/root/" in of_root and "/of/root/" not in of_user
 
 
