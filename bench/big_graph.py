@@ -82,7 +82,8 @@ def _insert_images(connection: sqlite3.Connection, images: int) -> None:
         ((number, str(name_of(number)), number, number) for number in numbers),
     )
     connection.executemany(
-        "INSERT INTO builds VALUES (?, NULL, ?, ?, ?, 'linux/amd64', 1, ?, 30)",
+        "INSERT INTO builds(id, task_id, digest_id, content_id, platforms, pushed, built_at, duration_s)"
+        " VALUES (?, ?, ?, ?, 'linux/amd64', 1, ?, 30)",
         ((number, number, number, f"sha256:{number:064x}", _AT) for number in numbers),
     )
     connection.executemany("INSERT INTO build_images VALUES (?, ?)", ((number, number) for number in numbers))
