@@ -32,7 +32,11 @@ else:
 
 def _with_methods(cls: type, frozen: bool) -> type:
     fields = dataclasses.fields(cls)
-    methods = {"__init__": _init(cls, fields), "__repr__": _repr(fields), **_eq_and_hash(fields, frozen)}
+    methods = {
+        "__init__": _init(cls, fields, frozen),
+        "__repr__": _repr(fields),
+        **_eq_and_hash(fields, frozen),
+    }
     if frozen:
         methods |= _frozen(cls, fields)
     for name, method in methods.items():
@@ -41,17 +45,17 @@ def _with_methods(cls: type, frozen: bool) -> type:
     return cls
 
 
-def _init(cls: type, fields: tuple[Field[Any], ...]) -> Any:
+def _init(cls: type, fields: tuple[Field[Any], ...], frozen: bool) -> Any:
     def __init__(self: object, *values: Any, **named: Any) -> None:
-        compiled = _compiled_init(cls, fields)
+        compiled = _compiled_init(cls, fields, frozen)
         cls.__init__ = compiled  # type: ignore[misc]
         compiled(self, *values, **named)
 
     return __init__
 
 
-def _compiled_init(cls: type, fields: tuple[Field[Any], ...]) -> Any:
-    """That of a standard dataclass with the same fields; frozen, as it sets them past `__setattr__` then."""
+def _compiled_init(cls: type, fields: tuple[Field[Any], ...], frozen: bool) -> Any:
+    """That of a standard dataclass with the same fields."""
     body: dict[str, Any] = {field.name: field for field in fields}
     body["__annotations__"] = {field.name: field.type for field in fields}
     body |= {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
@@ -61,7 +65,7 @@ def _compiled_init(cls: type, fields: tuple[Field[Any], ...]) -> Any:
     # With slots a field that no argument sets gets its default from __init__, as no class attribute has it.
     slots = "__slots__" in cls.__dict__
     twin: Any = type(cls.__name__, (), body)
-    return dataclasses.dataclass(twin, frozen=True, slots=slots, repr=False, eq=False).__init__
+    return dataclasses.dataclass(twin, frozen=frozen, slots=slots, repr=False, eq=False).__init__
 
 
 def _repr(fields: tuple[Field[Any], ...]) -> Any:
