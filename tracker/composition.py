@@ -7,8 +7,8 @@ from functools import cached_property, partial
 from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from fastapi import FastAPI
 from msgspec import to_builtins
+from starlette.types import ASGIApp
 
 from graph.clock import now
 from graph.staleness import Limits
@@ -210,7 +210,7 @@ class Composition:
         )
 
     @cached_property
-    def app(self) -> FastAPI:
+    def app(self) -> ASGIApp:
         """All that is answered over HTTP."""
         parts = Parts(
             connection=self._sql,

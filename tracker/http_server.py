@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tracker.api.auth import UNIX
@@ -146,7 +146,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def http_server(app: FastAPI) -> Server:
+def http_server(app: ASGIApp) -> Server:
     return Server(
         uvicorn.Config(
             app,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -59,7 +60,7 @@ class EventDoor(LetterDoor[Sender]):
             await self._store(sender, body, headers)
         else:
             self._metrics.events.labels(sender.name, EventResult.IRRELEVANT).inc()
-        return JSONResponse({"pushes": len(pushes)}, HTTPStatus.ACCEPTED)
+        return _accepted(len(pushes))
 
     def _is_proven(self, sender: Sender, request: Request) -> bool | None:
         if sender.secrets:
@@ -71,6 +72,11 @@ class EventDoor(LetterDoor[Sender]):
 
     def _proof_of(self, sender: Sender) -> str:
         return sender.proof("the address that 'tracker config events' shows")
+
+
+@functools.lru_cache
+def _accepted(pushes: int) -> Response:
+    return JSONResponse({"pushes": pushes}, HTTPStatus.ACCEPTED)
 
 
 def _handshake(sender: Sender, body: bytes) -> Response | None:

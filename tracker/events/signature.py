@@ -26,16 +26,19 @@ class Algorithm(StrEnum):
     SHA512 = "sha512"
 
 
+_ALGORITHMS = {each.value: each for each in Algorithm}
+
+
 def is_signed(claimed: str, body: bytes, secrets: Iterable[Secret], algorithm: Algorithm) -> bool:
     """Whether `claimed` is the HMAC of the body, in hexadecimal digits, by one of the secrets."""
-    made = (hmac.new(_key(secret), body, algorithm).hexdigest() for secret in secrets)
-    return _is_any(claimed.strip().lower(), (text.encode() for text in made))
+    made = (hmac.digest(_key(secret), body, algorithm).hex().encode() for secret in secrets)
+    return _is_any(claimed.strip().lower(), made)
 
 
 def is_signed_as_named(claimed: str, body: bytes, secrets: Iterable[Secret]) -> bool:
     """The same for a signature that names its algorithm, `sha256=…`."""
     name, _, digits = claimed.strip().partition("=")
-    algorithm = next((each for each in Algorithm if each == name.lower()), None)
+    algorithm = _ALGORITHMS.get(name.lower())
     return algorithm is not None and is_signed(digits, body, secrets, algorithm)
 
 

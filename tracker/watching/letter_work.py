@@ -30,7 +30,6 @@ class LetterWork(ABC, Generic[Sender, Told]):
     """Deals with stored letters until cancelled; what a killed process left behind comes first."""
 
     box: Box
-    gather_s = 0.0  # between two batches: a lone letter is dealt with at once, those of a storm together
 
     def __init__(
         self,
@@ -61,7 +60,7 @@ class LetterWork(ABC, Generic[Sender, Told]):
             except StoreBusy as error:  # the letters are still there
                 log.warning("cannot deal with events now", box=self.box, error=error.message)
                 pause_s = REST_S
-            await asyncio.sleep(self.gather_s)
+            await asyncio.sleep(self._gather_s())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._arrived.wait()
@@ -77,6 +76,10 @@ class LetterWork(ABC, Generic[Sender, Told]):
         except BadEvent as error:
             log.warning("event not understood", source=letter.source, error=error.message)
             return ()
+
+    def _gather_s(self) -> float:
+        """How long to let letters come in after a batch, so that the next are dealt with together."""
+        return 0.0
 
     @abstractmethod
     async def _deal(self) -> float:

@@ -27,7 +27,9 @@ from tracker.watching.intake import Intake
 from tracker.watching.letter_work import IDLE_S, LetterWork
 from tracker.watching.watch import Answer, Asker
 
-GATHER_S = 0.01
+GATHER_S = 0.01  # a lone letter is dealt with at once, the next after this
+GATHER_MOST_S = 0.05  # and those of a crowd together: a reference that many name is looked up once
+CROWD = 50  # letters of a batch
 LETTERS_MOST = 500  # dealt with together; what names the same reference is asked about once
 PUSHES_MOST = 1_000  # in them; the rest comes with the next ones
 LISTED_AFTER_S = 2.0  # the distribution registry tells of a push before it lists the tag
@@ -40,7 +42,6 @@ class Receiver(LetterWork[Sender, Push]):
     """Turns stored events into observations."""
 
     box = Box.EVENTS
-    gather_s = GATHER_S
 
     def __init__(
         self,
@@ -58,10 +59,15 @@ class Receiver(LetterWork[Sender, Push]):
         self._asker = asker
         self._intake = intake
         self._metrics = metrics
+        self._came = 0  # letters of the last batch
+
+    def _gather_s(self) -> float:
+        return GATHER_S + min(1.0, self._came / CROWD) * (GATHER_MOST_S - GATHER_S)
 
     async def _deal(self) -> float:
         """Ask about what the letters name and remove those that are settled; answers when to look again."""
         opened, told = await self._open(self._inbox.oldest(LETTERS_MOST))
+        self._came = len(opened)
         answers = await asyncio.gather(*map(self._ask, to_ask(told, self._now()).values()))
         heard = hear(told, answers, self._now())
         self._hasten_lists(told)
