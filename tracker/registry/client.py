@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from graph.errors import InvalidReference
 from graph.model import Manifests
 from graph.reference import Digest, ImageRef
 from rebuild.images.registry import RegistryRefused, RegistryUnavailable, TagList
@@ -41,6 +39,7 @@ from tracker.registry.settings import (
     RegistrySettings,
     RequestSeen,
 )
+from tracker.registry.tag_digest import ask_digest
 from tracker.registry.tag_pages import TagPages
 from tracker.registry.transport import Transport, few_questions
 from tracker.registry.wire import Answer, Asked
@@ -120,7 +119,8 @@ class RegistryClient:
     async def digest(self, reference: ImageRef, *, known: Digest | None = None) -> Digest:
         """What the tag points to now: one HEAD, and no second request when that is `known`.
 
-        A reference with a digest is asked for by it, which tells whether it still exists.
+        It is a GET where the registry knows no HEAD, or leaves the digest out of its answers. A reference
+        with a digest is asked for by it, which tells whether it still exists.
         """
         return await self._patiently(lambda: self._digest(reference, known))
 
@@ -181,16 +181,14 @@ class RegistryClient:
         return read_annotations(document)
 
     async def _digest(self, reference: ImageRef, known: Digest | None) -> Digest:
-        host = self._host(reference.registry)
-        asked = self._manifest_asked("HEAD", reference, known=known)
-        answer = await host.ask(reference.repository, asked)
-        if answer.status == 304:
-            return _unchanged(reference, known)
-        digest = _digest_header(reference, answer)
+        digest, answer = await ask_digest(
+            self._host(reference.registry),
+            reference,
+            lambda method: self._manifest_asked(method, reference, known=known),
+            keeps_pulls=self._patience.yields,
+        )
         if digest is None:
-            asked = self._manifest_asked("GET", reference)
-            answer = await host.ask(reference.repository, asked)
-            digest = Digest("sha256", hashlib.sha256(answer.body).hexdigest())
+            return _unchanged(reference, known)
         if reference.digest is not None and digest != reference.digest:
             raise RegistryUnavailable(f"{reference}: the registry answered with {digest}")
         self._remember_kind(digest, answer)
@@ -255,16 +253,6 @@ def _unchanged(reference: ImageRef, known: Digest | None) -> Digest:
     if known is None:
         raise RegistryUnavailable(f"{reference}: the registry says unchanged and was not told since when")
     return known
-
-
-def _digest_header(reference: ImageRef, answer: Answer) -> Digest | None:
-    text = answer.headers.get("docker-content-digest")
-    if text is None:
-        return None
-    try:
-        return Digest.parse(text)
-    except InvalidReference as error:
-        raise RegistryUnavailable(f"{reference}: the registry's {error.message[:200]}") from None
 
 
 def _unseen(seen: RequestSeen) -> None:

@@ -12,6 +12,7 @@ from tracker.registry.budget import Budget
 from tracker.registry.budgets import Budgets
 from tracker.registry.challenge import read_challenges
 from tracker.registry.credentials import Credentials
+from tracker.registry.heads import Heads
 from tracker.registry.hosts import base_url, pace, speaks_plain_http
 from tracker.registry.identity import Identity
 from tracker.registry.settings import Clock, Limits, OnRequest, RegistrySettings
@@ -59,6 +60,7 @@ class Host:
             limits=limits,
             clock=clock,
         )
+        self.heads = Heads(clock)
         self._answered = False
         self._first = asyncio.Lock()
 
@@ -79,7 +81,7 @@ class Host:
         await self._wire.close()
 
     async def ask(self, repository: str, asked: Asked) -> Answer:
-        """A 200 or 304. `asked.url` is the path below the registry's address."""
+        """A 200, a 304, or one of `asked.judged`. `asked.url` is the path below the registry's address."""
         asked = replace(asked, url=f"{self._base}{asked.url}")
         if self._answered:
             return await self._ask(repository, asked)
@@ -101,6 +103,8 @@ class Host:
             answer, _ = await self._ask_again(repository, asked, answer, header)
         if answer.status in (200, 304):
             self.budget().answered(answer.headers)
+            return answer
+        if answer.status in asked.judged:
             return answer
         pause_s = None
         if is_rate_limit(answer):

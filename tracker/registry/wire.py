@@ -38,6 +38,7 @@ class Asked:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # they and the body hold secrets
     body: bytes = field(default=b"", repr=False)
     yields: bool = False  # others go first
+    judged: frozenset[int] = frozenset()  # statuses of faults that are for whoever asked to judge
 
 
 @dataclass(frozen=True, slots=True)
