@@ -25,7 +25,7 @@ from rebuild.taskfile.problem import Problems
 from rebuild.taskfile.sections import read_secrets
 from rebuild.taskfile.yaml_nodes import Mapping as YamlMapping
 from rebuild.taskfile.yaml_nodes import read_nodes
-from rebuild.template import Limits, NumberedText, Surroundings, TemplateError, render
+from rebuild.template import ForNothing, Limits, NumberedText, Surroundings, TemplateError, render
 from rebuild.template.budget import Budget
 from rebuild.template.error import Fault, refuse
 from rebuild.template.functions.conversion import to_json
@@ -60,12 +60,15 @@ class Prepared:
     _version: str
     _template: _Template
 
-    def rendered(self, secrets: Mapping[str, Secret]) -> Rendered:
-        """The text with the secrets, which are given by id, in it; raise `TemplateError`."""
+    def rendered(self, secrets: Mapping[str, Secret], *, for_nothing: ForNothing | None = None) -> Rendered:
+        """The text with the secrets, which are given by id, in it; raise `TemplateError`.
+
+        `for_nothing` says what stands where a value is missing or empty.
+        """
         missing = next((source.id for source in self.wanted if source.id not in secrets), None)
         if missing is not None:
             raise WrongUse(f"{self._template.path}: secret {missing!r} was not resolved")
-        text = self._template.render(secrets)
+        text = self._template.render(secrets, for_nothing=for_nothing)
         if not text.text.strip():
             raise refuse(self._template.path, 1, "nothing is left of the file once it is rendered")
         return Rendered(
@@ -142,7 +145,13 @@ class _Template:
     limits: Limits | None
     aliases: Aliases
 
-    def render(self, secrets: Mapping[str, Secret], text: NumberedText | None = None) -> NumberedText:
+    def render(
+        self,
+        secrets: Mapping[str, Secret],
+        text: NumberedText | None = None,
+        *,
+        for_nothing: ForNothing | None = None,
+    ) -> NumberedText:
         try:
             return render(
                 self.text if text is None else text,
@@ -150,6 +159,7 @@ class _Template:
                 path=self.path,
                 surroundings=self.surroundings,
                 limits=self.limits,
+                for_nothing=for_nothing,
             )
         except TemplateError as error:  # `fail` says what the template tells it to say
             known = self.known(secrets)

@@ -20,7 +20,7 @@ from rebuild.runs.run_variables import RunVariables
 from rebuild.secrets.context_secrets import ContextSecrets
 from rebuild.secrets.secret import Secret
 from rebuild.taskfile import Build, TaskFile, read_taskfile
-from rebuild.template import Surroundings
+from rebuild.template import ForNothing, Surroundings
 from rebuild.values import Value, merged_values, read_values
 from rebuild.written_text import BYTES_MOST, written_text
 
@@ -93,10 +93,15 @@ def alias_sources(folder: Path | None, rules: FetchRules | None) -> AliasSources
 
 
 def finish_work(
-    prepared: Prepared, written: Written, secrets: Mapping[str, Secret], *, strict: bool = False
+    prepared: Prepared,
+    written: Written,
+    secrets: Mapping[str, Secret],
+    *,
+    strict: bool = False,
+    for_nothing: ForNothing | None = None,
 ) -> Work:
-    """The steps, with the secrets in them."""
-    rendered = prepared.rendered(secrets)
+    """The steps, with the secrets in them; see `Prepared.rendered`."""
+    rendered = prepared.rendered(secrets, for_nothing=for_nothing)
     given = tuple(value for value in written.values.values() if isinstance(value, Secret))
     hidden = (*rendered.secrets, *(secret for secret in given if secret not in rendered.secrets))
     taskfile = read_taskfile(

@@ -3,6 +3,6 @@
 from rebuild.template.budget import Limits
 from rebuild.template.error import TemplateError
 from rebuild.template.numbered import NumberedText
-from rebuild.template.rendering import Surroundings, render
+from rebuild.template.rendering import ForNothing, Surroundings, render
 
-__all__ = ["Limits", "NumberedText", "Surroundings", "TemplateError", "render"]
+__all__ = ["ForNothing", "Limits", "NumberedText", "Surroundings", "TemplateError", "render"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import assert_never
 
 from rebuild.template import node
 from rebuild.template.error import Fault
-from rebuild.template.formatting import shown
+from rebuild.template.formatting import NO_VALUE, shown
 from rebuild.template.function import Function, Scope, accepted
 from rebuild.template.literal import Constant
 from rebuild.template.numbered import Piece
@@ -30,12 +30,18 @@ class Evaluation:
     """
 
     def __init__(
-        self, templates: Mapping[str, node.Body], functions: Mapping[str, Function], scope: Scope
+        self,
+        templates: Mapping[str, node.Body],
+        functions: Mapping[str, Function],
+        scope: Scope,
+        *,
+        for_nothing: Callable[[node.Action], str] = lambda action: "",
     ) -> None:
         self._templates = templates
         self._functions = functions
         self._scope = scope
         self._budget = scope.budget
+        self._for_nothing = for_nothing  # what is written by an action that writes nothing
         self._variables: list[tuple[str, Value]] = []
         self._depth = 0
         self.line = 1
@@ -93,7 +99,12 @@ class Evaluation:
         self.line = action.line
         value = self._pipeline(action.pipeline, dot)
         if not action.pipeline.names:
-            self._write(Piece(shown(value, self._budget), action.line, is_plain=False))
+            text = shown(value, self._budget)
+            self._write(
+                Piece(
+                    self._for_nothing(action) if text in ("", NO_VALUE) else text, action.line, is_plain=False
+                )
+            )
 
     def _choice(self, choice: node.Choice, dot: Value) -> Flow:
         mark = len(self._variables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeAlias
 
 from graph.record import dataclass
@@ -142,6 +143,23 @@ class Parsed:
 
     body: Body
     templates: dict[str, Body]
+
+
+def looked_up(operand: Operand) -> Iterator[str]:
+    """What an expression takes its value from, such as `.Values.name`, as it is written."""
+    match operand:
+        case Field(path):
+            yield f".{'.'.join(path)}"
+        case Variable(name, path):
+            yield ".".join((f"${name}", *path))
+        case Chain(start, _):
+            yield from looked_up(start)
+        case Pipeline(commands):
+            for command in commands:
+                for each in (command.first, *command.arguments):
+                    yield from looked_up(each)
+        case _:
+            pass  # a constant, or the name of a function
 
 
 def is_blank(body: Body) -> bool:

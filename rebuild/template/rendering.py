@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from random import Random
 
@@ -14,6 +14,7 @@ from rebuild.template.formatting import NO_VALUE
 from rebuild.template.function import Scope
 from rebuild.template.functions.table import FUNCTIONS, check_function
 from rebuild.template.lexer import LexicalFault
+from rebuild.template.node import Action, looked_up
 from rebuild.template.numbered import NumberedText, origins
 from rebuild.template.parser import parse
 from rebuild.template.value import adopt, clean, sound
@@ -27,6 +28,11 @@ class Surroundings:
     random: Random
 
 
+# Asked at each place where nothing would be written, with its line and what was looked up there, such as
+# (".Values.name",): the text to write instead.
+ForNothing = Callable[[int, tuple[str, ...]], str]
+
+
 def render(
     text: str | NumberedText,
     values: Mapping[str, object],
@@ -34,8 +40,11 @@ def render(
     path: str,
     surroundings: Surroundings,
     limits: Limits | None = None,
+    for_nothing: ForNothing | None = None,
 ) -> NumberedText:
     """What the template `text` writes of `values`, which are its dot; a missing value writes nothing.
+
+    `for_nothing`, where given, says what is written in the place of nothing.
 
     Raise `TemplateError`, `path:line: …`, for a template that breaks a rule or costs more than the
     limits, and for a value of a type that templates do not know; nothing else.
@@ -46,7 +55,13 @@ def render(
         parsed = parse(sound(template.text), check_function=check_function, budget=budget)
     except LexicalFault as fault:
         raise refuse(path, template.number(fault.line), fault.reason, hint=fault.hint) from None
-    evaluation = Evaluation(parsed.templates, FUNCTIONS, Scope(budget, surroundings.now, surroundings.random))
+
+    def instead(action: Action) -> str:
+        names = tuple(dict.fromkeys(looked_up(action.pipeline)))
+        return for_nothing(template.number(action.line), names) if for_nothing and names else ""
+
+    scope = Scope(budget, surroundings.now, surroundings.random)
+    evaluation = Evaluation(parsed.templates, FUNCTIONS, scope, for_nothing=instead)
     try:
         evaluation.run(parsed.body, adopt(values, budget))
     except Fault as fault:

@@ -17,6 +17,7 @@ from graph.clock import now
 from graph.dockerfile.error import printable
 from rebuild.context.where import Folder, Nothing
 from rebuild.context.where import Source as ContextSource
+from rebuild.rendering import Prepared as PreparedText
 from rebuild.runs.definition import Definition, FileStep, InlineStep
 from rebuild.runs.preparation import Prepared, prepare
 from rebuild.runs.record import Cause
@@ -27,9 +28,10 @@ from rebuild.runs.table import Run, Status
 from rebuild.secrets.context_secrets import ContextSecrets
 from rebuild.secrets.secret import UNKNOWN, Secret
 from rebuild.secrets.secret_source import Opaque, Source
+from rebuild.steps.foreseen import Foreseen, foresee
 from rebuild.steps.step_place import EngineCalls, EngineKind, PlanSetting, RunPlace
 from rebuild.steps.step_plan import PlannedStep, plan_steps, refuse_exposed
-from rebuild.steps.task_work import Work, finish_work, prepare_work, read_written
+from rebuild.steps.task_work import Work, Written, finish_work, prepare_work, read_written
 from rebuild.template import Surroundings
 from tracker.carrying import carry_out_here
 from tracker.cli.main import report
@@ -49,8 +51,8 @@ def print_plan(
     asked: Asked, definition: Definition, settings: Settings, state: State, *, as_json: bool
 ) -> None:
     """The engine calls of each step; needs no engine."""
-    work = asyncio.run(_work(asked, definition, settings, state))
-    _print_plan(plan_json(work, settings, state, definition), as_json=as_json)
+    foreseen = asyncio.run(_foreseen(asked, definition, settings, state))
+    _print_plan(plan_json(foreseen, settings, state, definition), as_json=as_json)
 
 
 def run_here(
@@ -65,6 +67,18 @@ def run_here(
 
 async def _work(asked: Asked, definition: Definition, settings: Settings, state: State) -> Work:
     """What there is to do, with *** for what a vault would give."""
+    return finish_work(*await _ready(asked, definition, settings, state), strict=asked.strict)
+
+
+async def _foreseen(asked: Asked, definition: Definition, settings: Settings, state: State) -> Foreseen:
+    """The same, though values may be missing that a run needs."""
+    return foresee(*await _ready(asked, definition, settings, state), strict=asked.strict)
+
+
+async def _ready(
+    asked: Asked, definition: Definition, settings: Settings, state: State
+) -> tuple[PreparedText, Written, dict[str, Secret]]:
+    """The task file and its secrets, to be rendered."""
     step = definition.step
     assert isinstance(step, FileStep | InlineStep)
     with tempfile.TemporaryDirectory(prefix="tracker-") as scratch:
@@ -75,7 +89,7 @@ async def _work(asked: Asked, definition: Definition, settings: Settings, state:
             definition, Path(scratch), Terminal.of_command().hear, secrets=opening, reach=reach, stdin=stdin
         )
         context = fetched.folder
-        written = read_written(step, context, _foreseen(asked.secret_values))
+        written = read_written(step, context, _unfetched(asked.secret_values))
         variables = _variables(definition, fetched, settings.registry)
         prepared = prepare_work(
             written,
@@ -84,11 +98,10 @@ async def _work(asked: Asked, definition: Definition, settings: Settings, state:
             context=context,
             aliases=settings.alias_rules,
         )
-        hidden = dict.fromkeys((source.id for source in prepared.wanted), UNKNOWN)
-        return finish_work(prepared, written, hidden, strict=asked.strict)
+        return prepared, written, dict.fromkeys((source.id for source in prepared.wanted), UNKNOWN)
 
 
-def _foreseen(sources: Mapping[str, Source]) -> dict[str, Secret]:
+def _unfetched(sources: Mapping[str, Source]) -> dict[str, Secret]:
     """What a plan has in the place of secrets; none is fetched for it."""
     return {name: source.value if isinstance(source, Opaque) else UNKNOWN for name, source in sources.items()}
 
@@ -114,12 +127,19 @@ async def _opened(asked: Asked, settings: Settings, state: State) -> ContextSecr
         return await read_context_secrets(asked.opening, workshop.places())
 
 
-def plan_json(work: Work, settings: Settings, state: State, definition: Definition) -> dict[str, object]:
+def plan_json(
+    foreseen: Foreseen, settings: Settings, state: State, definition: Definition
+) -> dict[str, object]:
     """What the engine would be called with, for people and programs."""
-    steps = _planned(work, settings, state, definition)
+    work = foreseen.work
+    steps = [planned.to_json(work.secrets) for planned in _planned(work, settings, state, definition)]
+    for step in steps:
+        if lacking := foreseen.lacking(step):
+            step["lacks"] = lacking
+    warnings = [*foreseen.refusals, *work.taskfile.warnings]
     return {
-        "steps": [planned.to_json(work.secrets) for planned in steps],
-        "warnings": [warning.with_hint for warning in work.taskfile.warnings],
+        "steps": foreseen.restored(steps),
+        "warnings": foreseen.restored([warning.with_hint for warning in warnings]),
     }
 
 

@@ -118,6 +118,86 @@ def test_a_secret_is_not_shown_wherever_a_file_puts_it(tracker: Tracker, context
     assert "t0psecret" not in plan.out + plan.err
 
 
+WITHOUT_VALUES = """\
+version: v1.1.0
+steps:
+  # to the registry that was asked for
+  - build: >-
+      -t {{.Values.REGISTRY}}/app:$ID
+      {{.Values.FOLDER}}
+  - push: ["{{.Values.REGISTRY}}/app:$ID"]
+  - cmd: $Registry/tool echo {{.Values.WORD}}
+"""
+
+
+def test_a_plan_has_the_steps_that_a_run_refuses_for_want_of_a_value(
+    tracker: Tracker, tmp_path: Path
+) -> None:
+    file = tmp_path / "task.yaml"
+    file.write_text(WITHOUT_VALUES)
+
+    build, push, cmd = steps(tracker, "-f", str(file))
+
+    assert "--tag=<.Values.REGISTRY>/app:dryrun" in build["argv"]
+    assert build["argv"][-1].endswith("/workspace/<.Values.FOLDER>")
+    assert push["argv"][2] == "<.Values.REGISTRY>/app:dryrun"
+    assert (build["lacks"], push["lacks"]) == ([".Values.REGISTRY", ".Values.FOLDER"], [".Values.REGISTRY"])
+    assert (push["depends_on"], "lacks" in cmd, cmd["argv"][-1]) == ([build["id"]], False, "echo")
+
+
+def test_a_plan_says_which_values_a_run_would_want(tracker: Tracker, tmp_path: Path) -> None:
+    file = tmp_path / "task.yaml"
+    file.write_text("steps:\n  - build: -t {{.Values.NAME}} {{.Values.FOLDER}}\n")
+
+    done = tracker("run", "-f", str(file), "--set", "NAME=app", "--dry-run")
+
+    place = f"warning: {file}:2: build of step 'acb_step_0': the build names no context"
+    assert (
+        f"{place}; empty there: .Values.FOLDER; a run refuses this step; give --set FOLDER=VALUE" in done.err
+    )
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "build: -t '{{.Values.x}}/app' .",
+        "build: -t '{{.Values.x | default ``}}' .",
+        "push: [ {{.Values.x}} ]",
+        "cmd: {{.Values.x}}",
+        "id: a\n    cmd: '{{ .Values.x }}'",
+        "build: -t app:{{.Run.Commit}} .",
+    ],
+)
+def test_a_value_that_a_step_cannot_be_without_is_named_in_its_plan(
+    tracker: Tracker, tmp_path: Path, step: str
+) -> None:
+    file = tmp_path / "task.yaml"
+    file.write_text(f"steps:\n  - {step}\n  - cmd: alpine true\n")
+
+    first, second = steps(tracker, "-f", str(file))
+
+    assert first["lacks"] in ([".Values.x"], [".Run.Commit"])
+    assert second["depends_on"] == [first["id"]]
+
+
+def test_a_run_and_a_strict_plan_refuse_a_step_that_lacks_a_value(tracker: Tracker, tmp_path: Path) -> None:
+    file = tmp_path / "task.yaml"
+    file.write_text("steps:\n  - push: ['{{.Values.x}}/app']\n")
+
+    for more in ([], ["--dry-run", "--strict"]):
+        done = tracker("run", "-f", str(file), *more)
+        assert (done.status, done.out) == (2, "")
+        assert "'/app'" in done.err
+
+
+@pytest.mark.parametrize("step", ["push: [/app]", "build: -t app", "build: -t {{.Values.x}}/app . $(x)"])
+def test_a_plan_refuses_what_no_value_would_mend(tracker: Tracker, tmp_path: Path, step: str) -> None:
+    file = tmp_path / "task.yaml"
+    file.write_text(f"steps:\n  - {step}\n  - cmd: alpine {{{{.Values.y}}}}\n")
+
+    assert tracker("run", "-f", str(file), "--dry-run").status == 2
+
+
 def test_a_secret_of_a_vault_is_not_asked_for(tracker: Tracker, tmp_path: Path) -> None:
     file = tmp_path / "task.yaml"
     file.write_text(
