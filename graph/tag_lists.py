@@ -28,6 +28,10 @@ class ListedRepository:
     known: KnownList | None = None
     failures: int = 0  # in a row
 
+    @property
+    def registry(self) -> str:
+        return self.name.partition("/")[0]
+
 
 class TagLists:
     """One table. Methods that write belong inside the caller's `immediate()`."""
@@ -45,9 +49,15 @@ class TagLists:
         found = self._listed("repository = ?", repository)
         return found[0].known if found else None
 
-    def due(self, now: datetime, limit: int) -> list[ListedRepository]:
-        """Those whose time has come, longest overdue first."""
-        return self._listed("due_at <= ? ORDER BY due_at, repository LIMIT ?", to_text(now), limit)
+    def due(self, now: datetime, limit: int, but_not_of: Iterable[str] = ()) -> list[ListedRepository]:
+        """Those whose time has come, longest overdue first, without those of some registries."""
+        return self._listed(
+            "due_at <= ? AND substr(repository, 1, instr(repository, '/') - 1) NOT IN"
+            " (SELECT value FROM json_each(?)) ORDER BY due_at, repository LIMIT ?",
+            to_text(now),
+            json.dumps([*but_not_of]),
+            limit,
+        )
 
     def all(self) -> list[ListedRepository]:
         return self._listed("1 ORDER BY repository")

@@ -5,8 +5,9 @@ Of each task and commit there is one row, with the newest state: a state that wa
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -48,8 +49,8 @@ class CommitStatuses:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
 
-    def due(self, at: datetime, most: int) -> list[Pending]:
-        """Those to tell now, the longest due first."""
+    def due(self, at: datetime, most: int, but_not_of: Iterable[int] = ()) -> list[Pending]:
+        """Those to tell now, the longest due first, without those of some tasks."""
         rows = self._sql.execute(
             "SELECT s.id, s.task_id, s.commit_id, s.run, s.status, s.told, s.since_at, s.attempts,"
             " coalesce(json_extract(r.reason, '$[0].provider'), ''),"
@@ -57,8 +58,9 @@ class CommitStatuses:
             "   json_extract(r.definition, '$.revision.tag')),"
             " (julianday(r.finished_at) - julianday(r.started_at)) * 86400"
             " FROM commit_statuses s LEFT JOIN runs r ON r.number = s.run"
-            " WHERE s.due_at <= ? ORDER BY s.due_at, s.id LIMIT ?",
-            (to_text(at), most),
+            " WHERE s.due_at <= ? AND s.task_id NOT IN (SELECT value FROM json_each(?))"
+            " ORDER BY s.due_at, s.id LIMIT ?",
+            (to_text(at), json.dumps([*but_not_of]), most),
         )
         return [_pending(row) for row in rows]
 

@@ -6,15 +6,15 @@ import asyncio
 import contextlib
 import random
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 
 import structlog
 
 from graph.database import immediate
 from graph.errors import StoreBusy
 from rebuild.runs.outbox import Lane, Message, Outbox
+from tracker.lanes import Lanes
 from tracker.metrics import MessageResult, Metrics
 from tracker.outbound.announce import Announcer
 from tracker.outbound.delivery import Delivered, Delivery, NotDelivered, Persistence
@@ -55,31 +55,24 @@ class Courier:
         self._chance = chance
         self._beat = beat
         self._tick_s = tick_s
-        self._lanes_most = lanes_most
-        self._under_way: dict[Lane, asyncio.Task[None]] = {}
-        self._rests_until: dict[Lane, datetime] = {}
+        self._lanes: Lanes[Lane] = Lanes(now, most=lanes_most)
         self._changed = asyncio.Event()
 
     async def work(self) -> None:
         """Announce, send, wait; until cancelled. What is being sent then is sent again at the next start."""
-        try:
+        async with asyncio.TaskGroup() as group:
             while True:
                 self._beat()
                 self._changed.clear()
                 try:
                     self._announce()
-                    self._start_due()
+                    self._start_due(group)
                 except StoreBusy as error:
                     log.warning("cannot look for messages now", error=error.message)
                 # Not wait_for: until 3.12 it loses a cancellation that comes together with the event.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._tick_s):
                         await self._changed.wait()
-        finally:
-            under_way = [*self._under_way.values()]
-            for task in under_way:
-                task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
 
     def _announce(self) -> None:
         unannounced = Unannounced(self._sql, self._now())
@@ -89,25 +82,24 @@ class Courier:
             if self._announcer.announce(self._sql, self._now()):
                 self._changed.set()  # there may be more
 
-    def _start_due(self) -> None:
-        at = self._now()
-        for message in self._outbox.next_of_each_lane(at):
-            lane = message.lane
-            if len(self._under_way) >= self._lanes_most:
-                return
-            if lane in self._under_way or self._rests_until.get(lane, at) > at:
-                continue
-            task = asyncio.create_task(self._deliver(message), name=f"message {message.delivery}")
-            self._under_way[lane] = task
-            task.add_done_callback(partial(self._ended, lane))
+    def _start_due(self, group: asyncio.TaskGroup) -> None:
+        due = self._outbox.next_of_each_lane(self._now())
+        self._lanes.start(group, due, of=lambda message: message.lane, work=self._carry)
 
-    def _ended(self, lane: Lane, task: asyncio.Task[None]) -> None:
-        del self._under_way[lane]
-        self._changed.set()
-        if not task.cancelled() and (error := task.exception()) is not None:
+    async def _carry(self, lane: Lane, messages: Sequence[Message]) -> None:
+        """What is next in the lane. Nothing that goes wrong here ends the other lanes."""
+        try:
+            for message in messages:
+                await self._deliver(message)
+        except Exception as error:
             # The database does not take what came of it: it stays, and must not be tried in a circle.
-            self._rests_until[lane] = self._now() + timedelta(seconds=self._persistence.rest_most_s)
+            self._rest(lane, self._persistence.rest_most_s)
             log.error("cannot note what came of a message", channel=lane.receiver, exc_info=error)
+        finally:
+            self._changed.set()
+
+    def _rest(self, lane: Lane, rest_s: float) -> None:
+        self._lanes.rest(lane, self._now() + timedelta(seconds=rest_s))
 
     async def _deliver(self, message: Message) -> None:
         delivery = await self._sent(message)
@@ -132,7 +124,6 @@ class Courier:
         match delivery:
             case Delivered(answer=answer):
                 self._outbox.remove(message)
-                self._rests_until.pop(message.lane, None)
                 self._tell(message, MessageResult.DELIVERED, answer=answer)
             case NotDelivered():
                 self._settle_failure(message, delivery)
@@ -146,7 +137,7 @@ class Courier:
             self._tell(message, MessageResult.GIVEN_UP, error=failed.why, hint=failed.hint)
             return
         self._outbox.put_off(message, due_at, failed.why)
-        self._rests_until[message.lane] = at + timedelta(seconds=self._persistence.rest_s(failed, delay_s))
+        self._rest(message.lane, self._persistence.rest_s(failed, delay_s))
         self._tell(
             message, MessageResult.FAILED, error=failed.why, hint=failed.hint, next_try_s=round(delay_s, 1)
         )

@@ -18,6 +18,7 @@ from rebuild.sources.refusals import Refusals, Refused
 from rebuild.sources.repositories import Follower, Repositories, Watched, followers
 from rebuild.sources.wishes import Asked, Effect
 from rebuild.tasks.task import Tasks
+from tracker.lanes import Lanes
 from tracker.metrics import Metrics, PollResult
 from tracker.pulse import unheard
 from tracker.sources.asking import RepositoryAsker, Told
@@ -34,6 +35,7 @@ from tracker.sources.polling import (
 REST_S = 1.0
 SYNC_EVERY_S = 5.0  # how soon a new task's repository is looked at
 DUE_MOST = 500
+HOSTS_MOST = 16  # asked at once, each by processes of git
 ASKERS_A_HOST = 4
 
 log = structlog.get_logger()
@@ -61,7 +63,7 @@ class SourcePoller:
         self._metrics = metrics
         self._now = now
         self._beat = beat
-        self._asked: set[str] = set()  # the hosts of which somebody waits for an answer
+        self._hosts: Lanes[str] = Lanes(now, most=HOSTS_MOST)
         self._followers: dict[str, list[Follower]] = {}
         self._saved_at: dict[str, datetime] = {}  # by URL, when a task of it was saved last
         self._synced_at: datetime | None = None
@@ -129,23 +131,18 @@ class SourcePoller:
 
     def _start_due(self, group: asyncio.TaskGroup) -> None:
         """What is due of hosts that are not being asked already."""
-        hosts: dict[str, list[Watched]] = {}
-        for watched in self._repositories.due(self._now(), DUE_MOST, but_not_of=self._asked):
-            hosts.setdefault(watched.host, []).append(watched)
-        for host, waiting in hosts.items():
-            self._asked.add(host)
-            group.create_task(self._ask_host(host, iter(waiting)))
+        due = self._repositories.due(self._now(), DUE_MOST, but_not_of=self._hosts.closed)
+        self._hosts.start(group, due, of=lambda watched: watched.host, work=self._ask_host)
 
-    async def _ask_host(self, host: str, waiting: Iterator[Watched]) -> None:
+    async def _ask_host(self, host: str, due: Sequence[Watched]) -> None:
         """A few of its repositories side by side."""
+        waiting = iter(due)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(ASKERS_A_HOST):
                     group.create_task(self._ask_each(waiting))
         except* StoreBusy as busy:  # what was asked is still due
             log.warning("cannot note what repositories told", error=str(busy.exceptions[0]))
-        finally:
-            self._asked.discard(host)
 
     def _sync_at_times(self) -> None:
         """Not where no task was saved or deleted since: reading a thousand takes a quarter of a second."""

@@ -22,6 +22,7 @@ from tracker.forges.address import Address, NoForge, Place
 from tracker.forges.fault import ForgeRefused, ForgeUnavailable
 from tracker.forges.kind import ForgeKind
 from tracker.forges.statuses import status_request
+from tracker.lanes import Lanes
 from tracker.metrics import Metrics, StatusResult
 from tracker.outbound.document import log_url
 from tracker.pulse import unheard
@@ -31,8 +32,10 @@ from tracker.sources.status_words import commit_status, is_news
 
 REST_S = 1.0
 DUE_MOST = 100
+HOSTS_MOST = 16  # told at once
 FAILURE_FIRST_S = 10.0  # the pause after a failure; doubles
 FAILURE_MOST_S = 600.0
+REST_MOST_S = 60.0  # the pause of a forge that failed, for what comes new
 
 log = structlog.get_logger()
 
@@ -85,28 +88,33 @@ class StatusTeller:
         self._metrics = metrics
         self._now = now
         self._beat = beat
+        self._hosts: Lanes[str] = Lanes(now, most=HOSTS_MOST)
+        self._host_of: dict[int, str] = {}  # by the numbers of tasks, where their forges are
 
     async def work(self) -> None:
-        """Look, tell, wait; until cancelled."""
-        async with self._forges.client:
+        """Look, tell, wait; until cancelled. No forge waits for another."""
+        async with self._forges.client, asyncio.TaskGroup() as group:
             while True:
                 self._beat()
                 try:
-                    await self.tell_due()
-                except* StoreBusy as group:  # what was told is told again
-                    log.warning("cannot note what forges were told", error=str(group.exceptions[0]))
+                    self._start_due(group)
+                except StoreBusy as error:  # what is due stays so
+                    _warn(error)
                 await asyncio.sleep(REST_S)
 
     async def tell_due(self) -> None:
-        """One round: those of one forge one after the other, the forges side by side."""
-        hosts: dict[str, list[_Errand]] = {}
-        for one in self._statuses.due(self._now(), DUE_MOST):
-            errand = self._errand(one)
-            if errand is not None:
-                hosts.setdefault(errand.at.host, []).append(errand)
+        """Everything that is due now, once."""
         async with asyncio.TaskGroup() as group:
-            for errands in hosts.values():
-                group.create_task(self._tell_each(errands))
+            self._start_due(group)
+
+    def _start_due(self, group: asyncio.TaskGroup) -> None:
+        """What is due of forges that are not being told already. Raises `StoreBusy`."""
+        closed = self._hosts.closed
+        left_out = [task_id for task_id, host in self._host_of.items() if host in closed]
+        due = self._statuses.due(self._now(), DUE_MOST, but_not_of=left_out)
+        errands = [errand for errand in map(self._errand, due) if errand is not None]
+        self._host_of |= {errand.one.task_id: errand.at.host for errand in errands}
+        self._hosts.start(group, errands, of=lambda errand: errand.at.host, work=self._tell_each)
 
     def _errand(self, one: Pending) -> _Errand | None:
         """None for what nobody is told, which is settled with that."""
@@ -132,19 +140,23 @@ class StatusTeller:
             return _Skipped.SWITCHED_OFF
         return _Errand(one, task, at) if is_news(one, at.kind) else _Skipped.NO_NEWS
 
-    async def _tell_each(self, errands: Sequence[_Errand]) -> None:
-        """A forge that cannot be had now is not asked for the others either."""
-        for place, errand in enumerate(errands):
-            self._beat()
-            try:
-                await self._tell(errand)
-            except ForgeUnavailable as error:
-                self._put_off(errands[place:], error)
-                return
-            except TrackerError as error:
-                self._refused(errand.one, errand.task, error)
-            else:
-                self._note_told(errand)
+    async def _tell_each(self, host: str, errands: Sequence[_Errand]) -> None:
+        """One after the other. A forge that cannot be had now is not asked for the others either."""
+        try:
+            for place, errand in enumerate(errands):
+                self._beat()
+                try:
+                    await self._tell(errand)
+                except ForgeUnavailable as error:
+                    self._put_off(errands[place:], error)
+                    self._hosts.rest(host, _rests_until(errand.one.attempts, error, self._now()))
+                    return
+                except TrackerError as error:
+                    self._refused(errand.one, errand.task, error)
+                else:
+                    self._note_told(errand)
+        except StoreBusy as error:  # what was told is told again
+            _warn(error)
 
     async def _tell(self, errand: _Errand) -> None:
         """Raises `TrackerError`."""
@@ -200,9 +212,20 @@ class StatusTeller:
             log.warning("commit statuses are refused", task=task.name, error=error.message, hint=error.hint)
 
 
+def _warn(error: StoreBusy) -> None:
+    log.warning("cannot note what forges were told", error=error.message)
+
+
 def _due_at(attempts: int, retry_after_s: float | None, at: datetime) -> datetime:
     pause_s = min(FAILURE_FIRST_S * 2 ** min(attempts, 10), FAILURE_MOST_S)
     return at + timedelta(seconds=max(pause_s, retry_after_s or 0.0))
+
+
+def _rests_until(attempts: int, error: ForgeUnavailable, at: datetime) -> datetime:
+    """When a forge may be told anything again; one that names a time is taken by its word."""
+    due_at = _due_at(attempts, error.retry_after_s, at)
+    named_s = error.retry_after_s or 0.0
+    return min(due_at, at + timedelta(seconds=max(REST_MOST_S, named_s)))
 
 
 def _is_known_to_gitlab(kind: ForgeKind, error: ForgeRefused) -> bool:

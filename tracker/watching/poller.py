@@ -14,6 +14,7 @@ from graph.database import immediate
 from graph.errors import StoreBusy
 from graph.observing import Watched
 from graph.store import GraphStore, Source
+from tracker.lanes import Lanes
 from tracker.metrics import Metrics
 from tracker.pulse import unheard
 from tracker.watching.intake import Intake
@@ -51,7 +52,7 @@ class Poller:
         self._beat = beat
         self._review = review
         self._log = PollLog()
-        self._asked: set[str] = set()  # the registries of which answers are waited for
+        self._registries: Lanes[str] = Lanes(now)
 
     async def work(self) -> None:
         """Ask what is due until cancelled; no registry waits for the answers of another."""
@@ -73,12 +74,9 @@ class Poller:
 
     def _start_due(self, group: asyncio.TaskGroup) -> None:
         """What is due of registries that are not being asked already. Raises `StoreBusy`."""
-        registries: dict[str, list[Watched]] = {}
-        for watched in self._take_due():
-            registries.setdefault(watched.reference.registry, []).append(watched)
-        for registry, due in registries.items():
-            self._asked.add(registry)
-            group.create_task(self._ask_registry(registry, due))
+        self._registries.start(
+            group, self._take_due(), of=lambda watched: watched.reference.registry, work=self._ask_registry
+        )
 
     async def _ask_registry(self, registry: str, due: Sequence[Watched]) -> None:
         try:
@@ -89,8 +87,6 @@ class Poller:
                         self._log.note(answer)
         except StoreBusy as error:  # what was asked is still due
             _warn(error)
-        finally:
-            self._asked.discard(registry)
 
     async def ask_now(self, references: Sequence[Watched]) -> AsyncGenerator[list[Answer], None]:
         """Answers as they come, each written down with the runs that it causes. Raises `StoreBusy`."""
@@ -104,7 +100,7 @@ class Poller:
         """What to ask about now; references that were answered for a moment ago are put off."""
         now = self._now()
         store = GraphStore(self._sql)
-        due = store.due(now, DUE_MOST, but_not_of=self._asked)
+        due = store.due(now, DUE_MOST, but_not_of=self._registries.closed)
         put_off = {watched.image_id: not_yet(watched, self._intervals, now) for watched in due}
         later = {image_id: at for image_id, at in put_off.items() if at is not None}
         if later:

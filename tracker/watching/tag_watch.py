@@ -1,4 +1,7 @@
-"""Asks for the tags of repositories in which bases follow newer ones, round after round. Compares none."""
+"""Asks for the tags of repositories in which bases follow newer ones, each registry at its own pace.
+
+Compares none of them.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,14 @@ from graph.record import dataclass
 from graph.reference import ImageRef
 from graph.tag_lists import ListedRepository, TagLists
 from rebuild.images.registry import RegistryError, TagList
+from tracker.lanes import Lanes
 from tracker.pulse import unheard
 from tracker.registry import RegistryClient
 from tracker.watching.intake import Intake
 from tracker.watching.watch import Answer, Intervals, next_due
 
-DUE_MOST = 100  # repositories in one round
-AT_ONCE = 4  # a list may have many pages, and answers about digests are wanted sooner
+DUE_MOST = 100  # repositories that are taken up at once
+AT_ONCE = 4  # of a registry: a list may have many pages, and answers about digests are wanted sooner
 REST_S = 2.0
 
 log = structlog.get_logger()
@@ -55,11 +59,11 @@ class TagAsker:
         self._now = now
 
     async def ask_all(self, repositories: Sequence[ListedRepository]) -> AsyncGenerator[ListAnswer, None]:
-        """Answers as they come."""
-        places = asyncio.Semaphore(AT_ONCE)
+        """Answers as they come; those of one registry wait for no other."""
+        places = {repository.registry: asyncio.Semaphore(AT_ONCE) for repository in repositories}
 
         async def ask(repository: ListedRepository) -> ListAnswer:
-            async with places:
+            async with places[repository.registry]:
                 return await self._ask(repository)
 
         asking = [asyncio.ensure_future(ask(repository)) for repository in repositories]
@@ -102,26 +106,35 @@ class TagPoller:
         self._intervals = intervals
         self._now = now
         self._beat = beat
+        self._registries: Lanes[str] = Lanes(now)
 
     async def work(self) -> None:
-        """Round after round until cancelled."""
-        while True:
-            self._beat()
-            try:
-                await self.ask_due()
-            except StoreBusy as error:  # what was asked is still due
-                log.warning("cannot note which tags registries list", error=error.message)
-            await asyncio.sleep(REST_S)
+        """Ask what is due until cancelled; no registry waits for the answers of another."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._beat()
+                self._start_due(group)
+                await asyncio.sleep(REST_S)
 
     async def ask_due(self) -> None:
-        """One round: all that is due."""
-        due = TagLists(self._sql).due(self._now(), DUE_MOST)
-        if not due:
+        """Everything that is due now, once."""
+        async with asyncio.TaskGroup() as group:
+            self._start_due(group)
+
+    def _start_due(self, group: asyncio.TaskGroup) -> None:
+        """What is due of registries that are not being asked already."""
+        due = TagLists(self._sql).due(self._now(), DUE_MOST, but_not_of=self._registries.closed)
+        self._registries.start(group, due, of=lambda repository: repository.registry, work=self._ask_registry)
+
+    async def _ask_registry(self, registry: str, due: Sequence[ListedRepository]) -> None:
+        try:
+            async with contextlib.aclosing(self.ask_now(due)) as answers:
+                async for _ in answers:
+                    self._beat()
+        except StoreBusy as error:  # what was asked is still due
+            log.warning("cannot note which tags registries list", error=error.message)
             return
-        async with contextlib.aclosing(self.ask_now(due)) as answers:
-            async for _ in answers:
-                self._beat()
-        log.info("asked for tags", repositories=len(due))
+        log.info("asked for tags", registry=registry, repositories=len(due))
 
     async def ask_now(self, repositories: Sequence[ListedRepository]) -> AsyncGenerator[ListAnswer, None]:
         """Answers as they come, each written down with the runs that it causes. Raises `StoreBusy`."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,7 +30,7 @@ from tracker.settings.sources import ForgeSection
 from tracker.settings.values import BaseUrl
 from tracker.sources.forge_finding import Forges
 from tracker.sources.repository_access import RepositoryAccess
-from tracker.sources.status_teller import StatusTeller, TellRules
+from tracker.sources.status_teller import DUE_MOST, StatusTeller, TellRules
 
 pytestmark = pytest.mark.anyio
 
@@ -239,6 +240,101 @@ async def test_a_forge_that_says_when_is_not_asked_before(sample: Sample) -> Non
 
         assert asked == 1
         assert await made.tell() == ["pending", "pending"]
+
+
+@dataclass
+class TwoForges:
+    """A forge that takes connections and answers none until it is closed, and a good one."""
+
+    good: Rig
+    silent: str
+    calls: asyncio.Queue[None]
+    teller: StatusTeller
+
+    def run_of_silent(self, name: str, commit: str = COMMIT) -> None:
+        definition = Definition(f"{self.silent}/team/shop.git#main", DockerStep(), AMD64)
+        with immediate(self.good.sample.sql):
+            task = Tasks(self.good.sample.sql).save(name, definition, self.good.at)
+            secrets = TaskSecrets(self.good.sample.sql, no_cipher)
+            secrets.set(task.task_id, SecretUse.GIT, "", FromEnvironment("FORGE_TOKEN"), self.good.at)
+        self.good.run(task, commit)
+
+
+@contextlib.asynccontextmanager
+async def two_forges(sample: Sample) -> AsyncIterator[TwoForges]:
+    calls: asyncio.Queue[None] = asyncio.Queue()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.put_nowait(None)
+        await reader.read()  # until the other side ends it
+        writer.close()
+
+    async with rig(sample) as good, await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        section = ForgeSection(kind=ForgeKind.GITHUB, api=BaseUrl(f"http://{host}/api/v3"))
+        forges = Forges(good.client, {good.host: good.section, host: section})
+        access = RepositoryAccess(
+            TaskSecrets(sample.sql, no_cipher), Places(environment={"FORGE_TOKEN": TOKEN})
+        )
+        teller = StatusTeller(sample.sql, forges, access, good.rules, good.metrics, lambda: good.at)
+        yield TwoForges(good, f"http://{host}", calls, teller)
+
+
+@contextlib.asynccontextmanager
+async def at_work(teller: StatusTeller) -> AsyncIterator[None]:
+    working = asyncio.create_task(teller.work())
+    yield
+    working.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await working
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(50):
+        while not holds():  # noqa: ASYNC110  # a row of the database, or a forge in a thread
+            await asyncio.sleep(0.02)
+
+
+async def test_no_forge_waits_for_one_that_does_not_answer(sample: Sample) -> None:
+    async with two_forges(sample) as two:
+        two.run_of_silent("stuck")
+        task = two.good.task()
+        async with at_work(two.teller):
+            await two.calls.get()
+            for commit in (COMMIT, OTHER):
+                two.good.run(task, commit)
+                await until(lambda: commit in [told for told, _ in two.good.forge.statuses])  # noqa: B023
+
+        assert two.calls.empty()
+
+
+async def test_more_statuses_of_a_silent_forge_than_are_taken_up_at_once_hold_up_no_other(
+    sample: Sample,
+) -> None:
+    async with two_forges(sample) as two:
+        for number in range(DUE_MOST + 1):
+            two.run_of_silent(f"stuck-{number}")
+        two.good.run(two.good.task())
+        async with at_work(two.teller):
+            await until(lambda: two.good.forge.states == ["pending"])
+
+        assert two.calls.qsize() == 1
+
+
+async def test_a_forge_that_failed_is_left_alone_for_a_while_by_what_comes_new(sample: Sample) -> None:
+    async with rig(sample) as made:
+        made.forge.faults = [(502, {})]
+        teller = made.teller
+        made.run(made.task())
+        await teller.tell_due()
+        made.run(made.task("worker"), OTHER)
+        await teller.tell_due()
+        asked_at_once = len(made.forge.requests)
+        made.at += timedelta(seconds=11)
+        await teller.tell_due()
+
+        assert asked_at_once == 1
+        assert made.forge.states == ["pending", "pending"]
 
 
 async def test_a_newer_state_does_not_wait_for_the_turn_of_an_older_one(sample: Sample) -> None:

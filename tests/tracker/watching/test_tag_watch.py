@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -30,7 +32,7 @@ from tracker.watching.asking_now import AskingNow
 from tracker.watching.checking import row_of
 from tracker.watching.intake import Intake
 from tracker.watching.poller import Poller
-from tracker.watching.tag_watch import ListAnswer, TagAsker, TagPoller, due_after
+from tracker.watching.tag_watch import AT_ONCE, DUE_MOST, ListAnswer, TagAsker, TagPoller, due_after
 from tracker.watching.watch import Asker, Intervals
 
 pytestmark = pytest.mark.anyio
@@ -181,6 +183,43 @@ async def test_many_repositories_are_asked_for_side_by_side(scene: Scene, regist
 
     known = [each.known for each in TagLists(scene.sample.sql).all()]
     assert [one.tags for one in known if one] == [("1.0",)] * 12
+
+
+async def test_no_registry_waits_for_the_lists_of_one_that_does_not_answer(
+    scene: Scene, registry: RealRegistry
+) -> None:
+    push(registry, "1.0")
+    lists = TagLists(scene.sample.sql)
+    with hostile_registry() as silent:
+        silent.script = [Reply(hang=True)]
+        with immediate(scene.sample.sql):
+            for number in range(DUE_MOST):
+                lists.watch(f"{silent.host}/lib{number}", now() - timedelta(hours=1))
+            lists.watch(f"{registry.host}/lib", now())
+
+        working = asyncio.create_task(scene.tags.work())
+        async with asyncio.timeout(50):
+            while (known := lists.known(f"{registry.host}/lib")) is None:  # noqa: ASYNC110  # a row
+                await asyncio.sleep(0.02)
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+
+    assert known.tags == ("1.0",)
+
+
+async def test_whoever_asks_for_lists_now_hears_first_of_registries_that_answer(
+    scene: Scene, registry: RealRegistry
+) -> None:
+    push(registry, "1.0")
+    with hostile_registry() as silent:
+        silent.script = [Reply(hang=True)]
+        names = [*(f"{silent.host}/lib{number}" for number in range(AT_ONCE)), f"{registry.host}/lib"]
+
+        async with contextlib.aclosing(scene.tags.ask_now([*map(ListedRepository, names)])) as answers:
+            first = await asyncio.wait_for(anext(answers), 50)
+
+    assert first.repository.name == f"{registry.host}/lib"
 
 
 async def test_a_rule_of_a_task_that_built_without_it_counts_at_the_next_list(
