@@ -32,6 +32,7 @@ from tests.fake_forges import FakeForge, fake_forge
 from tests.graph_samples import AMD64, Sample
 from tests.real_registry import free_port
 from tests.rebuild.context.repositories import PASSWORD, USER, GitServer, Repository, git_over_http
+from tests.silent_host import silent_host
 from tracker.forges.client import ForgeClient
 from tracker.forges.kind import ForgeKind
 from tracker.metrics import Metrics
@@ -551,27 +552,12 @@ async def test_what_happened_while_a_host_was_down_is_seen_afterwards(sample: Sa
         assert await made.look() == [commit]
 
 
-@contextlib.asynccontextmanager
-async def silent_host() -> AsyncIterator[tuple[str, asyncio.Event]]:
-    """A server that takes connections and answers none; and whether one has come."""
-    came = asyncio.Event()
-
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        came.set()
-        await reader.read()  # until the other side ends it
-        writer.close()
-
-    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", came
-
-
 async def test_no_host_waits_for_one_that_does_not_answer(sample: Sample, tmp_path: Path) -> None:
-    async with rig(sample, tmp_path) as made, silent_host() as (silent, came):
+    async with rig(sample, tmp_path) as made, silent_host() as silent:
         made.task()
-        made.task("stuck", url=f"{silent}/team/other.git")
+        made.task("stuck", url=f"{silent.url}/team/other.git")
         working = asyncio.create_task(made.poller.work())
-        await came.wait()
+        await silent.calls.get()
         for _ in range(2):
             await made.wait_until_asked(made.url)
             made.at += timedelta(seconds=301)
@@ -579,7 +565,7 @@ async def test_no_host_waits_for_one_that_does_not_answer(sample: Sample, tmp_pa
         with contextlib.suppress(asyncio.CancelledError):
             await working
 
-        assert made.asked_at(f"{silent}/team/other.git") is None
+        assert made.asked_at(f"{silent.url}/team/other.git") is None
 
 
 async def test_a_host_is_not_asked_again_while_it_has_not_answered(sample: Sample, tmp_path: Path) -> None:

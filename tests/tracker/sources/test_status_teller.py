@@ -23,6 +23,7 @@ from rebuild.tasks.stored_task import no_cipher
 from rebuild.tasks.task import Task, Tasks
 from tests.fake_forges import COMMIT, TOKEN, FakeForge, fake_forge
 from tests.graph_samples import AMD64, Sample
+from tests.silent_host import SilentHost, silent_host
 from tracker.forges.client import ForgeClient
 from tracker.forges.kind import ForgeKind
 from tracker.metrics import Metrics
@@ -244,15 +245,14 @@ async def test_a_forge_that_says_when_is_not_asked_before(sample: Sample) -> Non
 
 @dataclass
 class TwoForges:
-    """A forge that takes connections and answers none until it is closed, and a good one."""
+    """A forge that answers, and one that does not."""
 
     good: Rig
-    silent: str
-    calls: asyncio.Queue[None]
+    silent: SilentHost
     teller: StatusTeller
 
     def run_of_silent(self, name: str, commit: str = COMMIT) -> None:
-        definition = Definition(f"{self.silent}/team/shop.git#main", DockerStep(), AMD64)
+        definition = Definition(f"{self.silent.url}/team/shop.git#main", DockerStep(), AMD64)
         with immediate(self.good.sample.sql):
             task = Tasks(self.good.sample.sql).save(name, definition, self.good.at)
             secrets = TaskSecrets(self.good.sample.sql, no_cipher)
@@ -262,22 +262,14 @@ class TwoForges:
 
 @contextlib.asynccontextmanager
 async def two_forges(sample: Sample) -> AsyncIterator[TwoForges]:
-    calls: asyncio.Queue[None] = asyncio.Queue()
-
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        calls.put_nowait(None)
-        await reader.read()  # until the other side ends it
-        writer.close()
-
-    async with rig(sample) as good, await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
-        host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        section = ForgeSection(kind=ForgeKind.GITHUB, api=BaseUrl(f"http://{host}/api/v3"))
-        forges = Forges(good.client, {good.host: good.section, host: section})
+    async with rig(sample) as good, silent_host() as silent:
+        section = ForgeSection(kind=ForgeKind.GITHUB, api=BaseUrl(f"{silent.url}/api/v3"))
+        forges = Forges(good.client, {good.host: good.section, silent.host: section})
         access = RepositoryAccess(
             TaskSecrets(sample.sql, no_cipher), Places(environment={"FORGE_TOKEN": TOKEN})
         )
         teller = StatusTeller(sample.sql, forges, access, good.rules, good.metrics, lambda: good.at)
-        yield TwoForges(good, f"http://{host}", calls, teller)
+        yield TwoForges(good, silent, teller)
 
 
 @contextlib.asynccontextmanager
@@ -300,12 +292,12 @@ async def test_no_forge_waits_for_one_that_does_not_answer(sample: Sample) -> No
         two.run_of_silent("stuck")
         task = two.good.task()
         async with at_work(two.teller):
-            await two.calls.get()
+            await two.silent.calls.get()
             for commit in (COMMIT, OTHER):
                 two.good.run(task, commit)
                 await until(lambda: commit in [told for told, _ in two.good.forge.statuses])  # noqa: B023
 
-        assert two.calls.empty()
+        assert two.silent.calls.empty()
 
 
 async def test_more_statuses_of_a_silent_forge_than_are_taken_up_at_once_hold_up_no_other(
@@ -318,7 +310,7 @@ async def test_more_statuses_of_a_silent_forge_than_are_taken_up_at_once_hold_up
         async with at_work(two.teller):
             await until(lambda: two.good.forge.states == ["pending"])
 
-        assert two.calls.qsize() == 1
+        assert two.silent.calls.qsize() == 1
 
 
 async def test_a_forge_that_failed_is_left_alone_for_a_while_by_what_comes_new(sample: Sample) -> None:
