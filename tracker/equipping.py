@@ -64,9 +64,24 @@ class NoCredentials:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class AuthFiles:
+    """Logins of one run for each kind of engine, written when one of that kind needs them."""
+
+    folder: Path  # of the run
+    logins: tuple[RegistryLogin, ...] = field(repr=False)
+    user_file: Path | None
+
+    def for_engine(self, name: str) -> Path:
+        folder = self.folder / "auth" / name
+        if not folder.exists():
+            write_auth_file(folder, self.logins, user_file=self.user_file, engine=name)
+        return folder / "config.json"
+
+
 def tried_out(tools: Tools) -> Tools:
     """For a run that tries out a pull request."""
-    return replace(tools, engine=TrialEngine(tools.engine))
+    return tools.dressed(TrialEngine)
 
 
 def _credential(login: RegistryLogin) -> Credential:
@@ -121,26 +136,27 @@ class Outfitter:
         if not logins:
             yield equipment
             return
-        engine = equipment.tools.engine
-        auth_file = write_auth_file(folder / "auth", logins, user_file=self.user_file, engine=engine.name)
+        files = AuthFiles(folder, logins, self.user_file)
         async with self.new_client(TaskCredentials.of(logins, self.users)) as client:
-            registry = client.with_patience(BUILDING)
-            tools = replace(equipment.tools, registry=registry, engine=engine.with_auth(auth_file))
-            containers = equipment.containers and equipment.containers.with_auth(auth_file)
+            tools = equipment.tools.dressed(lambda engine: engine.with_auth(files.for_engine(engine.name)))
+            containers = equipment.containers
+            if containers is not None:
+                containers = containers.with_auth(files.for_engine(self.tools.engine.name))
+            tools = replace(tools, registry=client.with_patience(BUILDING))
             yield replace(equipment, tools=tools, containers=containers)
 
     @contextlib.asynccontextmanager
     async def _for_a_stranger(self, run: Run, folder: Path) -> AsyncIterator[Equipment]:
         """Nothing that opens anything: no login, not even the own one, no secret, no token."""
         auth_file = write_auth_file(folder / "auth", (), user_file=None, engine=self.tools.engine.name)
-        engine = StrangersEngine(self.tools.engine).as_nobody(auth_file)
+        tools = self.tools.dressed(lambda engine: StrangersEngine(engine).as_nobody(auth_file))
         containers = None
         if not isinstance(run.definition.step, DockerStep):
             containers = self.new_containers(self.tools.engine).as_nobody(auth_file)
         async with self.new_client(TaskCredentials({}, NoCredentials())) as client:
             registry = client.with_patience(BUILDING)
             reach = self.reaching.as_nobody(NoCredentials())
-            tools = replace(self.tools, registry=registry, engine=engine, memory=NothingKnown())
+            tools = replace(tools, registry=registry, memory=NothingKnown())
             yield Equipment(tools, reach=reach, containers=containers)
 
     async def _read_keyvaults(self, wanted: Mapping[str, str]) -> Mapping[str, Secret]:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from rebuild.engines.docker import DockerEngine
     from rebuild.engines.podman import PodmanEngine
     from rebuild.engines.push_progress import TellPush
+    from rebuild.engines.workers import Workers
 
 LENT_PREFIX = "TRACKER_SECRET_"  # of the service's variables that tasks may name
 
@@ -116,6 +117,7 @@ class Workshop:
             memory=GraphMemory(GraphStore(self.connection)),
             build_platform=host_platform(),
             now=now,
+            workers=workers_of(self.settings, self.state, self._on_push),
         )
         place = Workplace(self.connection, self.state.logs, self.state.scratch, tools, now, self._listen)
         return replace(
@@ -236,6 +238,17 @@ def containers_of(around: Surroundings, engine: Engine) -> Containers:
 async def engine_of(settings: Settings, state: State, *, afresh: bool = False) -> PodmanEngine | DockerEngine:
     """The engine that the settings ask for; `afresh` finds out anew what works with it."""
     return await find_engine(Choice(settings.engine), surroundings(settings, state), afresh=afresh)
+
+
+def workers_of(settings: Settings, state: State, on_push: TellPush | None = None) -> Workers | None:
+    """Other machines that the settings name; None of them is asked."""
+    if not settings.workers:
+        return None
+    from rebuild.engines.worker_engine import open_worker
+    from rebuild.engines.workers import Workers
+
+    known = tuple(section.named(name) for name, section in settings.workers.items())
+    return Workers(known, partial(open_worker, surroundings(settings, state), on_push))
 
 
 def surroundings(settings: Settings, state: State) -> Surroundings:

@@ -93,6 +93,12 @@ class Containers(Protocol):
         """The same for every run whose folder a killed process has left; answers those folders."""
 
     async def push_index(
-        self, images: Sequence[LocalImage], to: ImageRef, log: LogSink
+        self,
+        images: Sequence[LocalImage],
+        to: ImageRef,
+        log: LogSink,
+        *,
+        pushed: Sequence[ImageRef] = (),
     ) -> CommandFailed | None:
-        """Push images of several platforms under one name, as an index."""
+        """Push images of several platforms under one name, as an index. `pushed` are more of them, by the
+        digests that their registry has already given them."""

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from graph.dockerfile import Feature
 from graph.reference import Digest, ImageRef, Platform
@@ -33,7 +33,7 @@ from rebuild.engines.features import Builder, understood, version_of
 from rebuild.engines.left_out import given_ignore_file
 from rebuild.engines.oci_config import oci_config
 from rebuild.engines.probe import EngineProbe
-from rebuild.engines.program import Program, failed
+from rebuild.engines.program import CARRY_TIMEOUT_S, Program, failed
 from rebuild.engines.push_progress import DockerLines, TellPush
 from rebuild.engines.surroundings import Surroundings, build_arg_flags, docker_config, split_build_args
 from rebuild.images.build_secrets import secret_flags
@@ -48,6 +48,8 @@ class DockerEngine:
     """docker, as the probe found it: with BuildKit, or with the legacy builder where that is all there is."""
 
     name = "docker"
+    worker: str | None = None
+    called = "docker"  # in messages
 
     def __init__(self, probe: EngineProbe, around: Surroundings, on_push: TellPush | None = None) -> None:
         self.probe = probe
@@ -59,7 +61,11 @@ class DockerEngine:
         variables = around.variables()
         if around.auth_file is not None:
             variables["DOCKER_CONFIG"] = str(docker_config(around.folder, around.auth_file))
-        self._cli = Program(self.name, (probe.program,), variables)
+        self._cli = Program(self.called, (probe.program, *around.docker_options), variables)
+
+    def _like(self, around: Surroundings, on_push: TellPush | None) -> Self:
+        """The same daemon, found by other surroundings."""
+        return type(self)(self.probe, around, on_push)
 
     async def build(self, request: BuildRequest, log: LogSink) -> Built | CommandFailed:
         self._check(request)
@@ -69,7 +75,7 @@ class DockerEngine:
             image_id_file = Path(folder) / "id"
             dockerfile = self._place(request, Path(folder))
             argv = [
-                *(self.probe.program, "build"),
+                *(*self._cli.command, "build"),
                 *self._flags(request, dockerfile, image_id_file),
                 *build_arg_flags(by_environment, by_command),
                 *secret_flags(Path(folder), request.secrets),
@@ -84,19 +90,25 @@ class DockerEngine:
         image = await self.inspect(image_id)
         if image is None:
             raise EngineError(
-                f"docker built {image_id} but does not have it: somebody clears the daemon's images"
+                f"{self.called} built {image_id} but does not have it: somebody clears the daemon's images"
             )
         return Built(image)
 
-    def with_auth(self, auth_file: Path) -> DockerEngine:
-        return DockerEngine(self.probe, replace(self._around, auth_file=auth_file), self._on_push)
+    def with_auth(self, auth_file: Path) -> Self:
+        return self._like(replace(self._around, auth_file=auth_file), self._on_push)
 
-    def as_nobody(self, auth_file: Path) -> DockerEngine:
+    def as_nobody(self, auth_file: Path) -> Self:
+        if self.probe.build_network == "host":
+            raise EngineError(
+                f"RUN works with {self.called} on the network of its machine alone:"
+                " what a stranger has written is not built",
+                hint="`tracker doctor` prints why the daemon's own network does not do",
+            )
         return self.with_auth(auth_file)  # docker reads no other
 
-    def with_progress(self, on_push: TellPush) -> DockerEngine:
+    def with_progress(self, on_push: TellPush) -> Self:
         """The same engine, that tells how far its pushes are: in layers, for docker tells no bytes here."""
-        return DockerEngine(self.probe, self._around, on_push)
+        return self._like(self._around, on_push)
 
     async def inspect(self, name: str) -> LocalImage | None:
         answer = await self._cli.ask("image", "inspect", name)
@@ -104,7 +116,7 @@ class DockerEngine:
             return _image(json.loads(answer.stdout)[0])
         if _UNKNOWN in answer.complaint.lower():
             return None
-        raise EngineError(f"docker cannot inspect {name}: {answer.complaint}")
+        raise EngineError(f"{self.called} cannot inspect {name}: {answer.complaint}")
 
     async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> Pushed | CommandFailed:
         """docker pushes names only: the daemon's image of that name is put back afterwards."""
@@ -114,7 +126,7 @@ class DockerEngine:
         if tell is not None:
             log = DockerLines(to, layers=len(set(image.diff_ids)), log=log, tell=tell)
         try:
-            argv = [self.probe.program, "push", str(to)]
+            argv = [*self._cli.command, "push", str(to)]
             ended = await self._cli.run(argv, self._cli.variables, log, timeout_s=PUSH_TIMEOUT_S)
         finally:
             if tell is not None:
@@ -125,14 +137,28 @@ class DockerEngine:
                 await self._cli.must("tag", str(before.image_id), str(to))
         return failed(ended) if ended.exit_code != 0 or ended.timed_out else Pushed(_told_digest(ended.text))
 
+    async def save(self, name: str, archive: Path) -> None:
+        await self._cli.must("save", f"--output={archive}", name, timeout_s=CARRY_TIMEOUT_S)
+
+    async def load(self, archive: Path, name: str) -> LocalImage:
+        await self._cli.must("load", f"--input={archive}", timeout_s=CARRY_TIMEOUT_S)
+        image = await self.inspect(name)
+        if image is None:
+            raise EngineError(f"{self.called} has loaded {archive}, and no image {name} was in it")
+        return image
+
     async def remove(self, *names: str) -> None:
         for name in names:
             answer = await self._cli.ask("rmi", "--no-prune", name)
             if answer.exit_code != 0 and _UNKNOWN not in answer.complaint.lower():
-                raise EngineError(f"docker cannot remove {name}: {answer.complaint}")
+                raise EngineError(f"{self.called} cannot remove {name}: {answer.complaint}")
 
     async def prune(self, *, older_than_s: float) -> Pruned:
         return Pruned(0, "the images are the docker daemon's, where tracker cannot tell its own from others")
+
+    @property
+    def machine(self) -> Platform:
+        return Platform.parse(self.probe.machine) if self.probe.machine else this_machine()
 
     def cannot_run(self, platform: Platform) -> str | None:
         return why_not(platform, host=this_machine())
@@ -141,25 +167,29 @@ class DockerEngine:
         """Refuse what this builder would leave out without a word."""
         if not self.probe.can_build:
             raise EngineError(
-                "docker cannot carry out RUN steps on this machine",
+                f"{self.called} cannot carry out RUN steps",
                 hint="`tracker doctor` prints what was tried",
             )
         if request.timestamp is not None:
             raise EngineError(
-                f"docker {self.version} cannot give an image fixed timestamps",
+                f"{self.called} {self.version} cannot give an image fixed timestamps",
                 hint='use podman for it (setting engine = "podman"), or build without reproducible output',
             )
         if request.secrets and self.probe.builder is Builder.LEGACY:
             raise EngineError(
-                f"docker's legacy builder has no secrets: {', '.join(request.secrets)} would go unused",
+                f"{self._legacy_builder} has no secrets: {', '.join(request.secrets)} would go unused",
                 hint='install docker\'s buildx component, or use podman: setting engine = "podman"',
             )
         own = request.context / ".dockerignore"
         if self.probe.builder is Builder.LEGACY and request.ignore_file not in (None, own):
             raise EngineError(
-                f"docker's legacy builder reads {own} only, not {request.ignore_file}",
+                f"{self._legacy_builder} reads {own} only, not {request.ignore_file}",
                 hint="install BuildKit (docker's buildx component), or move the file there",
             )
+
+    @property
+    def _legacy_builder(self) -> str:
+        return "docker's legacy builder" + (f" of worker {self.worker}" if self.worker else "")
 
     def _place(self, request: BuildRequest, folder: Path) -> Path:
         """BuildKit looks for `Dockerfile.dockerignore` beside the Dockerfile, before `.dockerignore`."""
@@ -178,7 +208,7 @@ class DockerEngine:
         flags += [f"--label={name}={value}" for name, value in request.annotations.items()]
         if self.probe.builder is Builder.BUILDKIT:
             flags += ["--progress=plain", f"--platform={request.platform}"]
-        elif request.platform.architecture != this_machine().architecture:
+        elif self.worker or request.platform.architecture != self.machine.architecture:
             flags.append(f"--platform={request.platform}")
         if self.probe.build_network is not None:
             flags.append(f"--network={self.probe.build_network}")

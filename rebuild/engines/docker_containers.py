@@ -59,7 +59,12 @@ class DockerContainers(ContainerCommands):
         return (found_in(entry, "ID") for entry in json_lines(output))
 
     async def push_index(
-        self, images: Sequence[LocalImage], to: ImageRef, log: LogSink
+        self,
+        images: Sequence[LocalImage],
+        to: ImageRef,
+        log: LogSink,
+        *,
+        pushed: Sequence[ImageRef] = (),
     ) -> CommandFailed | None:
         """docker keeps no indexes: each image is pushed under a name of its own, then the list of them."""
         program = self.calls.program
@@ -72,7 +77,7 @@ class DockerContainers(ContainerCommands):
                 [*program, "push", part],
             ]
         commands += [
-            [*program, "manifest", "create", *insecure, "--amend", str(to), *parts],
+            [*program, "manifest", "create", *insecure, "--amend", str(to), *parts, *map(str, pushed)],
             [*program, "manifest", "push", "--purge", *insecure, str(to)],
         ]
         try:
@@ -82,4 +87,5 @@ class DockerContainers(ContainerCommands):
                     return failed
             return None
         finally:
-            await uninterrupted(self.ask("rmi", "--no-prune", *parts))
+            if parts:
+                await uninterrupted(self.ask("rmi", "--no-prune", *parts))

@@ -6,6 +6,7 @@ machine may have several clients. A daemon without a bridge has no network for B
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import os
@@ -15,11 +16,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from graph.reference import Platform
+from rebuild.engines.emulation import this_machine
 from rebuild.engines.engine import EngineError
 from rebuild.engines.features import Builder
 from rebuild.engines.probe import TRIAL_TIMEOUT_S, EngineProbe, Trial, recall, remember, trial
 from rebuild.engines.surroundings import Surroundings
 from rebuild.process import Captured, capture
+
+GREETING_TIMEOUT_S = 20.0  # a daemon that is away may leave everybody waiting
+
+
+class NoClient(EngineError):
+    """There is no docker client on PATH."""
 
 
 async def probe_docker(around: Surroundings, *, afresh: bool = False) -> EngineProbe:
@@ -27,16 +36,7 @@ async def probe_docker(around: Surroundings, *, afresh: bool = False) -> EngineP
 
     Raises `EngineError` if there is no client or no client reaches a daemon.
     """
-    programs = list(_clients(around.variables().get("PATH", "")))
-    if not programs:
-        raise EngineError("docker is not installed", hint="on Debian: apt-get install docker.io")
-    met = [await _greet(program, around) for program in programs]
-    answering = [found for found in met if isinstance(found, EngineProbe)]
-    if not answering:
-        complaint = next(found.complaint for found in met if isinstance(found, Captured))
-        raise EngineError(
-            f"the docker daemon does not answer: {complaint}", hint="is it running? try `docker info`"
-        )
+    answering = await _answering(around)
     if not afresh:
         for found in answering:
             if remembered := recall(around.folder, found.key):
@@ -45,6 +45,21 @@ async def probe_docker(around: Surroundings, *, afresh: bool = False) -> EngineP
     if probe.can_build:
         remember(around.folder, probe)
     return probe
+
+
+async def _answering(around: Surroundings) -> list[EngineProbe]:
+    """With each client that reaches the daemon."""
+    programs = list(_clients(around.variables().get("PATH", "")))
+    if not programs:
+        raise NoClient("docker is not installed", hint="on Debian: apt-get install docker.io")
+    met = await asyncio.gather(*(greet(program, around) for program in programs))
+    answering = [found for found in met if isinstance(found, EngineProbe)]
+    if not answering:
+        complaint = next(found.complaint for found in met if isinstance(found, Captured))
+        raise EngineError(
+            f"the docker daemon does not answer: {complaint}", hint="is it running? try `docker info`"
+        )
+    return answering
 
 
 def builder_variables(builder: Builder) -> dict[str, str]:
@@ -61,12 +76,17 @@ def _clients(path: str) -> Iterator[str]:
             yield program
 
 
-async def _greet(program: str, around: Surroundings) -> EngineProbe | Captured:
-    answer = await _call(program, around, "version", "--format={{json .}}")
+async def greet(program: str, around: Surroundings) -> EngineProbe | Captured:
+    """What a daemon says of itself to one client; nothing is tried. Else how that client ended."""
+    command = [program, *around.docker_options, "version", "--format={{json .}}"]
+    answer = await capture(command, env=around.variables(), timeout_s=GREETING_TIMEOUT_S)
+    if answer.timed_out:
+        return replace(answer, stderr=f"no answer within {GREETING_TIMEOUT_S:g} seconds".encode())
     if answer.exit_code != 0:
         return answer
     versions = json.loads(answer.stdout)
     daemon = versions["Server"]["Version"]
+    machine = Platform.of(versions["Server"]["Os"], versions["Server"]["Arch"])
     return EngineProbe(
         engine="docker",
         program=program,
@@ -75,17 +95,21 @@ async def _greet(program: str, around: Surroundings) -> EngineProbe | Captured:
         builder=Builder.BUILDKIT,
         builder_version=daemon,
         kernel=versions["Server"].get("KernelVersion") or os.uname().release,
-        storage=f"of the daemon at {around.variables().get('DOCKER_HOST', 'its usual address')}",
+        storage=f"of the daemon at {around.daemon}",
         can_build=False,
         can_run_containers=False,
+        machine=str(machine) if around.docker_options else None,
     )
 
 
 async def _first_that_builds(answering: list[EngineProbe], around: Surroundings) -> EngineProbe:
     """BuildKit with any client comes before the legacy builder."""
+    machine = Platform.parse(answering[0].machine) if answering[0].machine else this_machine()
+    if machine.os == "windows":
+        return _of_windows(answering[0])
     notes: list[str] = []
     name = f"tracker-probe:{secrets.token_hex(6)}"
-    with trial() as made:
+    with trial(machine.architecture) as made:
         try:
             for builder, found, network in itertools.product(
                 (Builder.BUILDKIT, Builder.LEGACY), answering, (None, "host")
@@ -102,15 +126,23 @@ async def _first_that_builds(answering: list[EngineProbe], around: Surroundings)
     return replace(answering[0], notes=tuple(notes))
 
 
+def _of_windows(found: EngineProbe) -> EngineProbe:
+    """Nothing to try: no program of ours runs on it, nothing is made from scratch, and it has no BuildKit."""
+    return replace(found, builder=Builder.LEGACY, can_build=True)
+
+
 async def _build(probe: EngineProbe, made: Trial, name: str, around: Surroundings) -> Captured:
     network = [f"--network={probe.build_network}"] if probe.build_network else []
-    flags = ["--no-cache", "--force-rm", f"--tag={name}", f"--file={made.running}", *network]
+    file = made.running if made.runs else made.plain
+    flags = ["--no-cache", "--force-rm", f"--tag={name}", f"--file={file}", *network]
     return await _call(
         probe.program, around, "build", *flags, str(made.context), **builder_variables(probe.builder)
     )
 
 
 async def _run(probe: EngineProbe, made: Trial, name: str, around: Surroundings, notes: list[str]) -> bool:
+    if not made.runs:
+        return False
     answer = await _call(probe.program, around, "run", "--rm", "--network=none", name, *made.command)
     if answer.exit_code != 0:
         notes.append(f"a container: {answer.complaint}")
@@ -119,5 +151,7 @@ async def _run(probe: EngineProbe, made: Trial, name: str, around: Surroundings,
 
 async def _call(program: str, around: Surroundings, *arguments: str, **variables: str) -> Captured:
     return await capture(
-        [program, *arguments], env={**around.variables(), **variables}, timeout_s=TRIAL_TIMEOUT_S
+        [program, *around.docker_options, *arguments],
+        env={**around.variables(), **variables},
+        timeout_s=TRIAL_TIMEOUT_S,
     )

@@ -24,11 +24,17 @@ def this_machine() -> Platform:
     return Platform.of("linux", platform.machine())
 
 
+def is_native(wanted: Platform, *, host: Platform) -> bool:
+    """Whether the processor and the kernel of `host` run programs of `wanted` by themselves."""
+    pair = (host.architecture, wanted.architecture)
+    return wanted.os == host.os and (pair[0] == pair[1] or pair in _NATIVE_TOO)
+
+
 def why_not(wanted: Platform, *, host: Platform, binfmt: Path = BINFMT) -> str | None:
     """Why programs of `wanted` do not start on `host`, with what to do about it; None where they do."""
     if wanted.os != "linux":
         return f"programs of {wanted} need another kernel than Linux: build them on such a machine"
-    if wanted.architecture == host.architecture or (host.architecture, wanted.architecture) in _NATIVE_TOO:
+    if is_native(wanted, host=host):
         return None
     lack = _lack(_QEMU.get(wanted.architecture, wanted.architecture), binfmt)
     return lack and f"programs of {wanted} do not start on this {host} machine: {lack}"

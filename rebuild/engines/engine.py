@@ -86,6 +86,7 @@ class Engine(Protocol):
     """podman or docker. Every method may raise `EngineError`; cancelling a call ends its processes."""
 
     name: str  # "podman" or "docker"
+    worker: str | None  # the name of the worker whose daemon it is; None: it is this machine's
     version: str
     features: frozenset[Feature]  # what of the Dockerfile language it understands
     reads_syntax_line: bool  # whether `# syntax=` names an image that it really uses
@@ -105,11 +106,21 @@ class Engine(Protocol):
     async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> Pushed | CommandFailed:
         """Push under a tag. What the tag then points to is the registry's to tell."""
 
+    async def save(self, name: str, archive: Path) -> None:
+        """Write the image of that name to a new file, as `docker load` and `podman load` take it."""
+
+    async def load(self, archive: Path, name: str) -> LocalImage:
+        """Take the image of that name out of such a file."""
+
     async def remove(self, *names: str) -> None:
         """Forget these names; an image without a name goes too. Unknown names are no error."""
 
     async def prune(self, *, older_than_s: float) -> Pruned:
         """Clear what builds left behind that long ago, cache included; only in a storage of tracker's own."""
 
+    @property
+    def machine(self) -> Platform:
+        """What programs of the machine that it is on run on by themselves."""
+
     def cannot_run(self, platform: Platform) -> str | None:
-        """Why programs of that platform do not start on this machine, None where they do."""
+        """Why programs of that platform do not start where the engine is, None where they do."""

@@ -11,10 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from graph.dockerfile import Feature, FeatureUse, Scan
 from graph.words import Via
 from rebuild.engines.engine import Engine, EngineError
+
+if TYPE_CHECKING:  # most machines have none
+    from rebuild.engines.workers import Worker
 
 Version = tuple[int, ...]
 
@@ -98,14 +102,20 @@ def refusals(
     )
 
 
-def refuse_foreign(path: str, found: Scan, engine: Engine) -> None:
-    """Raise `EngineError` if the build would run a program that does not start on this machine."""
+def refuse_foreign(path: str, found: Scan, engine: Engine, workers: Iterable[Worker] = ()) -> None:
+    """Raise `EngineError` if the build would run a program that does not start where the engine is, and of
+    which no worker has the platform."""
     for stage in found.stages:
         why = stage.runs and engine.cannot_run(stage.runs.platform)
         if stage.reachable and stage.runs and why:
+            platform = stage.runs.platform
+            others = "".join(
+                f"; worker {one.name} has {', '.join(map(str, one.platforms))}" for one in workers
+            )
             raise EngineError(
-                f"{path}:{stage.runs.line}: RUN needs a machine for {stage.runs.platform}: {why}",
-                hint=f"build it on such a machine, or without RUN: COPY works for {stage.runs.platform} here",
+                f"{path}:{stage.runs.line}: RUN needs a machine for {platform}: {why}{others}",
+                hint=f"name a docker daemon that has it in the settings, [workers.NAME] with platforms ="
+                f' ["{platform}"]; or build without RUN: COPY works for {platform} here',
             )
 
 
@@ -116,9 +126,9 @@ def refuse(path: str, found: Scan, engine: Engine) -> None:
     """
     if engine.reads_syntax_line and any(base.via is Via.SYNTAX for base in found.bases):
         return
-    messages = refusals(
-        found.features, path=path, engine=f"{engine.name} {engine.version}", features=engine.features
-    )
+    where = f" of worker {engine.worker}" if engine.worker else ""
+    told = f"{engine.name} {engine.version}{where}"
+    messages = refusals(found.features, path=path, engine=told, features=engine.features)
     if messages:
         raise EngineError(
             "\n".join(messages),

@@ -36,7 +36,7 @@ from rebuild.engines.podman_command import Podman
 from rebuild.engines.podman_logins import pinned_registries, with_helpers
 from rebuild.engines.podman_storage import Stored, stored_image
 from rebuild.engines.probe import EngineProbe, Isolation
-from rebuild.engines.program import Program, failed
+from rebuild.engines.program import CARRY_TIMEOUT_S, Program, failed
 from rebuild.engines.pseudo_terminal import pseudo_terminal
 from rebuild.engines.push_progress import PodmanBars, TellPush
 from rebuild.engines.surroundings import (
@@ -59,6 +59,7 @@ class PodmanEngine:
     """podman, as the probe found it. In a storage of its own it may also clear up."""
 
     name = "podman"
+    worker: str | None = None
     reads_syntax_line = False  # buildah takes `# syntax=` for a comment
 
     def __init__(self, probe: EngineProbe, around: Surroundings, on_push: TellPush | None = None) -> None:
@@ -154,6 +155,17 @@ class PodmanEngine:
             tell(None)
         return replace(ended, tail=tail.bytes)
 
+    async def save(self, name: str, archive: Path) -> None:
+        arguments = ("--format=docker-archive", f"--output={archive}", name)
+        await self._cli.must("save", *arguments, timeout_s=CARRY_TIMEOUT_S)
+
+    async def load(self, archive: Path, name: str) -> LocalImage:
+        await self._cli.must("load", f"--input={archive}", timeout_s=CARRY_TIMEOUT_S)
+        image = await self.inspect(name)
+        if image is None:
+            raise EngineError(f"podman has loaded {archive}, and no image {name} was in it")
+        return image
+
     async def remove(self, *names: str) -> None:
         """In an own storage a name only goes: its layers are the cache, and `prune` clears them later."""
         if not names:
@@ -181,6 +193,10 @@ class PodmanEngine:
             return await self._clear(older_than_s)
         finally:
             os.close(lock)
+
+    @property
+    def machine(self) -> Platform:
+        return this_machine()
 
     def cannot_run(self, platform: Platform) -> str | None:
         return why_not(platform, host=this_machine())

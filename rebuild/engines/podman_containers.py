@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -90,26 +91,33 @@ class PodmanContainers(ContainerCommands):
         return argv
 
     async def push_index(
-        self, images: Sequence[LocalImage], to: ImageRef, log: LogSink
+        self,
+        images: Sequence[LocalImage],
+        to: ImageRef,
+        log: LogSink,
+        *,
+        pushed: Sequence[ImageRef] = (),
     ) -> CommandFailed | None:
         """The list of the images lives in podman's storage for as long as the push takes."""
-        name = f"localhost/tracker/index:{images[0].image_id.hex[:24]}-{len(images)}"
+        parts = [
+            *(f"containers-storage:{image.image_id.hex}" for image in images),
+            *(f"docker://{reference}" for reference in pushed),
+        ]
+        mark = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:24]
+        name = f"localhost/tracker/index:{mark}-{len(parts)}"
         try:
-            return await self._push_index(name, images, to, log)
+            return await self._push_index(name, parts, to, log)
         finally:
             await uninterrupted(self.ask("manifest", "rm", name))
 
     async def _push_index(
-        self, name: str, images: Sequence[LocalImage], to: ImageRef, log: LogSink
+        self, name: str, parts: Sequence[str], to: ImageRef, log: LogSink
     ) -> CommandFailed | None:
         await self.ask("manifest", "rm", name)  # of an attempt that was killed
         program = self.calls.program
         commands = [
             [*program, "manifest", "create", name],
-            *(
-                [*program, "manifest", "add", name, f"containers-storage:{image.image_id.hex}"]
-                for image in images
-            ),
+            *([*program, "manifest", "add", *self.trust(), name, part] for part in parts),
             [*program, "manifest", "push", "--all", *self.trust(), name, f"docker://{to}"],
         ]
         for command in commands:

@@ -55,6 +55,7 @@ class EngineProbe:
     ulimits: tuple[str, ...] = ()  # that a container must be given
     build_ulimits: tuple[str, ...] = ()
     build_network: str | None = None
+    machine: str | None = None  # the platform of a daemon on another machine, as it says itself
     ends_with_us: bool = True  # whether nothing of a build outlives this program, even if it is killed
     notes: tuple[str, ...] = ()
 
@@ -73,6 +74,11 @@ class Trial:
     command: tuple[str, ...]  # runs the program, inside the image
 
     @property
+    def runs(self) -> bool:
+        """Whether there is a program for that architecture."""
+        return is_static(self.context / "probe")
+
+    @property
     def plain(self) -> Path:
         """The Dockerfile that only copies."""
         return self.context / "Dockerfile.plain"
@@ -84,11 +90,11 @@ class Trial:
 
 
 @contextlib.contextmanager
-def trial() -> Iterator[Trial]:
-    """A trial in a folder of its own, gone afterwards."""
+def trial(architecture: str | None = None) -> Iterator[Trial]:
+    """A trial in a folder of its own, gone afterwards; None is the architecture of this machine."""
     with tempfile.TemporaryDirectory(prefix="tracker-probe-") as name:
         context = Path(name)
-        command = ("/probe", *_put_program(context / "probe"))
+        command = ("/probe", *_put_program(context / "probe", architecture or this_machine().architecture))
         (context / "probe").chmod(0o755)
         made = Trial(context, command)
         made.plain.write_text("FROM scratch\nCOPY probe /probe\n")
@@ -143,11 +149,14 @@ def _from_json(stored: dict[str, object]) -> EngineProbe:
     )
 
 
-def _put_program(target: Path) -> tuple[str, ...]:
-    """Write a static program of this machine there; answers the arguments that it needs."""
-    own = program(this_machine().architecture)
+def _put_program(target: Path, architecture: str) -> tuple[str, ...]:
+    """Write a static program there; answers the arguments that it needs."""
+    own = program(architecture)
     if own is not None:
         target.write_bytes(own)
+        return ()
+    if architecture != this_machine().architecture:
+        target.write_text(SAYS)
         return ()
     known: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("busybox", ("echo", SAYS)),

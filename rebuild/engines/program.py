@@ -9,26 +9,27 @@ from rebuild.engines.engine import CommandFailed, EngineError, LogSink
 from rebuild.process import TO_THE_LOG, Captured, Ended, Streams, capture, run
 
 ASK_TIMEOUT_S = 120.0
+CARRY_TIMEOUT_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
     """A program with the options and environment variables that every call of it has."""
 
-    name: str
+    name: str  # for messages
     command: tuple[str, ...]
     variables: Mapping[str, str]
 
-    async def ask(self, *arguments: str) -> Captured:
+    async def ask(self, *arguments: str, timeout_s: float = ASK_TIMEOUT_S) -> Captured:
         """What it answers, whatever its exit status. Raises `EngineError` where it cannot be called."""
         try:
-            return await capture([*self.command, *arguments], env=self.variables, timeout_s=ASK_TIMEOUT_S)
+            return await capture([*self.command, *arguments], env=self.variables, timeout_s=timeout_s)
         except FileNotFoundError as error:
             raise self._gone(error) from None
 
-    async def must(self, *arguments: str) -> Captured:
+    async def must(self, *arguments: str, timeout_s: float = ASK_TIMEOUT_S) -> Captured:
         """What it answers; raises `EngineError` where it fails."""
-        answer = await self.ask(*arguments)
+        answer = await self.ask(*arguments, timeout_s=timeout_s)
         if answer.exit_code != 0:
             raise EngineError(f"{self.name} {arguments[0]} failed: {answer.complaint}")
         return answer

@@ -25,6 +25,7 @@ _HANDED_ON = ("HOME", "USER", "LOGNAME", "LANG", "TMPDIR", "XDG_RUNTIME_DIR", "X
               "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy",
               "no_proxy", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH",
               "DOCKER_TLS_VERIFY", "REGISTRY_AUTH_FILE", "CONTAINERS_CONF")  # fmt: skip
+_HANDED_TO_SSH = ("SSH_AUTH_SOCK",)
 _READ_BY_PROGRAMS = re.compile(
     r"(_|LD_|LC_|LANG|GLIBC_|MALLOC_|GCONV|LOC|NLS|RES_|HOSTALIASES|TZ|PATH$|HOME$|USER$|LOGNAME$|SHELL|IFS$"
     r"|ENV$|PWD$|TMP|TEMP|XDG_|DBUS_|NOTIFY_|LISTEN_|WATCHDOG_|SYSTEMD_|INVOCATION|CONTAINER|BUILDAH_|PODMAN_"
@@ -48,16 +49,24 @@ class Surroundings:
     insecure_registries: frozenset[str] = frozenset()  # host[:port]; loopback ones need not be named
     ca_files: tuple[Path, ...] = ()  # podman only: trusted besides the system's, for every registry
     docker_host: str | None = None
+    docker_options: tuple[str, ...] = ()  # of every call of docker: `--host`, where, and how to trust it
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     def variables(self) -> dict[str, str]:
         """The environment of an engine's process."""
-        kept = {name: self.environment[name] for name in _HANDED_ON if name in self.environment}
+        names = (*_HANDED_ON, *_HANDED_TO_SSH) if self.docker_options else _HANDED_ON
+        kept = {name: self.environment[name] for name in names if name in self.environment}
         kept["PATH"] = self.environment.get("PATH", _PATH)
         kept.setdefault("HOME", "/")
         if self.docker_host:
             kept["DOCKER_HOST"] = self.docker_host
         return kept
+
+    @property
+    def daemon(self) -> str:
+        """Where docker's daemon is, for people."""
+        usual = self.variables().get("DOCKER_HOST", "its usual address")
+        return self.docker_options[1] if self.docker_options else usual
 
 
 def for_nobody(around: Surroundings, auth_file: Path) -> Surroundings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from graph.dockerfile import Base
@@ -10,21 +10,25 @@ from graph.model import RecordedBase
 from graph.record import dataclass
 from graph.reference import Digest, ImageRef
 from graph.words import Role
-from rebuild.engines.engine import LocalImage
+from rebuild.engines.engine import Engine, LocalImage
 
 
 @dataclass(frozen=True, slots=True)
 class AtHand:
-    """An image in the engine's storage alone, and what it was built from.
+    """An image in the storage of one engine alone, and what it was built from.
 
-    `name` is a name that nobody else gives. (BuildKit takes no id of an image in its place.)
+    `name` is a name that nobody else gives. (BuildKit takes no id of an image in its place.) `brought` has it
+    in the storage of another engine, too, under that name.
     """
 
     name: str
     image: LocalImage
     bases: tuple[RecordedBase, ...]
+    engine: Engine
+    brought: Bring
 
 
+Bring = Callable[[Engine], Awaitable[LocalImage]]
 AllAtHand = Mapping[ImageRef, AtHand]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
+from functools import partial
 from pathlib import Path
 
 from graph.dockerfile import Base, Scan, pin, scan
@@ -17,7 +18,7 @@ from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
 from rebuild.context.dockerfile_copy import name_as_typed
 from rebuild.context.ignore_file import DEFAULTS
-from rebuild.engines.engine import BuildRequest, CommandFailed, LocalImage, LogSink
+from rebuild.engines.engine import BuildRequest, CommandFailed, Engine, LocalImage, LogSink
 from rebuild.engines.features import refuse, refuse_foreign
 from rebuild.images.at_hand import AllAtHand, local_names, lowest_layers, split, through
 from rebuild.images.build_secrets import advice
@@ -69,6 +70,7 @@ class Finished:
     record: BuildRecord
     layers: Mapping[Digest, tuple[Digest, ...]]
     image: LocalImage | None = None  # None where an earlier attempt has built it
+    engine: Engine | None = None  # that has the image
 
 
 async def build_image(
@@ -80,20 +82,25 @@ async def build_image(
     log: LogSink,
     before_push: Callable[[BuildRecord], None],
     secrets: Mapping[str, Secret] | None = None,
+    on_placed: Callable[[Engine], None] = lambda engine: None,
 ) -> Finished | CommandFailed:
     """Build one image as wanted, verify and push it.
 
     `scratch` is an empty folder for this build alone, `name` what the engine calls the result where no
     image name is wanted; `before_push` is called with all that is known once the build is verified;
-    `secrets` are by the id that `RUN --mount=type=secret` names.
+    `secrets` are by the id that `RUN --mount=type=secret` names; `on_placed` hears which engine builds.
     """
     started_s = time.monotonic()
     resolved_at = tools.now()
     dockerfile, content, found = examine(wanted, tools)
+    tools, found = await _placed(wanted, dockerfile, content, found, tools, log)
+    on_placed(tools.engine)
     if wanted.follow:
         found = await _followed(wanted, dockerfile, found, tools, log)
     bases = taken(found, reads_syntax_line=tools.engine.reads_syntax_line)
     asked, here = split(bases, wanted.at_hand)
+    if here and tools.workers is not None:
+        wanted = await _with_bases(wanted, here, tools.engine)
     resolved = await resolve(wanted.told(dockerfile), asked, tools.registry, tools.memory)
     _tell(log, resolved, here)
     for line in advice(content, secrets or {}):
@@ -119,10 +126,34 @@ async def build_image(
         pushed=False,
     )
     if not wanted.push or not wanted.images:
-        return Finished(record, layers, built.image)
+        return Finished(record, layers, built.image, tools.engine)
     before_push(record)
     published = await publish(record, built.image, tools, log)
-    return published if isinstance(published, CommandFailed) else Finished(published, layers, built.image)
+    if isinstance(published, CommandFailed):
+        return published
+    return Finished(published, layers, built.image, tools.engine)
+
+
+async def _placed(
+    wanted: ImageBuild, dockerfile: Path, content: bytes, found: Scan, tools: Tools, log: LogSink
+) -> tuple[Tools, Scan]:
+    """What builds it where it belongs, and the Dockerfile as it reads there."""
+    if tools.workers is None:
+        return tools, found
+    from rebuild.images.placement import place_build  # most machines have no workers
+
+    path = wanted.told(dockerfile)
+    placed, there = await place_build(
+        found, partial(_scan, wanted, path, content), tools, log, at_hand=wanted.at_hand
+    )
+    _refuse_lacking(path, there, placed)
+    return placed, there
+
+
+async def _with_bases(wanted: ImageBuild, here: Iterable[Base], engine: Engine) -> ImageBuild:
+    from rebuild.images.placement import have_there
+
+    return replace(wanted, at_hand=await have_there(here, wanted.at_hand, engine))
 
 
 async def _followed(wanted: ImageBuild, dockerfile: Path, found: Scan, tools: Tools, log: LogSink) -> Scan:
@@ -142,10 +173,29 @@ async def _followed(wanted: ImageBuild, dockerfile: Path, found: Scan, tools: To
 
 
 def examine(wanted: ImageBuild, tools: Tools) -> tuple[Path, bytes, Scan]:
-    """The Dockerfile, its text and its bases; raises `WrongUse` for all that can be wrong with it alone."""
+    """The Dockerfile, its text and its bases; raises `WrongUse` for all that can be wrong with it alone, and
+    `EngineError` for what no engine has that could be the one to build it."""
     dockerfile = find_dockerfile(wanted)
     content = read_dockerfile(dockerfile)
-    return dockerfile, content, _scan(wanted, wanted.told(dockerfile), content, tools)
+    path = wanted.told(dockerfile)
+    found = _scan(wanted, path, content, tools.build_platform)
+    if not _may_go_away(found, tools):
+        _refuse_lacking(path, found, tools)
+    refuse_other_platform(path, found.bases, wanted.platform)
+    return dockerfile, content, found
+
+
+def _may_go_away(found: Scan, tools: Tools) -> bool:
+    if tools.workers is None:
+        return False
+    from rebuild.images.placement import may_go_away
+
+    return may_go_away(found, tools)
+
+
+def _refuse_lacking(path: str, found: Scan, tools: Tools) -> None:
+    refuse(path, found, tools.engine)
+    refuse_foreign(path, found, tools.engine, tools.workers.known if tools.workers else ())
 
 
 def find_dockerfile(wanted: ImageBuild) -> Path:
@@ -174,19 +224,15 @@ def read_dockerfile(path: Path) -> bytes:
     return content
 
 
-def _scan(wanted: ImageBuild, path: str, content: bytes, tools: Tools) -> Scan:
-    found = scan(
+def _scan(wanted: ImageBuild, path: str, content: bytes, build_platform: Platform) -> Scan:
+    return scan(
         content,
         path=path,
         platform=wanted.platform,
-        build_platform=tools.build_platform,
+        build_platform=build_platform,
         build_args=wanted.build_args,
         target=wanted.target,
     )
-    refuse(path, found, tools.engine)
-    refuse_foreign(path, found, tools.engine)
-    refuse_other_platform(path, found.bases, wanted.platform)
-    return found
 
 
 def _request(

@@ -36,6 +36,7 @@ class TrialEngine:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.name = engine.name
+        self.worker = engine.worker
         self.version = engine.version
         self.features = engine.features
         self.reads_syntax_line = engine.reads_syntax_line
@@ -56,11 +57,21 @@ class TrialEngine:
     async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> Pushed | CommandFailed:
         raise EngineError(f"{to} is not pushed: this run only tries out a pull request")
 
+    async def save(self, name: str, archive: Path) -> None:
+        await self._engine.save(name, archive)
+
+    async def load(self, archive: Path, name: str) -> LocalImage:
+        return await self._engine.load(archive, name)
+
     async def remove(self, *names: str) -> None:
         await self._engine.remove(*names)
 
     async def prune(self, *, older_than_s: float) -> Pruned:
         return await self._engine.prune(older_than_s=older_than_s)
+
+    @property
+    def machine(self) -> Platform:
+        return self._engine.machine
 
     def cannot_run(self, platform: Platform) -> str | None:
         return self._engine.cannot_run(platform)

@@ -86,8 +86,9 @@ async def _build_all(
         if isinstance(finished, CommandFailed):
             return Attempt(_told(finished, step), finished.exit_code, spotter.seen)
         assert finished.image is not None
+        assert finished.engine is not None
         record = replace(finished.record, images=wanted.images, step=step.id)
-        parts[platform] = Part(name, finished.image, record, finished.layers)
+        parts[platform] = Part(name, finished.image, record, finished.engine, finished.layers)
     _check_agreement(part.record.bases for part in parts.values())
     site.built[step.id] = BuiltImage(step.id, parts)
     site.images.add(wanted.images, site.built[step.id])
@@ -104,7 +105,6 @@ async def _build_one(
 ) -> Finished | CommandFailed:
     """In the engine's storage the image has its other names, too, but those somebody else may move. What is
     not to be pushed has none of them: a later run might take it for what a registry has under that name."""
-    site.local_names.add(name)
     if not site.pushes:
         wanted = replace(wanted, images=())
     names = (name, *(str(image) for image in wanted.images[1:]))
@@ -116,6 +116,7 @@ async def _build_one(
         log=log,
         before_push=site.before_push,
         secrets=secrets,
+        on_placed=lambda engine: site.names.add(engine, name),
     )
 
 

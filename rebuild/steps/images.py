@@ -7,8 +7,9 @@ its name had when the run first used it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import field, replace
+from functools import partial
 from typing import NoReturn
 
 from graph.errors import TrackerError
@@ -18,7 +19,7 @@ from graph.reference import Digest, ImageRef, Platform
 from graph.words import Role, Via
 from rebuild.engines.container import Containers
 from rebuild.engines.emulation import this_machine
-from rebuild.engines.engine import CommandFailed, LocalImage, LogSink
+from rebuild.engines.engine import CommandFailed, Engine, LocalImage, LogSink
 from rebuild.images.at_hand import AtHand
 from rebuild.images.registry import RegistryError
 from rebuild.images.resolve import UnusableBase
@@ -44,6 +45,7 @@ class Part:
     name: str
     image: LocalImage
     record: BuildRecord
+    engine: Engine  # that has it
     layers: Mapping[Digest, tuple[Digest, ...]] = field(default_factory=dict)
 
 
@@ -74,15 +76,23 @@ class Runnable:
     base: RecordedBase | None = None
 
 
+Carry = Callable[[Part, Engine], Awaitable[LocalImage]]
+
+
 class RunImages:
     """Filled as the run goes on. `platform` is the one that containers have; for `helper`, where it is not to
-    be had, the busybox of this machine will do."""
+    be had, the busybox of this machine will do. `carry` brings what one engine has built to another."""
 
-    def __init__(self, tools: Tools, containers: Containers, platform: Platform, *, helper: ImageRef) -> None:
+    def __init__(
+        self, tools: Tools, containers: Containers, platform: Platform, *, helper: ImageRef, carry: Carry
+    ) -> None:
         self._tools = tools
         self._containers = containers
         self._platform = platform
         self._helper = helper
+        self._carry = carry
+        self._carried: dict[tuple[str, str | None], LocalImage] = {}
+        self._carrying = asyncio.Lock()
         self._built: dict[ImageRef, BuiltImage] = {}
         self._used: dict[ImageRef, Runnable] = {}
         self._locks: dict[ImageRef, asyncio.Lock] = {}
@@ -97,18 +107,31 @@ class RunImages:
         """What a build for that platform finds in the engine's storage."""
         parts = {name: built.part(platform) for name, built in self._built.items()}
         return {
-            name: AtHand(part.name, part.image, part.record.bases) for name, part in parts.items() if part
+            name: AtHand(part.name, part.image, part.record.bases, part.engine, partial(self._on, part))
+            for name, part in parts.items()
+            if part
         }
 
     async def runnable(self, name: ImageRef, step: Step, log: LogSink) -> Runnable:
         """Have the image in the engine's storage. Once a run: its digest does not change meanwhile."""
         built = self._built.get(name)
         if built is not None:
-            return Runnable(_part_to_run(built, name, self._platform).image.image_id.hex)
+            part = _part_to_run(built, name, self._platform)
+            return Runnable((await self._on(part, self._tools.engine)).image_id.hex)
         async with self._locks.setdefault(name, asyncio.Lock()):
             if name not in self._used:
                 self._used[name] = await self._fetched(name, step, log)
             return self._used[name]
+
+    async def _on(self, part: Part, engine: Engine) -> LocalImage:
+        """The image in the storage of that engine, brought there once."""
+        if part.engine.worker == engine.worker:
+            return part.image
+        async with self._carrying:
+            key = (part.name, engine.worker)
+            if key not in self._carried:
+                self._carried[key] = await self._carry(part, engine)
+            return self._carried[key]
 
     async def _fetched(self, name: ImageRef, step: Step, log: LogSink) -> Runnable:
         if name.registry == _ENGINE_ONLY:

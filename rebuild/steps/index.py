@@ -14,6 +14,7 @@ from rebuild.images.publication import NotWhatWasPushed
 from rebuild.images.registry import NotFound
 from rebuild.steps.images import BuiltImage, with_bases
 from rebuild.steps.run_site import Site
+from rebuild.steps.step_build import platform_name
 
 
 async def publish_index(
@@ -26,8 +27,7 @@ async def publish_index(
         log(f"unchanged: {name} holds this content as {held.digest}; not pushed\n".encode())
         return replace(record, manifests=held, built_at=site.tools.now())
     site.before_push(record)
-    images = [part.image for part in built.parts.values()]
-    failed = await site.containers.push_index(images, name, log)
+    failed = await _push(name, built, site, log)
     if failed is not None:
         return failed
     pushed_at = site.tools.now()
@@ -38,6 +38,21 @@ async def publish_index(
             hint="somebody else pushed to it in the same moment; nothing was recorded; run it again",
         )
     return replace(record, manifests=answered, pushed=True, built_at=pushed_at)
+
+
+async def _push(name: ImageRef, built: BuiltImage, site: Site, log: LogSink) -> CommandFailed | None:
+    """From here. Workers push what they have built before, under names beside that of the index."""
+    here = [part.image for part in built.parts.values() if part.engine.worker is None]
+    pushed = []
+    for platform, part in built.parts.items():
+        if part.engine.worker is None:
+            continue
+        beside = ImageRef.parse(platform_name(str(name), platform))
+        told = await part.engine.push(part.image, beside, log)
+        if isinstance(told, CommandFailed):
+            return told
+        pushed.append(beside.with_digest(told.digest or await site.tools.registry.digest(beside)))
+    return await site.containers.push_index(here, name, log, pushed=pushed)
 
 
 def record_of_index(built: BuiltImage) -> BuildRecord:

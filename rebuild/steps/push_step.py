@@ -77,7 +77,7 @@ async def _publish(name: ImageRef, built: BuiltImage, step: Step, site: Site) ->
         (part,) = built.parts.values()
         record_of_name = with_bases(replace(part.record, images=(name,)), used)
         site.before_push(record_of_name)
-        record = await publish(record_of_name, part.image, site.tools, log)
+        record = await publish(record_of_name, part.image, replace(site.tools, engine=part.engine), log)
     return record if isinstance(record, CommandFailed) else Published(built.step, name, record)
 
 

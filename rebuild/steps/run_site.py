@@ -13,6 +13,7 @@ from graph.reference import ImageRef, Platform
 from rebuild.engines.container import Containers
 from rebuild.images.tools import Tools
 from rebuild.secrets.secret import Secret
+from rebuild.steps.engine_names import EngineNames
 from rebuild.steps.images import BuiltImage, RunImages
 from rebuild.steps.narration import Narrator
 from rebuild.steps.step_place import PlanSetting, RunPlace
@@ -51,7 +52,7 @@ class Site:
     built: dict[str, BuiltImage] = field(default_factory=dict)  # by build step
     published: list[Published] = field(default_factory=list)
     used: dict[str, dict[ImageRef, RecordedBase]] = field(default_factory=dict)  # by cmd step
-    local_names: set[str] = field(default_factory=set)  # what the engine called images for this run alone
+    names: EngineNames = field(default_factory=EngineNames)
     followers: set[asyncio.Task[None]] = field(default_factory=set)
     is_closing: bool = False  # what is detached ends now because we end it
 

@@ -18,12 +18,14 @@ from graph.record import dataclass
 from graph.reference import Digest, Platform
 from rebuild.engines.container import Containers
 from rebuild.engines.emulation import this_machine
-from rebuild.engines.engine import Engine, EngineError
+from rebuild.engines.engine import Engine, EngineError, LocalImage
+from rebuild.images.carried import carry
 from rebuild.images.tools import Tools
 from rebuild.runs.record import Status
 from rebuild.secrets.secret import Secret
 from rebuild.steps import narration
-from rebuild.steps.images import BuiltImage, RunImages, with_bases
+from rebuild.steps.engine_names import EngineNames
+from rebuild.steps.images import BuiltImage, Part, RunImages, with_bases
 from rebuild.steps.index import record_of_index
 from rebuild.steps.narration import Narrator, StepSink
 from rebuild.steps.one_step import StepResult, carry_out
@@ -141,6 +143,7 @@ def step_record(taskfile: TaskFile, result: StepResult) -> StepRecord:
 
 def _site(request: TaskRequest, means: TaskMeans) -> Site:
     place = RunPlace(request.run_id, str(request.folder.resolve()))
+    names = EngineNames()
     other = request.platform if request.platform != this_machine() else None
     return Site(
         taskfile=request.taskfile,
@@ -153,18 +156,34 @@ def _site(request: TaskRequest, means: TaskMeans) -> Site:
         fetch=means.fetch,
         before_push=means.before_push,
         pushes=means.pushes,
-        images=RunImages(means.tools, means.containers, request.platform, helper=means.rules.helper),
+        images=RunImages(
+            means.tools,
+            means.containers,
+            request.platform,
+            helper=means.rules.helper,
+            carry=partial(_carried, names, request.folder),
+        ),
+        names=names,
         follow=request.follow,
     )
 
 
+async def _carried(names: EngineNames, scratch: Path, part: Part, target: Engine) -> LocalImage:
+    names.add(target, part.name)
+    return await carry(part.name, part.image, part.engine, target, scratch=scratch)
+
+
 def _refuse_foreign(site: Site) -> None:
-    """Containers of another platform than the machine's, which builds without RUN may be for."""
+    """Containers of another platform than the machine's, which builds without RUN may be for. They share
+    folders of this machine, so no worker takes them."""
     why = site.tools.engine.cannot_run(site.platform)
     running = next((step for step in site.taskfile.steps if isinstance(step.action, Cmd)), None)
     if why and running:
+        workers = (
+            "; workers only build: what cmd steps run stays on this machine" if site.tools.workers else ""
+        )
         raise EngineError(
-            f"step {running.id!r} needs a machine for {site.platform}: {why}",
+            f"step {running.id!r} needs a machine for {site.platform}: {why}{workers}",
             hint="run the task there, or without steps that run containers",
         )
 
@@ -181,7 +200,7 @@ async def _prepare(site: Site) -> None:
 async def _clear_up(site: Site) -> None:
     """What cannot be removed is told, and left for `remove_left`: it does not undo what the run has done."""
     site.is_closing = True
-    for removal in (_remove_containers(site), site.tools.engine.remove(*sorted(site.local_names))):
+    for removal in (_remove_containers(site), *site.names.removals()):
         try:
             await removal
         except TrackerError as error:

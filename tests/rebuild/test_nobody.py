@@ -86,7 +86,7 @@ async def test_nothing_of_a_stranger_is_built_where_it_would_share_the_machines_
 class Newest:
     """An engine that understands all."""
 
-    name, version, reads_syntax_line = "podman", "5.6.0", False
+    name, version, worker, reads_syntax_line = "podman", "5.6.0", None, False
     features = frozenset(Feature)
 
     async def inspect(self, name: str) -> str:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from graph.record import dataclass
+from rebuild.engines.workers import TLS_FILES
 from tracker.settings.settings import Settings
 
 _CREDENTIALS = Path("/run/credentials")  # systemd makes and fills it when it starts a service
@@ -48,6 +49,8 @@ def _files(section: Struct | Mapping[Any, Any], before: str = "") -> Iterator[tu
             yield from _files(value, f"{before}{name}.")
         elif isinstance(value, Path) and name.endswith("_file"):
             yield f"{before}{name}", value
+        elif isinstance(value, Path) and name == "tls":
+            yield from ((f"{before}{name}", value / file) for file in TLS_FILES)
 
 
 def _fault_of(path: Path) -> OSError | None:

@@ -21,6 +21,7 @@ from tracker.settings.hooks import HookSource, check_secrets
 from tracker.settings.notify import ChannelName, NotifySection
 from tracker.settings.sources import ForgeSection, SourceSettings, SshSection
 from tracker.settings.values import BaseUrl, ForgeHost, Interval, Named, Seconds, SomeSeconds, SshHost
+from tracker.settings.workers import WorkerName, WorkerSection
 from tracker.settings.written import DEFAULT_WORKERS
 
 _LIMITS = Limits()
@@ -190,6 +191,7 @@ class Settings(Struct, frozen=True):
     registry: RegistryHost = RegistryHost(DEFAULT_REGISTRY)
     engine: Literal["auto", "podman", "docker"] = "auto"
     engine_storage: Path | None = None
+    workers: dict[WorkerName, WorkerSection] = {}
     serve: Serve = Serve()
     watch: Watch = Watch()
     rebuild: Rebuild = Rebuild()

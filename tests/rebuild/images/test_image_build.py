@@ -89,6 +89,7 @@ class FakeEngine:
     built: list[str] = field(default_factory=list)
     left_out: list[tuple[str, ...]] = field(default_factory=list)
     name: str = "fake"
+    worker: str | None = None
     version: str = "1"
     features: frozenset[Feature] = frozenset()
     reads_syntax_line: bool = False

@@ -26,7 +26,7 @@ IMAGE = LocalImage(digest_of("config"), AMD64, (), {})
 class Engine:
     """podman, as far as a trial needs it."""
 
-    version, features, reads_syntax_line = "4.3.1", frozenset[Any](), False
+    version, features, worker, reads_syntax_line = "4.3.1", frozenset[Any](), None, False
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -366,7 +366,16 @@ def test_alias_sources_are_fetched_from_public_addresses_unless_told_otherwise(t
 
 def starred(name: str) -> str:
     section, *rest = name.split("\0")
-    if section in ("registries", "events", "forges", "hooks", "image_aliases", "notify", "ssh_hosts"):
+    if section in (
+        "registries",
+        "events",
+        "forges",
+        "hooks",
+        "image_aliases",
+        "notify",
+        "ssh_hosts",
+        "workers",
+    ):
         rest[0] = "*"
     return ".".join([section, *rest])
 
