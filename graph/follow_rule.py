@@ -18,6 +18,8 @@ from graph.version_range import VersionRange
 RULES_MOST = 50  # of one task
 PATTERN_CHARACTERS_MOST = 200
 _MEMORY_MOST = 1 << 20  # of a compiled pattern, in bytes
+# What builds keep beside images: podman names a layer by its key, ACR a cache by its task and step.
+_KEPT_LAYERS = re.compile(r"[0-9a-f]{64}|cache_.+")
 _WAYS = "write a range such as 3.12.*, ^1.2, ~1.2 or '>=3.12,<3.13', a pattern such as jammy-*, or /REGEX/"
 
 
@@ -102,7 +104,11 @@ class FollowRule:
         stages = names_pre_release(self.pattern) or names_pre_release(written)
 
         def judge(tag: str) -> bool:
-            if not self._matches(tag) or (words is not None and _words(tag) != words):
+            if (
+                not self._matches(tag)
+                or _KEPT_LAYERS.fullmatch(tag)
+                or (words is not None and _words(tag) != words)
+            ):
                 return False
             return stages or not names_pre_release(tag)
 

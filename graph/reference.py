@@ -92,7 +92,7 @@ class ImageRef:
             return str(self)
         owner, _, rest = self.repository.partition("/")
         short = rest if owner == "library" and "/" not in rest else self.repository
-        if _names_a_host(short):  # a first part with a dot would be read as a registry
+        if names_a_host(short):  # a first part with a dot would be read as a registry
             return str(self)
         return str(replace(self, repository=short)).removeprefix(f"{DEFAULT_REGISTRY}/")
 
@@ -165,7 +165,7 @@ def _split_tag(text: str) -> tuple[str, str | None]:
 
 
 def _split_registry(text: str, default_registry: str) -> tuple[str, str]:
-    if _names_a_host(text):
+    if names_a_host(text):
         registry, _, repository = text.partition("/")
     else:
         registry, repository = default_registry, text
@@ -176,7 +176,7 @@ def _split_registry(text: str, default_registry: str) -> tuple[str, str]:
     return registry, repository
 
 
-def _names_a_host(text: str) -> bool:
+def names_a_host(text: str) -> bool:
     """Whether the first of several parts is a registry."""
     first, slash, _ = text.partition("/")
     looks_like_one = any(c in first for c in ".:[") or first == "localhost" or first != first.lower()
@@ -245,6 +245,10 @@ class Platform:
         if (normal, variant) == ("arm", ""):
             variant = "v7"
         return cls(os, normal, variant)
+
+    def is_kin_of(self, other: Platform) -> bool:
+        """Whether it differs in the variant at most, which engines do not always tell."""
+        return (self.os, self.architecture) == (other.os, other.architecture)
 
     @property
     def compatible(self) -> tuple[Platform, ...]:

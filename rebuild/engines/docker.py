@@ -92,7 +92,24 @@ class DockerEngine:
             raise EngineError(
                 f"{self.called} built {image_id} but does not have it: somebody clears the daemon's images"
             )
+        if request.layer_cache is not None:
+            await self._keep_layers(image, request.layer_cache, log)
         return Built(image)
+
+    async def _keep_layers(self, image: LocalImage, place: ImageRef, log: LogSink) -> None:
+        """The daemon's BuildKit writes where layers come from into the image: that is the cache. An image is
+        none the worse for a registry that does not take it."""
+        if self.probe.builder is Builder.LEGACY:
+            log(b"layers stay on this machine: docker's legacy builder keeps none in a registry\n")
+            return
+        try:
+            pushed = await self.push(image, place, log)
+            reason = pushed.log_tail or "docker push failed" if isinstance(pushed, CommandFailed) else ""
+        except EngineError as error:
+            reason = error.message
+        if reason:
+            last = reason.strip().splitlines()[-1]
+            log(f"warning: layers stay on this machine, for {place} was not taken: {last}\n".encode())
 
     def with_auth(self, auth_file: Path) -> Self:
         return self._like(replace(self._around, auth_file=auth_file), self._on_push)
@@ -216,6 +233,8 @@ class DockerEngine:
             flags.append(f"--target={request.target}")
         if request.no_cache:
             flags.append("--no-cache")
+        if request.layer_cache is not None and self.probe.builder is Builder.BUILDKIT:
+            flags += ["--build-arg=BUILDKIT_INLINE_CACHE=1", f"--cache-from={request.layer_cache}"]
         return [*flags, *request.flags]
 
 

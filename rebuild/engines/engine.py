@@ -35,6 +35,7 @@ class BuildRequest:
     scratch: Path | None = None  # a folder for the engine's own files; None: the system's temporary one
     annotations: Mapping[str, str] = field(default_factory=dict)
     no_cache: bool = False
+    layer_cache: ImageRef | None = None  # where a registry keeps layers of this build for builds elsewhere
     timestamp: int | None = None  # seconds since 1970 given to every file and date of the image
     flags: tuple[str, ...] = ()  # more of the engine's own, each one word: labels, limits
     leaves_out: tuple[str, ...] = ()  # patterns that count before the ignore file's own

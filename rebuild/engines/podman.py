@@ -16,7 +16,7 @@ from typing import Any
 
 from graph.dockerfile import Feature
 from graph.reference import Digest, ImageRef, Platform
-from rebuild.engines import podman_command
+from rebuild.engines import podman_command, podman_layers
 from rebuild.engines.emulation import this_machine, why_not
 from rebuild.engines.engine import (
     BuildRequest,
@@ -81,17 +81,10 @@ class PodmanEngine:
                 "podman cannot carry out RUN steps on this machine",
                 hint="`tracker doctor` prints what was tried",
             )
-        # The layer cache takes no notice of timestamps: a cached layer would carry another one.
-        no_cache = request.no_cache or request.timestamp is not None
-        deadline = time.monotonic() + request.timeout_s
+        text = await asyncio.to_thread(request.dockerfile.read_text, errors="replace")
+        safe = podman_layers.limited(request, text, version_of(self.probe.builder_version), log)
         async with self._shared_storage():
-            made = await self._build(request, log, no_cache=no_cache)
-            if isinstance(made, CommandFailed):
-                return made
-            if (fault := _fault_of_cache(made, request)) is not None:
-                log(f"the cached image {fault}: building again without the cache\n".encode())
-                left = replace(request, timeout_s=max(1.0, deadline - time.monotonic()))
-                made = await self._build(left, log, no_cache=True)
+            made = await self._build_persistently(safe, text, log)
         return made if isinstance(made, CommandFailed) else Built(_with_variant(made.image, request.platform))
 
     def with_auth(self, auth_file: Path) -> PodmanEngine:
@@ -201,9 +194,31 @@ class PodmanEngine:
     def cannot_run(self, platform: Platform) -> str | None:
         return why_not(platform, host=this_machine())
 
-    async def _build(self, request: BuildRequest, log: LogSink, *, no_cache: bool) -> Stored | CommandFailed:
-        text = await asyncio.to_thread(request.dockerfile.read_text, errors="replace")
-        variables = {**self._cli.variables, **podman_registries(self._around, text)}
+    async def _build_persistently(
+        self, request: BuildRequest, text: str, log: LogSink
+    ) -> Stored | CommandFailed:
+        """What comes wrong out of a cache is made again without it, in the time that is left."""
+        deadline = time.monotonic() + request.timeout_s
+        made = await self._build_somehow(request, text, log)
+        if isinstance(made, CommandFailed) or (fault := podman_layers.fault_of(made, request)) is None:
+            return made
+        log(f"the cached image {fault}: building again without the cache\n".encode())
+        return await self._build_somehow(replace(_until(deadline, request), no_cache=True), text, log)
+
+    async def _build_somehow(self, request: BuildRequest, text: str, log: LogSink) -> Stored | CommandFailed:
+        """A registry that takes no layers ends a build of podman's, though the image does without."""
+        deadline = time.monotonic() + request.timeout_s
+        made = await self._build(request, text, log)
+        if request.layer_cache is None or not isinstance(made, CommandFailed):
+            return made
+        if (reason := podman_layers.not_written(made)) is None:
+            return made
+        log(f"warning: layers stay on this machine, for the registry took none: {reason}\n".encode())
+        return await self._build(replace(_until(deadline, request), layer_cache=None), text, log)
+
+    async def _build(self, request: BuildRequest, text: str, log: LogSink) -> Stored | CommandFailed:
+        named = f"{text}\n{request.layer_cache or ''}"  # a cache is in a registry that is to be reached, too
+        variables = {**self._cli.variables, **podman_registries(self._around, named)}
         by_environment, by_command = split_build_args(request.build_args, variables)
         form = form_of(text)
         with tempfile.TemporaryDirectory(prefix="tracker-build-", dir=request.scratch) as folder:
@@ -219,9 +234,8 @@ class PodmanEngine:
                 build_args=build_arg_flags(by_environment, by_command),
                 secrets=secret_flags(Path(folder), request.secrets),
                 image_id_file=image_id_file,
-                trust=podman_trust(with_helpers(self._around, pinned_registries(text), Path(folder))),
+                trust=podman_trust(with_helpers(self._around, _registries(request, text), Path(folder))),
                 form=form,
-                no_cache=no_cache,
             )
             ended = await self._run_build(argv, {**by_environment, **variables}, request, log)
             if ended.exit_code != 0 or ended.timed_out:
@@ -343,23 +357,18 @@ def _image(found: Mapping[str, Any]) -> LocalImage:
     )
 
 
-def _fault_of_cache(made: Stored, request: BuildRequest) -> str | None:
-    """The cache of layers takes no notice of annotations, nor of the platform where no base has one."""
-    if not _is_same_kind(made.image.platform, request.platform):
-        return f"is for {made.image.platform}"
-    labels = made.image.config.get("Labels") or {}
-    if not request.annotations.items() <= {**labels, **made.annotations}.items():
-        return "carries other annotations"
-    return None
+def _until(deadline: float, request: BuildRequest) -> BuildRequest:
+    return replace(request, timeout_s=max(1.0, deadline - time.monotonic()))
+
+
+def _registries(request: BuildRequest, text: str) -> frozenset[str]:
+    """Those that a build has to do with."""
+    return pinned_registries(text) | ({request.layer_cache.registry} if request.layer_cache else frozenset())
 
 
 def _with_variant(image: LocalImage, asked: Platform) -> LocalImage:
     """podman does not tell an image's variant; it built the one that was asked for."""
-    return replace(image, platform=asked) if _is_same_kind(image.platform, asked) else image
-
-
-def _is_same_kind(one: Platform, other: Platform) -> bool:
-    return (one.os, one.architecture) == (other.os, other.architecture)
+    return replace(image, platform=asked) if image.platform.is_kin_of(asked) else image
 
 
 def _is_id(name: str) -> bool:

@@ -84,7 +84,6 @@ def build(
     image_id_file: Path,
     trust: Sequence[str],
     form: ImageForm,
-    no_cache: bool,
 ) -> list[str]:
     """The whole command line of a build. `build_args`, `secrets` and `trust` are flags made elsewhere."""
     isolation = probe.isolation or Isolation.CHROOT
@@ -110,8 +109,9 @@ def build(
         flags.append(f"--ignorefile={request.ignore_file}")
     if request.timestamp is not None:
         flags.append(f"--timestamp={request.timestamp}")
-    if no_cache:
+    if request.no_cache:
         flags.append("--no-cache")
+    flags += _layer_cache_flags(request)
     # A container is a session of its own and would outlive a build that is killed.
     guard = in_pid_namespace() if probe.ends_with_us and isolation in CONTAINERS else []
     return [*guard, *podman.argv("build", *flags, str(request.context))]
@@ -129,6 +129,14 @@ def _said_of_image(form: ImageForm, annotations: Mapping[str, str]) -> list[str]
     """Docker's format has no annotations: labels take their place, as they do with docker."""
     flag = "--annotation" if form is ImageForm.OCI else "--label"
     return [f"{flag}={name}={value}" for name, value in annotations.items()]
+
+
+def _layer_cache_flags(request: BuildRequest) -> list[str]:
+    """podman wants a repository, and gives each layer a tag of its own there."""
+    if request.layer_cache is None:
+        return []
+    repository = request.layer_cache.name
+    return [f"--cache-to={repository}", *([] if request.no_cache else [f"--cache-from={repository}"])]
 
 
 def _platform_flags(platform: Platform) -> list[str]:

@@ -48,6 +48,7 @@ class ImageBuild:
     target: str | None = None
     push: bool = True
     no_cache: bool = False
+    layer_cache: ImageRef | None = None  # where a registry keeps the layers
     reproducible: bool = False
     timeout_s: float = 3600.0
     at_hand: AllAtHand = field(default_factory=dict)  # bases that are taken from the engine's storage
@@ -249,6 +250,7 @@ def _request(
         build_args=wanted.build_args,
         annotations=_annotations(resolved),
         no_cache=wanted.no_cache,
+        layer_cache=wanted.layer_cache,
         timestamp=0 if wanted.reproducible else None,
         flags=wanted.flags,
         leaves_out=DEFAULTS if wanted.is_local else (),  # as where a folder is packed for a service
@@ -290,7 +292,7 @@ async def _verify(image: LocalImage, resolved: Resolved, tools: Tools) -> dict[D
 
 def _check_platform(image: LocalImage, wanted: Platform) -> None:
     """An engine whose cache takes no notice of platforms would hand out another one's image."""
-    if (image.platform.os, image.platform.architecture) != (wanted.os, wanted.architecture):
+    if not image.platform.is_kin_of(wanted):
         raise NotWhatWasPinned(
             f"the engine made an image for {image.platform}, not for {wanted}; nothing was pushed",
             hint="build it without the cache (--no-cache)",

@@ -90,7 +90,7 @@ def taken(found: Scan, *, reads_syntax_line: bool) -> tuple[Base, ...]:
 def refuse_other_platform(path: str, bases: Iterable[Base], wanted: Platform) -> None:
     """Raise `UnusableBase` where the last stage names a platform other than that of the image."""
     base = next((base for base in bases if base.reachable and base.role is Role.RUNTIME), None)
-    if base is None or (base.platform.os, base.platform.architecture) == (wanted.os, wanted.architecture):
+    if base is None or base.platform.is_kin_of(wanted):
         return
     raise UnusableBase(
         f"{path}:{base.line}: FROM --platform makes an image for {base.platform}, where one for {wanted}"

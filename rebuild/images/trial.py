@@ -43,7 +43,7 @@ class TrialEngine:
 
     async def build(self, request: BuildRequest, log: LogSink) -> Built | CommandFailed:
         flags = (*request.flags, "--layers=false") if self.name == "podman" else request.flags
-        return await self._engine.build(replace(request, no_cache=True, flags=flags), log)
+        return await self._engine.build(replace(request, no_cache=True, layer_cache=None, flags=flags), log)
 
     def with_auth(self, auth_file: Path) -> Self:
         return type(self)(self._engine.with_auth(auth_file))

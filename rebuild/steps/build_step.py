@@ -16,6 +16,7 @@ from rebuild.steps.attempts import Attempt, Spotter, Try
 from rebuild.steps.build_context import settled
 from rebuild.steps.images import BuiltImage, Part
 from rebuild.steps.push_step import publish_under
+from rebuild.steps.registry_cache import RegistryCache
 from rebuild.steps.run_site import Site
 from rebuild.steps.step_build import PlannedBuild, platform_name
 from rebuild.steps.step_place import RunPlace
@@ -33,6 +34,8 @@ async def prepare_build(step: Step, site: Site) -> Try:
     wanted = _wanted(step, site, build, place)
     secrets = _secrets(step, build, place)
     pushes = build.is_index and len(site.plan(step).calls) > len(build.platforms)
+    if build.cache is not None:
+        build = _with_allowed_cache(step, site, build, build.cache)
 
     async def attempt() -> Attempt:
         site.narrator.say(step.id, f"Building image: {', '.join(build.names) or step.id}")
@@ -68,6 +71,15 @@ def _wanted(step: Step, site: Site, build: PlannedBuild, place: RunPlace) -> Ima
     return replace(wanted, dockerfile=found)
 
 
+def _with_allowed_cache(step: Step, site: Site, build: PlannedBuild, cache: RegistryCache) -> PlannedBuild:
+    """Without it where its name is none; nor may what somebody proposes leave layers for the branch."""
+    if site.pushes and cache.reference is not None:
+        return build
+    why = cache.fault if site.pushes else "this run only tries it out"
+    site.narrator.say(step.id, f"No cache of layers in a registry: {why}")
+    return replace(build, cache=None)
+
+
 def _flags(build: PlannedBuild) -> tuple[str, ...]:
     labels = (f"--label={name}={value}" for name, value in build.line.labels)
     network = (f"--network={build.line.network}",) if build.line.network in ("none", "host") else ()
@@ -80,7 +92,12 @@ async def _build_all(
     spotter = Spotter(step.retry_on_errors, site.narrator.output(step))
     parts: dict[Platform, Part] = {}
     for platform in build.platforms or (wanted.platform,):
-        one = replace(wanted, platform=platform, at_hand=site.images.at_hand(platform))
+        one = replace(
+            wanted,
+            platform=platform,
+            at_hand=site.images.at_hand(platform),
+            layer_cache=build.layer_cache(platform),
+        )
         name = _local_name(step, site, platform)
         finished = await _build_one(step, site, one, name, secrets, spotter)
         if isinstance(finished, CommandFailed):

@@ -11,6 +11,7 @@ from graph.record import dataclass
 from graph.reference import ImageRef, Platform
 from rebuild.secrets.mask import is_maskable
 from rebuild.secrets.secret import Secret
+from rebuild.steps.registry_cache import RegistryCache, registry_cache
 from rebuild.steps.step_place import EngineKind, PlanSetting
 from rebuild.taskfile import (
     WORKSPACE,
@@ -54,10 +55,15 @@ class PlannedBuild:
     build_args: Mapping[str, str]
     secrets: tuple[PlannedSecret, ...]
     no_cache: bool
+    cache: RegistryCache | None = None  # of its layers, where the step asks for one
 
     @property
     def is_index(self) -> bool:
         return len(self.platforms) > 1
+
+    def layer_cache(self, platform: Platform | None) -> ImageRef | None:
+        """Where a registry keeps the layers of one platform."""
+        return self.cache.of_platform(platform if self.is_index else None) if self.cache else None
 
 
 def plan_build(
@@ -91,6 +97,7 @@ def plan_build(
         build_args={name: value for name, value in arguments.items() if name not in hidden},
         secrets=(*given, *_hidden(hidden, given)),
         no_cache=line.no_cache or action.cache is Cache.DISABLED,
+        cache=_registry_cache(step, line, setting) if action.cache is Cache.ENABLED else None,
     )
 
 
@@ -164,9 +171,27 @@ def _call(build: PlannedBuild, setting: PlanSetting, platform: Platform | None, 
     flags += [f"--target={line.target}"] if line.target else []
     flags += [f"--network={line.network}"] if line.network in ("none", "host") else []
     flags += ["--no-cache"] if build.no_cache else []
+    flags += _layer_cache_flags(build, setting, platform)
     if line.pull:
         flags.append("--pull=always" if setting.engine.kind is EngineKind.PODMAN else "--pull")
     return (*setting.engine.program, "build", *flags, *line.engine_flags, build.context)
+
+
+def _layer_cache_flags(build: PlannedBuild, setting: PlanSetting, platform: Platform | None) -> list[str]:
+    cache = build.layer_cache(platform)
+    if cache is None:
+        return []
+    match setting.engine.kind:
+        case EngineKind.PODMAN:
+            return [f"--cache-to={cache.name}", *([] if build.no_cache else [f"--cache-from={cache.name}"])]
+        case EngineKind.DOCKER:
+            return ["--build-arg=BUILDKIT_INLINE_CACHE=1", f"--cache-from={cache}"]
+
+
+def _registry_cache(step: Step, line: BuildLine, setting: PlanSetting) -> RegistryCache | None:
+    if any(any(references(tag)) for tag in line.tags):  # an output is still to complete it
+        return None
+    return registry_cache(line.tags, task=setting.task, step=step.id, registry=setting.registry)
 
 
 def _tags(build: PlannedBuild) -> tuple[str, ...]:

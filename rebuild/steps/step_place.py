@@ -8,7 +8,7 @@ from dataclasses import field
 from enum import StrEnum
 
 from graph.record import dataclass
-from graph.reference import Platform
+from graph.reference import DEFAULT_REGISTRY, Platform
 from rebuild.engines.podman_command import Podman
 from rebuild.engines.probe import EngineProbe
 from rebuild.steps.step_rules import StepRules
@@ -125,3 +125,5 @@ class PlanSetting:
     engine: EngineCalls = EngineCalls()
     rules: StepRules = field(default_factory=StepRules)
     platform: Platform | None = None  # None: the machine's own
+    task: str = ""  # its name; of a quick run none
+    registry: str = DEFAULT_REGISTRY  # `.Run.Registry`

@@ -100,6 +100,8 @@ async def _request(
         run.definition.platform,
         context.commit,
         run.definition.follow,
+        place.task_name,
+        place.registry,
     )
 
 

@@ -15,7 +15,7 @@ from typing import assert_never
 from graph.errors import TrackerError
 from graph.model import BuildRecord, RecordedBase
 from graph.record import dataclass
-from graph.reference import Digest, Platform
+from graph.reference import DEFAULT_REGISTRY, Digest, Platform
 from rebuild.engines.container import Containers
 from rebuild.engines.emulation import this_machine
 from rebuild.engines.engine import Engine, EngineError, LocalImage
@@ -54,6 +54,8 @@ class TaskRequest:
     platform: Platform = field(default_factory=this_machine)
     commit: str | None = None  # of the context, for the log
     follow: tuple[str, ...] = ()  # rules by which bases of builds are the newest tag
+    task: str = ""  # the name of its task; of a quick run none
+    registry: str = DEFAULT_REGISTRY  # `.Run.Registry`
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,9 @@ def _site(request: TaskRequest, means: TaskMeans) -> Site:
     other = request.platform if request.platform != this_machine() else None
     return Site(
         taskfile=request.taskfile,
-        setting=PlanSetting(place, means.containers.calls, means.rules, other),
+        setting=PlanSetting(
+            place, means.containers.calls, means.rules, other, request.task, request.registry
+        ),
         platform=request.platform,
         tools=means.tools,
         containers=means.containers,

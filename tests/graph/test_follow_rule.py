@@ -99,6 +99,13 @@ def test_a_pattern_of_the_worst_kind_takes_no_longer() -> None:
     assert rule.newest("latest", ["a" * 128] * 50) == "latest"
 
 
+@pytest.mark.parametrize("kept", [f"9{'a' * 63}", "cache_web_build"])
+def test_layers_that_builds_keep_beside_images_are_no_newer_ones(kept: str) -> None:
+    rule = FollowRule.parse("r.io/web:*")
+
+    assert rule.newest("latest", ["7", kept]) == "7"
+
+
 def test_what_was_used_stays_although_the_registry_lists_it_no_more() -> None:
     assert newest("3.12.*", "3.12.6", used=("3.12.15",)) == "3.12.15"
 

@@ -151,6 +151,7 @@ def _planned(work: Work, settings: Settings, state: State, definition: Definitio
         EngineCalls.unprobed(kind),
         rules=settings.step_rules,
         platform=definition.platform,
+        registry=settings.registry,
     )
     return plan_steps(work.taskfile, setting, secrets=work.secrets)
 

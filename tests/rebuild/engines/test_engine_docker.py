@@ -224,3 +224,16 @@ async def test_a_daemon_that_is_away_is_said_to_be(tmp_path: Path) -> None:
 
     with pytest.raises(EngineError, match="the docker daemon does not answer"):
         await probe_docker(away)
+
+
+@pytest.mark.anyio
+async def test_layers_stay_here_where_the_builder_keeps_none_in_a_registry(
+    buildkit: DockerEngine, around: Surroundings, tmp_path: Path, registry: RealRegistry
+) -> None:
+    legacy = DockerEngine(replace(buildkit.probe, builder=Builder.LEGACY), around)
+    cache = ImageRef.parse(f"{registry.host}/app:cache_t_b")
+    log: list[bytes] = []
+
+    await built(legacy, asked_of(context(tmp_path / "c", BUSYBOX), layer_cache=cache), log)
+
+    assert b"layers stay on this machine: docker's legacy builder keeps none in a registry" in b"".join(log)

@@ -55,8 +55,9 @@ def request() -> BuildRequest:
 )
 async def test_a_trial_neither_takes_nor_leaves_layers(name: str, flags: tuple[str, ...]) -> None:
     engine = Engine(name)
+    asked = replace(request(), layer_cache=ImageRef.parse("r.io/web:cache_t_b"))
 
-    built = await TrialEngine(engine).with_auth(Path("/a")).build(request(), print)  # type: ignore[arg-type]
+    built = await TrialEngine(engine).with_auth(Path("/a")).build(asked, print)  # type: ignore[arg-type]
 
     assert built == Built(IMAGE)
     assert engine.asked == [replace(request(), no_cache=True, flags=flags)]
