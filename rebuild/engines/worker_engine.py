@@ -39,6 +39,10 @@ class WorkerAway(EngineError):
     """The daemon of a worker does not answer, or not any more."""
 
 
+class NotAsSet(EngineError):
+    """The daemon of a worker is for another system than the settings say."""
+
+
 class WorkerEngine(DockerEngine):
     """A worker's docker, as the probe found it."""
 
@@ -68,7 +72,7 @@ class WorkerEngine(DockerEngine):
     def as_nobody(self, auth_file: Path) -> Self:
         if self.machine.os == "windows":
             raise EngineError(
-                f"worker {self._worker} runs Windows, whose containers may share its kernel and hold nobody back:"
+                f"worker {self._worker} runs Windows, whose containers may share its kernel:"
                 " what a stranger has written is not built there"
             )
         return super().as_nobody(auth_file)
@@ -96,7 +100,10 @@ class WorkerEngine(DockerEngine):
 async def open_worker(
     around: Surroundings, on_push: TellPush | None, worker: Worker, *, afresh: bool = False
 ) -> WorkerEngine:
-    """The engine of a worker, whose daemon has just answered. Raises `WorkerAway` within a bounded time."""
+    """The engine of a worker, whose daemon has just answered.
+
+    Raises `WorkerAway`, within a bounded time, and `NotAsSet`.
+    """
     there = _around_of(worker, around)
     try:
         probe = await probe_docker(there, afresh=afresh)
@@ -104,7 +111,14 @@ async def open_worker(
         raise WorkerAway(f"worker {worker} cannot be used: {error.message}", hint=error.hint) from None
     except EngineError as error:
         raise _away(worker, error.message) from None
-    return WorkerEngine(worker, probe, there, on_push)
+    engine = WorkerEngine(worker, probe, there, on_push)
+    if any(platform.os != engine.machine.os for platform in worker.platforms):
+        wanted = ", ".join(map(str, worker.platforms))
+        raise NotAsSet(
+            f"worker {worker} is set to have {wanted}, and its docker runs {engine.machine}",
+            hint=f"correct workers.{worker.name}.platforms; Docker Desktop can switch to Windows containers",
+        )
+    return engine
 
 
 def _away(worker: Worker, complaint: str) -> WorkerAway:

@@ -30,6 +30,7 @@ from tracker.cli.finding import Finding, Mark
 from tracker.cli.habits import json_option
 from tracker.cli.main import Place
 from tracker.cli.watch_findings import budget_findings, event_findings
+from tracker.cli.worker_findings import worker_findings
 from tracker.registry import POLLING
 from tracker.settings.intervals import intervals_of
 from tracker.settings.named_files import unreadable_files
@@ -61,6 +62,7 @@ def doctor(place: Place, afresh: bool, as_json: bool) -> int:
     database = _database(state)
     findings = [*_settings(settings, written, config), _folder(state), database]
     findings += asyncio.run(_engine(settings, state, afresh))
+    findings += asyncio.run(worker_findings(settings, state, afresh=afresh))
     if database.mark is Mark.OK:
         findings += asyncio.run(_registries(settings, state))
         findings += [*_repositories(state), *_watching(settings, state)]
