@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
+from dataclasses import replace
 
 from graph.errors import WrongUse
 from graph.record import dataclass
@@ -103,44 +103,70 @@ def plan_build(
 
 def build_calls(build: PlannedBuild, setting: PlanSetting) -> Iterator[Argv]:
     """One call for each platform."""
-    call = partial(_call, build, setting)
     if not build.is_index:
-        yield call(
-            build.platforms[0] if build.platforms else None, [f"--tag={name}" for name in _tags(build)]
-        )
+        platform = build.platforms[0] if build.platforms else None
+        there = _where(build, platform, setting)
+        yield _call(build, there, platform, [f"--tag={name}" for name in _tags(build)])
         return
     for platform in build.platforms:
-        match setting.engine.kind:
+        there = _where(build, platform, setting)
+        match there.engine.kind:
             case EngineKind.PODMAN:
-                yield call(platform, [f"--manifest={build.local_name}"])
+                yield _call(build, there, platform, [f"--manifest={build.local_name}"])
             case EngineKind.DOCKER:
-                yield call(platform, [f"--tag={platform_name(build.local_name, platform)}"])
+                yield _call(build, there, platform, [f"--tag={platform_name(build.local_name, platform)}"])
 
 
-def push_calls(name: str, index: PlannedBuild | None, setting: PlanSetting) -> Iterator[Argv]:
-    """Push one name; `index` is the build for several platforms that gave it, if one did."""
-    program, kind = setting.engine.program, setting.engine.kind
-    match kind:
-        case EngineKind.PODMAN if index is not None:
-            yield (*program, "manifest", "push", "--all", index.local_name, f"docker://{name}")
+def push_calls(name: str, build: PlannedBuild | None, setting: PlanSetting) -> Iterator[Argv]:
+    """Push one name; `build` is the one that gave it, if it is for several platforms or may be elsewhere."""
+    if build is not None and build.is_index:
+        yield from _index_calls(name, build, setting)
+        return
+    platform = build.platforms[0] if build and build.platforms else None
+    engine = _where(build, platform, setting).engine if build else setting.engine
+    match engine.kind:
         case EngineKind.PODMAN:
-            yield (*program, "push", name, f"docker://{name}")
-        case EngineKind.DOCKER if index is not None:
-            parts = [platform_name(index.local_name, platform) for platform in index.platforms]
-            yield from ((*program, "push", part) for part in parts)
-            yield (*program, "manifest", "create", name, *parts)
-            yield (*program, "manifest", "push", name)
+            yield (*engine.program, "push", name, f"docker://{name}")
         case EngineKind.DOCKER:
-            yield (*program, "push", name)
+            yield (*engine.program, "push", name)
 
 
-def indexes(
+def _index_calls(name: str, index: PlannedBuild, setting: PlanSetting) -> Iterator[Argv]:
+    """What workers have built they push before, under names beside that of the index."""
+    program = setting.engine.program
+    parts = {platform: platform_name(index.local_name, platform) for platform in index.platforms}
+    engines = {platform: _where(index, platform, setting).engine for platform in index.platforms}
+    away = [platform for platform, engine in engines.items() if engine != setting.engine]
+    match setting.engine.kind:
+        case EngineKind.PODMAN:
+            yield from ((*engines[platform].program, "push", parts[platform]) for platform in away)
+            if len(away) == len(parts):  # else a build here has begun the list
+                yield (*program, "manifest", "create", index.local_name)
+            for platform in away:
+                yield (*program, "manifest", "add", index.local_name, f"docker://{parts[platform]}")
+            yield (*program, "manifest", "push", "--all", index.local_name, f"docker://{name}")
+        case EngineKind.DOCKER:
+            yield from ((*engines[platform].program, "push", part) for platform, part in parts.items())
+            yield (*program, "manifest", "create", name, *parts.values())
+            yield (*program, "manifest", "push", name)
+
+
+def _where(build: PlannedBuild, platform: Platform | None, setting: PlanSetting) -> PlanSetting:
+    """The setting, with the engine that builds for that platform."""
+    if setting.elsewhere is None or platform is None:
+        return setting
+    there = setting.elsewhere(build, platform)
+    return setting if there is None else replace(setting, engine=there)
+
+
+def builds(
     taskfile: TaskFile, setting: PlanSetting, outputs: Outputs | None, secrets: Iterable[Secret]
 ) -> dict[str, PlannedBuild]:
-    """The names that builds for several platforms give."""
+    """Names by the build that gives them, as far as their push depends on it: those for several platforms,
+    and where one may be elsewhere all."""
     found: dict[str, PlannedBuild] = {}
     for step in taskfile.steps:
-        if isinstance(step.action, Build) and len(step.action.platforms) > 1:
+        if isinstance(step.action, Build) and (len(step.action.platforms) > 1 or setting.elsewhere):
             with placed(taskfile.path, step.line, secrets):
                 build = plan_build(step, setting, outputs)
             found.update(dict.fromkeys(build.names, build))

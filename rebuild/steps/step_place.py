@@ -6,6 +6,7 @@ import hashlib
 import posixpath
 from dataclasses import field
 from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
 
 from graph.record import dataclass
 from graph.reference import DEFAULT_REGISTRY, Platform
@@ -13,6 +14,9 @@ from rebuild.engines.podman_command import Podman
 from rebuild.engines.probe import EngineProbe
 from rebuild.steps.step_rules import StepRules
 from rebuild.taskfile import WORKSPACE, Step
+
+if TYPE_CHECKING:
+    from rebuild.steps.step_build import PlannedBuild
 
 RUN_LABEL = "io.tracker.run"
 FOLDER_LABEL = "io.tracker.folder"  # of one run on this machine; a run id may be somebody else's, too
@@ -117,6 +121,13 @@ class RunPlace:
         return None
 
 
+class Elsewhere(Protocol):
+    """Which builds a worker carries out."""
+
+    def __call__(self, build: PlannedBuild, platform: Platform) -> EngineCalls | None:
+        """How its engine is called; None where the build is carried out here."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlanSetting:
     """All that a plan depends on besides the task file."""
@@ -127,3 +138,4 @@ class PlanSetting:
     platform: Platform | None = None  # None: the machine's own
     task: str = ""  # its name; of a quick run none
     registry: str = DEFAULT_REGISTRY  # `.Run.Registry`
+    elsewhere: Elsewhere | None = None  # for a plan that is shown; a run finds out when it builds

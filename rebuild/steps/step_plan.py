@@ -19,8 +19,8 @@ from rebuild.steps.step_build import (
     Argv,
     PlannedBuild,
     build_calls,
+    builds,
     full_name,
-    indexes,
     plan_build,
     push_calls,
 )
@@ -148,7 +148,7 @@ class _Whole:
     outputs: Outputs | None
     built: frozenset[ImageRef]
     pushed: frozenset[str]
-    indexes: Mapping[str, PlannedBuild]
+    builds: Mapping[str, PlannedBuild]
 
     @classmethod
     def of(
@@ -162,7 +162,7 @@ class _Whole:
             outputs,
             built=frozenset(taskfile.built_images()),
             pushed=frozenset(full_name(image) for images in pushes for image in images),
-            indexes=indexes(taskfile, setting, outputs, secrets),
+            builds=builds(taskfile, setting, outputs, secrets),
         )
 
     def plan(self, step: Step) -> PlannedStep:
@@ -185,7 +185,7 @@ class _Whole:
                 return PlannedStep(step, (call,), environment)
             case Push(images):
                 names = [full_name(fill(image)) for image in images]
-                pushes = (push_calls(name, self.indexes.get(name), self.setting) for name in names)
+                pushes = (push_calls(name, self.builds.get(name), self.setting) for name in names)
                 return PlannedStep(step, tuple(call for calls in pushes for call in calls), environment)
 
     def _cmd(self, step: Step, action: Cmd, environment: Mapping[str, str]) -> PlannedStep:

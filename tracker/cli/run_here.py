@@ -9,12 +9,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import SystemRandom
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from graph.clock import now
 from graph.dockerfile.error import printable
+from graph.record import dataclass
 from rebuild.context.where import Folder, Nothing
 from rebuild.context.where import Source as ContextSource
 from rebuild.rendering import Prepared as PreparedText
@@ -44,6 +45,9 @@ from tracker.state import State
 from tracker.terminal import Terminal
 from tracker.workshop import Workshop, reaching, unheard, user_credentials
 
+if TYPE_CHECKING:  # most machines have no workers
+    from rebuild.steps.plan_elsewhere import WorkersOfPlan
+
 DRY_RUN_ID = "dryrun"
 
 
@@ -51,8 +55,11 @@ def print_plan(
     asked: Asked, definition: Definition, settings: Settings, state: State, *, as_json: bool
 ) -> None:
     """The engine calls of each step; needs no engine."""
-    foreseen = asyncio.run(_foreseen(asked, definition, settings, state))
-    _print_plan(plan_json(foreseen, settings, state, definition), as_json=as_json)
+    with tempfile.TemporaryDirectory(prefix="tracker-") as scratch:
+        ready = asyncio.run(_ready(asked, definition, settings, state, Path(scratch)))
+        foreseen = foresee(*ready.text, strict=asked.strict)
+        plan = plan_json(foreseen, settings, state, definition, ready.context)
+    _print_plan(plan, as_json=as_json)
 
 
 def run_here(
@@ -67,38 +74,43 @@ def run_here(
 
 async def _work(asked: Asked, definition: Definition, settings: Settings, state: State) -> Work:
     """What there is to do, with *** for what a vault would give."""
-    return finish_work(*await _ready(asked, definition, settings, state), strict=asked.strict)
+    with tempfile.TemporaryDirectory(prefix="tracker-") as scratch:
+        ready = await _ready(asked, definition, settings, state, Path(scratch))
+        return finish_work(*ready.text, strict=asked.strict)
 
 
-async def _foreseen(asked: Asked, definition: Definition, settings: Settings, state: State) -> Foreseen:
-    """The same, though values may be missing that a run needs."""
-    return foresee(*await _ready(asked, definition, settings, state), strict=asked.strict)
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """The task file and its secrets, to be rendered, and the context that it is of."""
+
+    text: tuple[PreparedText, Written, dict[str, Secret]]
+    context: Path
 
 
 async def _ready(
-    asked: Asked, definition: Definition, settings: Settings, state: State
-) -> tuple[PreparedText, Written, dict[str, Secret]]:
-    """The task file and its secrets, to be rendered."""
+    asked: Asked, definition: Definition, settings: Settings, state: State, scratch: Path
+) -> _Ready:
+    """`scratch` is a folder for the context, unless that is one of this machine."""
     step = definition.step
     assert isinstance(step, FileStep | InlineStep)
-    with tempfile.TemporaryDirectory(prefix="tracker-") as scratch:
-        opening = await _opened(asked, settings, state)
-        stdin = input_for(asked.context)
-        reach = reaching(settings).as_whom(user_credentials())
-        fetched = await prepare(
-            definition, Path(scratch), Terminal.of_command().hear, secrets=opening, reach=reach, stdin=stdin
-        )
-        context = fetched.folder
-        written = read_written(step, context, _unfetched(asked.secret_values))
-        variables = _variables(definition, fetched, settings.registry)
-        prepared = prepare_work(
-            written,
-            variables,
-            Surroundings(variables.date, SystemRandom()),
-            context=context,
-            aliases=settings.alias_rules,
-        )
-        return prepared, written, dict.fromkeys((source.id for source in prepared.wanted), UNKNOWN)
+    opening = await _opened(asked, settings, state)
+    stdin = input_for(asked.context)
+    reach = reaching(settings).as_whom(user_credentials())
+    fetched = await prepare(
+        definition, scratch, Terminal.of_command().hear, secrets=opening, reach=reach, stdin=stdin
+    )
+    context = fetched.folder
+    written = read_written(step, context, _unfetched(asked.secret_values))
+    variables = _variables(definition, fetched, settings.registry)
+    prepared = prepare_work(
+        written,
+        variables,
+        Surroundings(variables.date, SystemRandom()),
+        context=context,
+        aliases=settings.alias_rules,
+    )
+    hidden = dict.fromkeys((source.id for source in prepared.wanted), UNKNOWN)
+    return _Ready((prepared, written, hidden), context)
 
 
 def _unfetched(sources: Mapping[str, Source]) -> dict[str, Secret]:
@@ -128,11 +140,12 @@ async def _opened(asked: Asked, settings: Settings, state: State) -> ContextSecr
 
 
 def plan_json(
-    foreseen: Foreseen, settings: Settings, state: State, definition: Definition
+    foreseen: Foreseen, settings: Settings, state: State, definition: Definition, context: Path
 ) -> dict[str, object]:
-    """What the engine would be called with, for people and programs."""
+    """What the engines would be called with, for people and programs."""
     work = foreseen.work
-    steps = [planned.to_json(work.secrets) for planned in _planned(work, settings, state, definition)]
+    planned = _planned(work, settings, state, definition, context)
+    steps = [step.to_json(work.secrets) for step in planned]
     for step in steps:
         if lacking := foreseen.lacking(step):
             step["lacks"] = lacking
@@ -143,17 +156,30 @@ def plan_json(
     }
 
 
-def _planned(work: Work, settings: Settings, state: State, definition: Definition) -> tuple[PlannedStep, ...]:
-    """The calls on a machine that needs no special options."""
+def _planned(
+    work: Work, settings: Settings, state: State, definition: Definition, context: Path | None = None
+) -> tuple[PlannedStep, ...]:
+    """The calls on a machine that needs no special options; with a context also those of workers."""
+    place = RunPlace(DRY_RUN_ID, str(state.scratch / DRY_RUN_ID))
     kind = EngineKind.DOCKER if settings.engine == "docker" else EngineKind.PODMAN
     setting = PlanSetting(
-        RunPlace(DRY_RUN_ID, str(state.scratch / DRY_RUN_ID)),
+        place,
         EngineCalls.unprobed(kind),
         rules=settings.step_rules,
         platform=definition.platform,
         registry=settings.registry,
+        elsewhere=_elsewhere(settings, context, place.workspace) if context else None,
     )
     return plan_steps(work.taskfile, setting, secrets=work.secrets)
+
+
+def _elsewhere(settings: Settings, context: Path, workspace: str) -> WorkersOfPlan | None:
+    if not settings.workers:
+        return None
+    from rebuild.steps.plan_elsewhere import WorkersOfPlan
+
+    workers = tuple(section.named(name) for name, section in settings.workers.items())
+    return WorkersOfPlan(workers, context, workspace)
 
 
 def _print_plan(plan: dict[str, Any], *, as_json: bool) -> None:
