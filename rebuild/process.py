@@ -3,6 +3,7 @@
 A build is a tree of processes, and some of them leave their process group on purpose (a container is
 a session of its own). So ending a command means its group and every descendant, each checked by its
 start time. If this program itself is killed, the kernel ends the command: see `dies_with_parent`.
+A program that must answer others meanwhile lets its commands give way to it: see `let_commands_give_way`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 
 from graph.record import dataclass
@@ -28,6 +30,8 @@ _TOO_LONG = b"(a line of over %d bytes)"
 _PROC = Path("/proc")
 
 Sink = Callable[[bytes], None]
+
+_nice: ContextVar[int] = ContextVar("nice", default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,12 @@ async def capture(
     return Captured(_code(process), stdout.bytes, stderr.bytes, timed_out)
 
 
+def let_commands_give_way(nice: int) -> None:
+    """What this task and those that it makes start from now on gives way to this program by so much: 0 to 19,
+    as nice(1) has it."""
+    _nice.set(nice)
+
+
 def dies_with_parent() -> list[str]:
     """What to put before an argv so that the kernel kills it when this program dies; may be empty.
 
@@ -144,7 +154,7 @@ def _for_one_log(streams: Streams) -> Streams:
 async def _start(argv: Sequence[str], env: Mapping[str, str], streams: Streams) -> asyncio.subprocess.Process:
     if shutil.which(argv[0], path=env.get("PATH")) is None:
         raise FileNotFoundError(argv[0])
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         *dies_with_parent(),
         *argv,
         env=dict(env),
@@ -153,6 +163,18 @@ async def _start(argv: Sequence[str], env: Mapping[str, str], streams: Streams) 
         stderr=streams.stderr,
         start_new_session=True,
     )
+    if nice := _nice.get():
+        _give_way(process.pid, nice)
+    return process
+
+
+def _give_way(pid: int, nice: int) -> None:
+    """Before it has started others: they inherit it."""
+    with contextlib.suppress(ProcessLookupError):  # it has ended already
+        os.setpriority(os.PRIO_PROCESS, pid, min(19, os.getpriority(os.PRIO_PROCESS, 0) + nice))
+    # A session is a group of its own to some kernels, which weigh groups against each other: sched(7).
+    with contextlib.suppress(OSError):
+        (_PROC / str(pid) / "autogroup").write_text(str(nice))
 
 
 async def _copy(source: asyncio.StreamReader, *sinks: Sink) -> None:

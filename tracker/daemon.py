@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from graph.errors import StoreError, TrackerError
+from rebuild.process import let_commands_give_way
 from rebuild.runs.run import Workplace
 from tracker.api.app import Phase
 from tracker.composition import Composition
@@ -47,6 +48,7 @@ class Daemon:
             raise _ended_by(group) from None
 
     async def _run(self) -> None:
+        let_commands_give_way(self._settings.rebuild.nice)
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import signal
 import subprocess
 import urllib.request
@@ -46,6 +47,24 @@ def test_a_task_file_builds_tests_pushes_and_records(shared_yard: Yard, made: Sc
         assert outcome["outputs"][0]["digest"] == str(made.shelf.digest(made.image("app")))
         assert_recorded_is_used(service, made.shelf, made.image("app"))
         assert f"test| {made.prefix} app" in service.tracker("logs", outcome["run_id"]).stdout
+
+
+def test_what_the_service_runs_gives_way_to_it_and_what_a_command_runs_does_not(
+    shared_yard: Yard, made: Scene
+) -> None:
+    with shared_yard.service({"TRACKER__REBUILD__NICE": "7"}) as service:
+        run = ("run", str(made.projects["app"]), "--set", "test=cat /proc/self/stat")
+        here = service.read(*run)
+        service.start()
+        there = service.read(*run)
+
+        assert niceness(service, there["run_id"]) - niceness(service, here["run_id"]) == 7
+
+
+def niceness(service: RealService, run_id: str) -> int:
+    """Of the `cat` that printed what proc(5) says of it."""
+    (stat,) = re.findall(r"^test\| (\d+ \(cat\) .*)$", service.tracker("logs", run_id).stdout, re.MULTILINE)
+    return int(stat.split()[18])
 
 
 def test_an_index_is_told_with_the_digest_of_each_platform(shared_yard: Yard, made: Scene) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rebuild.process import capture, dies_with_parent, run
+from rebuild.process import capture, dies_with_parent, let_commands_give_way, run
 
 ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 ROOT = Path(__file__).parents[2]
@@ -186,3 +186,16 @@ def test_killing_this_program_ends_its_command(tmp_path: Path) -> None:
     parent.wait()
 
     asyncio.run(until_gone(pid))
+
+
+@pytest.mark.anyio
+async def test_a_command_and_what_it_starts_give_way_by_what_was_said_in_their_task() -> None:
+    async def said(nice: int) -> bytes:
+        let_commands_give_way(nice)
+        # Not at once: the command runs before this program can lower it.
+        return (await capture(["sh", "-c", "sleep 0.2; nice; nice"], env=ENV, timeout_s=30)).stdout
+
+    asked = [asyncio.create_task(said(nice)) for nice in (0, 7)]
+
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    assert await asyncio.gather(*asked) == [f"{nice}\n{nice}\n".encode() for nice in (ours, ours + 7)]

@@ -89,6 +89,7 @@ class Rebuild(Struct, frozen=True):
 
     workers: Annotated[int, Meta(ge=1, le=256)] = DEFAULT_WORKERS
     timeout: SomeSeconds = 3600.0
+    nice: Annotated[int, Meta(ge=0, le=19)] = 10
     reproducible: bool = False
     retry_delays: Annotated[tuple[Seconds, ...], Meta(min_length=1)] = _LIMITS.retry_delays_s
     keep_logs: Seconds = 30 * 86400.0
