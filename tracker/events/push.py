@@ -47,8 +47,8 @@ def pushes_of(host: Any, repository: Any, tag: Any, digest: Any = None) -> Itera
 
 
 def names_of(host: str, repository: str, tag: str) -> Iterator[ImageRef]:
-    """The tag at the host as the sender calls itself, and where that is the loopback, under the other
-    names of the same port."""
+    """The tag at the host as the sender calls itself, under the other spellings of that, and where it is the
+    loopback, under the other names of the same port."""
     return (ImageRef(each, repository, tag) for each in _hosts_of(host))
 
 
@@ -56,6 +56,7 @@ def _hosts_of(host: str) -> Iterable[str]:
     name, colon, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
     name = name if colon else host
     if not is_loopback(name.strip("[]")):
-        return (host,)
+        lower = host.lower()  # a sender calls itself as some client wrote it
+        return dict.fromkeys((host, lower, lower.removesuffix(":443")))
     suffix = f":{port}" if colon else ""
     return dict.fromkeys((host, f"localhost{suffix}", f"127.0.0.1{suffix}", f"[::1]{suffix}"))

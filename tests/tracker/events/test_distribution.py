@@ -100,6 +100,13 @@ def test_a_registry_on_loopback_is_known_under_all_its_names() -> None:
     }
 
 
+@pytest.mark.parametrize("host", ["Registry.Example.COM", "registry.example.com:443"])
+def test_a_registry_is_known_however_its_client_wrote_it(host: str) -> None:
+    (push,) = read_envelope(envelope(event(request={"host": host})))
+
+    assert "registry.example.com/team/app:1" in [str(name) for name in push.names()]
+
+
 @pytest.mark.parametrize(
     ("body", "rule"),
     [
