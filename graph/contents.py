@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
 
-from graph.model import Manifests
+from graph.model import BaseContent, Manifests
 from graph.reference import Digest, Platform
 
 
@@ -50,20 +49,25 @@ class Contents:
         )
         return Manifests(digest, {Platform.parse(platform): Digest.parse(held) for platform, held in rows})
 
-    def remember_layers(self, digest: Digest, diff_ids: Sequence[Digest]) -> None:
-        """Keep the uncompressed layers of one platform's manifest, lowest first."""
+    def remember_content(self, digest: Digest, content: BaseContent) -> None:
+        """Keep what one platform's manifest leads to."""
+        diff_ids = json.dumps([str(diff_id) for diff_id in content.diff_ids])
         self._sql.execute(
-            "INSERT OR IGNORE INTO layers(digest_id, diff_ids) VALUES (?, ?)",
-            (self.digest_id(digest), json.dumps([str(diff_id) for diff_id in diff_ids])),
+            "INSERT INTO layers(digest_id, diff_ids, of_docker) VALUES (?, ?, ?)"
+            " ON CONFLICT(digest_id) DO UPDATE SET of_docker = excluded.of_docker",
+            (self.digest_id(digest), diff_ids, content.of_docker),
         )
 
-    def layers_of(self, digest: Digest) -> tuple[Digest, ...] | None:
-        """The layers of a platform's manifest, lowest first; None if they were never asked for."""
+    def content_of(self, digest: Digest) -> BaseContent | None:
+        """The content of a platform's manifest; None if it was never asked for, or not for all of it."""
         row = self._sql.execute(
-            "SELECT l.diff_ids FROM layers l JOIN digests d ON d.id = l.digest_id WHERE d.value = ?",
+            "SELECT l.diff_ids, l.of_docker FROM layers l JOIN digests d ON d.id = l.digest_id"
+            " WHERE d.value = ? AND l.of_docker IS NOT NULL",
             (str(digest),),
         ).fetchone()
-        return tuple(Digest.parse(text) for text in json.loads(row[0])) if row else None
+        if row is None:
+            return None
+        return BaseContent(tuple(Digest.parse(text) for text in json.loads(row[0])), bool(row[1]))
 
     def _insert(self, statement: str, values: tuple[object, ...]) -> int:
         added = self._sql.execute(statement, values)

@@ -10,7 +10,7 @@ from pathlib import Path
 from graph.errors import StoreBusy, StoreError
 
 BUSY_TIMEOUT_S = 10.0
-SCHEMA = 11  # the number of steps in graph.migrations, which a file carries once they are applied
+SCHEMA = 12  # the number of steps in graph.migrations, which a file carries once they are applied
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:

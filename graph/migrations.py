@@ -276,6 +276,12 @@ def steps_of_builds(db: Database) -> None:
     db.execute("ALTER TABLE builds ADD COLUMN step TEXT NOT NULL DEFAULT ''")  # '': of a Dockerfile alone
 
 
+@graph_tables()
+def content_of_bases(db: Database) -> None:
+    # whether the config says what only docker's format of images has; NULL: nobody has looked
+    db.execute("ALTER TABLE layers ADD COLUMN of_docker INTEGER")
+
+
 def run_statements(db: Database, script: str) -> None:
     """Each statement by itself: executescript would commit the transaction that the migration runs in."""
     for statement in script.split(";\n"):

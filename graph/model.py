@@ -20,6 +20,15 @@ class SaidBase:
 
 
 @dataclass(frozen=True, slots=True)
+class BaseContent:
+    """What builds want to know of one platform's manifest. `diff_ids` are its uncompressed layers, lowest
+    first; `of_docker` is whether its config says what only docker's format of images has a place for."""
+
+    diff_ids: tuple[Digest, ...]
+    of_docker: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Manifests:
     """What one digest holds: for an index the manifest of each platform, else nothing.
 

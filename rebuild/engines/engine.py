@@ -37,6 +37,7 @@ class BuildRequest:
     no_cache: bool = False
     layer_cache: ImageRef | None = None  # where a registry keeps layers of this build for builds elsewhere
     timestamp: int | None = None  # seconds since 1970 given to every file and date of the image
+    base_of_docker: bool = False  # whether the base says what only docker's format of images has a place for
     flags: tuple[str, ...] = ()  # more of the engine's own, each one word: labels, limits
     leaves_out: tuple[str, ...] = ()  # patterns that count before the ignore file's own
     timeout_s: float = 3600.0

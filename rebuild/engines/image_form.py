@@ -1,7 +1,7 @@
 """In which of its two formats podman writes an image. Knows the Dockerfile's text, no command line.
 
-OCI's has annotations and no place for three instructions, which podman then leaves out with a warning;
-docker's has a place for them, and for labels alone.
+OCI's has annotations and no place for three instructions: podman then leaves out what the Dockerfile says by
+them, with a warning, and without one what the base says. docker's has a place for them, and for labels alone.
 """
 
 from __future__ import annotations
@@ -19,6 +19,6 @@ class ImageForm(StrEnum):
     DOCKER = "docker"
 
 
-def form_of(dockerfile: str) -> ImageForm:
-    """The format that holds all that the Dockerfile says: OCI's where it does."""
-    return ImageForm.DOCKER if _OF_DOCKER.search(dockerfile) else ImageForm.OCI
+def form_of(dockerfile: str, *, base_of_docker: bool = False) -> ImageForm:
+    """The format that holds all that the Dockerfile and its base say: OCI's where it does."""
+    return ImageForm.DOCKER if base_of_docker or _OF_DOCKER.search(dockerfile) else ImageForm.OCI

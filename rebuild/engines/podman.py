@@ -220,7 +220,7 @@ class PodmanEngine:
         named = f"{text}\n{request.layer_cache or ''}"  # a cache is in a registry that is to be reached, too
         variables = {**self._cli.variables, **podman_registries(self._around, named)}
         by_environment, by_command = split_build_args(request.build_args, variables)
-        form = form_of(text)
+        form = form_of(text, base_of_docker=request.base_of_docker)
         with tempfile.TemporaryDirectory(prefix="tracker-build-", dir=request.scratch) as folder:
             image_id_file = Path(folder) / "id"
             argv = podman_command.build(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from graph.dockerfile import Base
 from graph.model import RecordedBase
 from graph.record import dataclass
-from graph.reference import Digest, ImageRef
+from graph.reference import ImageRef
 from graph.words import Role
 from rebuild.engines.engine import Engine, LocalImage
 
@@ -43,9 +43,9 @@ def local_names(at_hand: AllAtHand) -> dict[ImageRef, str]:
     return {reference: known.name for reference, known in at_hand.items()}
 
 
-def lowest_layers(bases: Iterable[Base], at_hand: AllAtHand) -> tuple[Digest, ...]:
-    """The layers that the result has to begin with, where its runtime base is at hand."""
-    return next((at_hand[base.reference].image.diff_ids for base in bases if base.role is Role.RUNTIME), ())
+def runtime_image(bases: Iterable[Base], at_hand: AllAtHand) -> LocalImage | None:
+    """What the result stands on, where its runtime base is at hand."""
+    return next((at_hand[base.reference].image for base in bases if base.role is Role.RUNTIME), None)
 
 
 def through(bases: Iterable[Base], at_hand: AllAtHand) -> Iterator[RecordedBase]:

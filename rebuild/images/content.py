@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from graph.model import BaseContent
 from graph.reference import Digest, Platform
 
 # What a container gets from its image (OCI image config, "config"). Dates, history and the names that
@@ -15,6 +16,7 @@ _FIELDS = (
     "Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "Labels",
     "OnBuild", "Shell", "StopSignal", "User", "Volumes", "WorkingDir",
 )  # fmt: skip
+_OF_DOCKER = ("Healthcheck", "OnBuild", "Shell")
 _VOLATILE_LABELS = frozenset(
     {
         "io.buildah.version",
@@ -44,6 +46,16 @@ def content_id_of(image_config: Mapping[str, Any]) -> Digest:
         str(image_config.get("variant") or ""),
     )
     return content_id(platform, image_config.get("config") or {}, layers_of(image_config))
+
+
+def base_content(image_config: Mapping[str, Any]) -> BaseContent:
+    """What a build on an image of this config has to know of it."""
+    return BaseContent(layers_of(image_config), says_of_docker(image_config.get("config") or {}))
+
+
+def says_of_docker(config: Mapping[str, Any]) -> bool:
+    """Whether a `config` object says what OCI's format leaves out, and docker's hands on."""
+    return any(config.get(name) for name in _OF_DOCKER)
 
 
 def layers_of(image_config: Mapping[str, Any]) -> tuple[Digest, ...]:

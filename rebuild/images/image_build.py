@@ -13,16 +13,16 @@ from pathlib import Path
 
 from graph.dockerfile import Base, Scan, pin, scan
 from graph.errors import TrackerError, WrongUse
-from graph.model import BuildRecord
+from graph.model import BaseContent, BuildRecord
 from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
 from rebuild.context.dockerfile_copy import name_as_typed
 from rebuild.context.ignore_file import DEFAULTS
 from rebuild.engines.engine import BuildRequest, CommandFailed, Engine, LocalImage, LogSink
 from rebuild.engines.features import refuse, refuse_foreign
-from rebuild.images.at_hand import AllAtHand, local_names, lowest_layers, split, through
+from rebuild.images.at_hand import AllAtHand, local_names, runtime_image, split, through
 from rebuild.images.build_secrets import advice
-from rebuild.images.content import content_id, layers_of
+from rebuild.images.content import base_content, content_id, says_of_docker
 from rebuild.images.publication import publish
 from rebuild.images.resolve import Resolved, refuse_other_platform, resolve, taken
 from rebuild.images.tools import Tools
@@ -66,12 +66,21 @@ class ImageBuild:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A build that went well: what to record, and the layers of bases that were looked up on the way."""
+    """A build that went well: what to record, and the content of the base, by its manifest."""
 
     record: BuildRecord
-    layers: Mapping[Digest, tuple[Digest, ...]]
+    contents: Mapping[Digest, BaseContent]
     image: LocalImage | None = None  # None where an earlier attempt has built it
     engine: Engine | None = None  # that has the image
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What the last stage stands on; `learnt` is its content where a registry has it."""
+
+    called: str
+    content: BaseContent
+    learnt: Mapping[Digest, BaseContent] = field(default_factory=dict)
 
 
 async def build_image(
@@ -108,13 +117,13 @@ async def build_image(
         log(f"{line}\n".encode())
     pinned = scratch / "Dockerfile"
     pinned.write_bytes(pin(content, found, resolved.pins, local_names(wanted.at_hand)))
-    request = _request(wanted, dockerfile, pinned, resolved, name)
+    ground = await _ground(resolved, runtime_image(here, wanted.at_hand), tools)
+    request = _request(wanted, dockerfile, pinned, resolved, ground, name)
     built = await tools.engine.build(replace(request, secrets=secrets or {}, scratch=scratch), log)
     if isinstance(built, CommandFailed):
         return built
     _check_platform(built.image, wanted.platform)
-    _check_layers(built.image, lowest_layers(here, wanted.at_hand), "what was built before it")
-    layers = await _verify(built.image, resolved, tools)
+    _check_layers(built.image, ground)
     record = BuildRecord(
         images=wanted.images,
         manifests=None,
@@ -127,12 +136,12 @@ async def build_image(
         pushed=False,
     )
     if not wanted.push or not wanted.images:
-        return Finished(record, layers, built.image, tools.engine)
+        return Finished(record, ground.learnt, built.image, tools.engine)
     before_push(record)
     published = await publish(record, built.image, tools, log)
     if isinstance(published, CommandFailed):
         return published
-    return Finished(published, layers, built.image, tools.engine)
+    return Finished(published, ground.learnt, built.image, tools.engine)
 
 
 async def _placed(
@@ -237,7 +246,7 @@ def _scan(wanted: ImageBuild, path: str, content: bytes, build_platform: Platfor
 
 
 def _request(
-    wanted: ImageBuild, dockerfile: Path, pinned: Path, resolved: Resolved, name: str
+    wanted: ImageBuild, dockerfile: Path, pinned: Path, resolved: Resolved, ground: _Ground, name: str
 ) -> BuildRequest:
     own_ignore = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
     return BuildRequest(
@@ -252,6 +261,7 @@ def _request(
         no_cache=wanted.no_cache,
         layer_cache=wanted.layer_cache,
         timestamp=0 if wanted.reproducible else None,
+        base_of_docker=ground.content.of_docker,
         flags=wanted.flags,
         leaves_out=DEFAULTS if wanted.is_local else (),  # as where a folder is packed for a service
         timeout_s=wanted.timeout_s,
@@ -277,17 +287,18 @@ def _tell(log: LogSink, resolved: Resolved, here: Iterable[Base]) -> None:
         log(f"base {base.reference} ({base.role}, {base.via}, line {base.line}) was built here\n".encode())
 
 
-async def _verify(image: LocalImage, resolved: Resolved, tools: Tools) -> dict[Digest, tuple[Digest, ...]]:
-    """Check that the lowest layers of the result are those of the pinned base; answers what was looked up."""
+async def _ground(resolved: Resolved, here: LocalImage | None, tools: Tools) -> _Ground:
+    """What the last stage stands on: the pinned base, an image that is `here` alone, or nothing."""
+    if here is not None:
+        return _Ground("what was built before it", BaseContent(here.diff_ids, says_of_docker(here.config)))
     base = resolved.runtime
     if base is None:
-        return {}
+        return _Ground("scratch", BaseContent(()))
     manifest = resolved.manifest_of(base)
-    layers = tools.memory.layers_of(manifest)
-    if layers is None:
-        layers = layers_of(await tools.registry.image_config(base.reference, manifest))
-    _check_layers(image, layers, f"{base.reference}: {manifest}")
-    return {manifest: layers}
+    content = tools.memory.content_of(manifest)
+    if content is None:
+        content = base_content(await tools.registry.image_config(base.reference, manifest))
+    return _Ground(f"its base {base.reference}: {manifest}", content, {manifest: content})
 
 
 def _check_platform(image: LocalImage, wanted: Platform) -> None:
@@ -299,9 +310,10 @@ def _check_platform(image: LocalImage, wanted: Platform) -> None:
         )
 
 
-def _check_layers(image: LocalImage, layers: tuple[Digest, ...], base: str) -> None:
+def _check_layers(image: LocalImage, ground: _Ground) -> None:
+    layers = ground.content.diff_ids
     if image.diff_ids[: len(layers)] != layers:
         raise NotWhatWasPinned(
-            f"the image does not begin with the layers of its base {base}",
+            f"the image does not begin with the layers of {ground.called}",
             hint="the engine used another base or squashed the layers; nothing was pushed",
         )

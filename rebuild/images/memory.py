@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graph.following import Followings
-from graph.model import Manifests
+from graph.model import BaseContent, Manifests
 from graph.reference import Digest, ImageRef
 from graph.store import GraphStore
 from rebuild.images.resolve import LastBuild
@@ -20,8 +20,8 @@ class GraphMemory:
     def known_manifests(self, digest: Digest) -> Manifests | None:
         return self._store.known_manifests(digest)
 
-    def layers_of(self, digest: Digest) -> tuple[Digest, ...] | None:
-        return self._store.layers_of(digest)
+    def content_of(self, digest: Digest) -> BaseContent | None:
+        return self._store.content_of(digest)
 
     def used(self, images: Sequence[ImageRef], written: ImageRef) -> Sequence[str]:
         return Followings(self._store.connection).used(images, written)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from graph.dockerfile import Base, Scan
 from graph.errors import WrongUse
-from graph.model import Manifests, RecordedBase
+from graph.model import BaseContent, Manifests, RecordedBase
 from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
 from graph.words import Role, Via
@@ -32,7 +32,7 @@ class Memory(Protocol):
 
     def known_manifests(self, digest: Digest) -> Manifests | None: ...
 
-    def layers_of(self, digest: Digest) -> tuple[Digest, ...] | None: ...
+    def content_of(self, digest: Digest) -> BaseContent | None: ...
 
     def newest_build(self, reference: ImageRef) -> LastBuild | None: ...
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from graph.dockerfile import Feature
-from graph.model import Manifests
+from graph.model import BaseContent, Manifests
 from graph.reference import Digest, ImageRef, Platform
 from rebuild.engines.engine import (
     BuildRequest,
@@ -96,7 +96,7 @@ class NothingKnown:
     def known_manifests(self, digest: Digest) -> Manifests | None:
         return None
 
-    def layers_of(self, digest: Digest) -> tuple[Digest, ...] | None:
+    def content_of(self, digest: Digest) -> BaseContent | None:
         return None
 
     def newest_build(self, reference: ImageRef) -> LastBuild | None:

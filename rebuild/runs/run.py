@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from graph.database import immediate
 from graph.errors import StoreBusy, TrackerError, WrongUse
 from graph.expecting import Expectations, ExpectedBase
-from graph.model import BuildRecord, Manifests, RecordedBase
+from graph.model import BaseContent, BuildRecord, Manifests, RecordedBase
 from graph.record import dataclass
 from graph.reference import DEFAULT_REGISTRY, Digest, ImageRef, Platform
 from graph.store import GraphStore
@@ -53,7 +53,7 @@ class Outcome:
     error: str | None = None
     hint: str | None = None
     records: tuple[BuildRecord, ...] = ()
-    layers: Mapping[Digest, tuple[Digest, ...]] = field(default_factory=dict)  # of bases, as looked up
+    contents: Mapping[Digest, BaseContent] = field(default_factory=dict)  # of bases, by their manifests
     used: tuple[RecordedBase, ...] = ()  # images that containers of steps have run
 
     @property
@@ -177,7 +177,7 @@ async def _steps(
     finally:
         if kept.waiting:
             await _when_free(place.connection, kept.write)
-    return Outcome(done.status, done.error, done.hint, done.records, done.layers, done.used)
+    return Outcome(done.status, done.error, done.hint, done.records, done.contents, done.used)
 
 
 def _task_name(run: Run, place: Workplace) -> str:
@@ -252,8 +252,8 @@ def _without_secrets(outcome: Outcome, discreet: Discretion) -> Outcome:
 
 def _judge(finished: Finished | CommandFailed) -> Outcome:
     match finished:
-        case Finished(record=record, layers=layers):
-            return Outcome(Status.SUCCEEDED, records=(record,), layers=layers)
+        case Finished(record=record, contents=contents):
+            return Outcome(Status.SUCCEEDED, records=(record,), contents=contents)
         case CommandFailed(timed_out=True):
             hint = "raise it with --timeout"
             return Outcome(Status.TIMEOUT, "the build took longer than its timeout", hint)
@@ -280,12 +280,12 @@ def write_down(connection: sqlite3.Connection, run: Run, outcome: Outcome, at: d
     """How the run ended, with what it recorded. Belongs inside `immediate()`: all of it or nothing."""
     store = GraphStore(connection)
     if run.definition.is_trial:  # what somebody proposes is not what an image is made of
-        outcome = replace(outcome, records=(), layers={})
+        outcome = replace(outcome, records=(), contents={})
     for record in outcome.records:
         images = tuple(image for image in record.images if _tells_of(image, run, record, store))
         store.record(replace(record, images=images, run_id=run.run_id, task_id=run.task_id))
-    for manifest, diff_ids in outcome.layers.items():
-        store.remember_layers(manifest, diff_ids)
+    for manifest, content in outcome.contents.items():
+        store.remember_content(manifest, content)
     if outcome.status is Status.SUCCEEDED and not run.definition.is_trial:
         _watch_used(connection, run, outcome, at)
         made = [image for record in outcome.records for image in record.images]

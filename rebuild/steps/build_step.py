@@ -105,7 +105,7 @@ async def _build_all(
         assert finished.image is not None
         assert finished.engine is not None
         record = replace(finished.record, images=wanted.images, step=step.id)
-        parts[platform] = Part(name, finished.image, record, finished.engine, finished.layers)
+        parts[platform] = Part(name, finished.image, record, finished.engine, finished.contents)
     _check_agreement(part.record.bases for part in parts.values())
     site.built[step.id] = BuiltImage(step.id, parts)
     site.images.add(wanted.images, site.built[step.id])

@@ -13,7 +13,7 @@ from functools import partial
 from typing import NoReturn
 
 from graph.errors import TrackerError
-from graph.model import BuildRecord, Manifests, RecordedBase
+from graph.model import BaseContent, BuildRecord, Manifests, RecordedBase
 from graph.record import dataclass
 from graph.reference import Digest, ImageRef, Platform
 from graph.words import Role, Via
@@ -46,7 +46,7 @@ class Part:
     image: LocalImage
     record: BuildRecord
     engine: Engine  # that has it
-    layers: Mapping[Digest, tuple[Digest, ...]] = field(default_factory=dict)
+    contents: Mapping[Digest, BaseContent] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

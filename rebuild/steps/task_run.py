@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import assert_never
 
 from graph.errors import TrackerError
-from graph.model import BuildRecord, RecordedBase
+from graph.model import BaseContent, BuildRecord, RecordedBase
 from graph.record import dataclass
 from graph.reference import DEFAULT_REGISTRY, Digest, Platform
 from rebuild.engines.container import Containers
@@ -82,7 +82,7 @@ class TaskOutcome:
     hint: str | None = None
     steps: tuple[StepResult, ...] = ()
     records: tuple[BuildRecord, ...] = ()
-    layers: Mapping[Digest, tuple[Digest, ...]] = field(default_factory=dict)  # of bases, as looked up
+    contents: Mapping[Digest, BaseContent] = field(default_factory=dict)  # of bases, by their manifests
     used: tuple[RecordedBase, ...] = ()  # images that containers have run
 
 
@@ -238,7 +238,7 @@ def _outcome(request: TaskRequest, site: Site, course: Course, pace: Pace) -> Ta
         hint,
         course.results,
         records,
-        _layers(site.built.values()),
+        _contents(site.built.values()),
         tuple({name: base for bases in site.used.values() for name, base in bases.items()}.values()),
     )
 
@@ -279,9 +279,9 @@ def _together(pushed: Iterable[BuildRecord]) -> Iterator[BuildRecord]:
         yield replace(same[-1], images=names, pushed=any(record.pushed for record in same))
 
 
-def _layers(built: Iterable[BuiltImage]) -> dict[Digest, tuple[Digest, ...]]:
+def _contents(built: Iterable[BuiltImage]) -> dict[Digest, BaseContent]:
     parts = (part for one in built for part in one.parts.values())
-    return {digest: layers for part in parts for digest, layers in part.layers.items()}
+    return {manifest: content for part in parts for manifest, content in part.contents.items()}
 
 
 async def remove_left(

@@ -67,6 +67,15 @@ def with_shell(text: str, **files: bytes) -> LayeredImage:
     return layered_image(text, files={"bin/sh": Path(busybox).read_bytes(), **files})
 
 
+def saying(image: LayeredImage, **settings: Any) -> LayeredImage:
+    """The same with more in the `config` of its config: what containers of it do."""
+    plain = json.loads(image.config.body)
+    plain["config"].update(settings)
+    config = Document(OCI_CONFIG, json.dumps(plain).encode())
+    manifest = {**json.loads(image.manifest.body), "config": config.descriptor()}
+    return LayeredImage(config, Document(OCI_MANIFEST, json.dumps(manifest).encode()), image.layer)
+
+
 def _tar(files: dict[str, bytes]) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:

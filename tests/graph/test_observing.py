@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graph.database import immediate
+from graph.model import BaseContent
 from graph.reference import ImageRef
 from graph.store import Change, Source, Watched
 from tests.graph.world import AMD64, ARM64, World, at, digest_of, index_of, single
@@ -174,10 +175,24 @@ def test_layers_are_remembered_in_their_order(world: World) -> None:
     diff_ids = tuple(digest_of(seed) for seed in ("low", "middle", "low"))
 
     with immediate(world.sql):
-        world.store.remember_layers(digest_of("manifest"), diff_ids)
+        world.store.remember_content(digest_of("manifest"), BaseContent(diff_ids, of_docker=True))
 
-    assert world.store.layers_of(digest_of("manifest")) == diff_ids
-    assert world.store.layers_of(digest_of("other")) is None
+    assert world.store.content_of(digest_of("manifest")) == BaseContent(diff_ids, of_docker=True)
+    assert world.store.content_of(digest_of("other")) is None
+
+
+def test_layers_of_an_older_release_are_asked_for_once_more(world: World) -> None:
+    content = BaseContent((digest_of("low"),))
+    with immediate(world.sql):
+        world.store.remember_content(digest_of("manifest"), content)
+        world.sql.execute("UPDATE layers SET of_docker = NULL")
+
+    assert world.store.content_of(digest_of("manifest")) is None
+
+    with immediate(world.sql):
+        world.store.remember_content(digest_of("manifest"), content)
+
+    assert world.store.content_of(digest_of("manifest")) == content
 
 
 def test_a_reference_that_somebody_stands_on_is_found_by_its_name(world: World) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from graph.dockerfile import Base, scan
-from graph.model import Manifests
+from graph.model import BaseContent, Manifests
 from graph.reference import Digest, ImageRef, Platform
 from rebuild.images.registry import NotFound, RegistryRefused, RegistryUnavailable
 from rebuild.images.resolve import LastBuild, UnusableBase, refuse_other_platform, resolve, taken
@@ -50,7 +50,7 @@ class NothingKnown:
     def known_manifests(self, digest: Digest) -> Manifests | None:
         return None
 
-    def layers_of(self, digest: Digest) -> tuple[Digest, ...] | None:
+    def content_of(self, digest: Digest) -> BaseContent | None:
         return None
 
     def newest_build(self, reference: ImageRef) -> LastBuild | None:

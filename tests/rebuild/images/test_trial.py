@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from graph.database import immediate
+from graph.model import BaseContent
 from graph.reference import ImageRef, Platform
 from rebuild.engines.engine import BuildRequest, Built, EngineError, LocalImage
 from rebuild.images.trial import TrialEngine
@@ -76,7 +77,7 @@ def test_nothing_of_a_trial_is_recorded(tmp_path: Path) -> None:
     definition = Definition("https://example.com/web.git", step, AMD64)
     tried = replace(definition, revision=Revision("a" * 40, pull=7))
     record = sample.built("r.io/web:1", hours=0)
-    outcome = Outcome(Status.SUCCEEDED, records=(record,), layers={digest_of("base"): ()})
+    outcome = Outcome(Status.SUCCEEDED, records=(record,), contents={digest_of("base"): BaseContent(())})
     with immediate(sample.sql):
         task = Tasks(sample.sql).save("web", definition, sample.at)
         run = Runs(sample.sql).add(tried, Cause.PULL_REQUEST, sample.at, task_id=task.task_id)
