@@ -64,7 +64,7 @@ class RealDocker:
 
 
 @contextlib.contextmanager
-def docker_daemon(folder: Path, *, firewall: bool = False) -> Iterator[RealDocker]:
+def docker_daemon(folder: Path, *more_options: str, firewall: bool = False) -> Iterator[RealDocker]:
     """Debian's dockerd without a network of its own: it changes no firewall and makes no bridge. With
     `firewall` it does both: for a network namespace of its own alone."""
     executable = shutil.which("dockerd")
@@ -77,6 +77,7 @@ def docker_daemon(folder: Path, *, firewall: bool = False) -> Iterator[RealDocke
         f"--pidfile={folder / 'pid'}",
         f"--host=unix://{folder / 'socket'}",
         *([] if firewall else ["--iptables=false", "--ip6tables=false", "--bridge=none"]),
+        *more_options,
     ]
     process = subprocess.Popen([executable, *options], stdout=log, stderr=log, start_new_session=True)
     docker = RealDocker(folder, process)
