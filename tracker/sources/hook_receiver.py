@@ -1,28 +1,36 @@
-"""Works off the box of events of repositories: each becomes wishes for runs. Decides none of them."""
+"""Works off the box of events of repositories: each becomes wishes for runs. Decides none of them.
+
+What an event leaves open its repository's server is asked for, each host in a lane of its own.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
 
-from graph.errors import TrackerError
+from graph.errors import StoreBusy, TrackerError
+from graph.record import dataclass
+from rebuild.context.fault import ContextError
+from rebuild.context.refs import is_of_host
 from rebuild.context.where import Git
 from rebuild.sources.event import SourceEvent
+from rebuild.sources.repositories import host_of
 from rebuild.sources.wishes import Asked, Effect, in_doubt, lacks_default_branch
 from rebuild.tasks.task import Task
 from tracker.hooks.reading import read_events
 from tracker.hooks.sender import HookSender
+from tracker.lanes import Lanes
 from tracker.metrics import EventResult, Metrics
 from tracker.pulse import unheard
 from tracker.sources.intake import SourceIntake
 from tracker.watching.inbox import Box, Letter
-from tracker.watching.letter_work import IDLE_S, LetterWork
+from tracker.watching.letter_work import IDLE_S, REST_S, LetterWork
 
 LETTERS_MOST = 20  # one may have 25 MB
 AGAIN_S = 30.0  # the pause where a repository does not answer
@@ -57,8 +65,21 @@ def as_it_stands(event: SourceEvent, commit: str) -> SourceEvent:
     return replace(event, commit=commit, old_commit=None, message="", paths=None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Mail:
+    """A letter that was read. `host` is who knows more of it, empty where nobody is asked."""
+
+    letter: Letter  # without its payload, which may be large
+    host: str
+    told: tuple[SourceEvent, ...]
+
+    @property
+    def repositories(self) -> frozenset[str]:
+        return frozenset(event.urls[0] for event in self.told)
+
+
 class HookReceiver(LetterWork[HookSender, SourceEvent]):
-    """Turns stored events into what tasks are asked to do, letter by letter, in the order of their coming."""
+    """Turns stored events into what tasks are asked to do, those of a host in the order of their coming."""
 
     box = Box.HOOKS
 
@@ -77,42 +98,72 @@ class HookReceiver(LetterWork[HookSender, SourceEvent]):
         self._intake = intake
         self._metrics = metrics
         self._server = server
-        self._again_at: dict[int, datetime] = {}  # by the numbers of letters that wait
+        self._hosts: Lanes[str] = Lanes(now)
+        self._host_of: dict[int, str] = {}  # by the numbers of letters that were read and are still there
+        self._again_at: dict[int, datetime] = {}  # of letters that wait
+        self._group = asyncio.TaskGroup()
+
+    async def work(self) -> None:
+        """Batch after batch; no event waits for the server of another host."""
+        async with self._group:
+            await super().work()
 
     async def _deal(self) -> float:
-        silent: set[str] = set()
-        for letter in self._inbox.oldest(LETTERS_MOST, but_not=self._waiting()):
-            if not await self._deal_with(letter, silent):
-                self._again_at[letter.letter_id] = self._now() + timedelta(seconds=AGAIN_S)
+        mail = []
+        for letter in self._inbox.oldest(LETTERS_MOST, but_not=self._left()):
+            mail.append(self._opened(letter))
             self._beat()
             await asyncio.sleep(0)  # others have their turn between two large ones
-        if self._inbox.holds_more_than(len(self._again_at)):
+        self._host_of |= {one.letter.letter_id: one.host for one in mail}
+        self._hosts.start(self._group, mail, of=lambda one: one.host, work=self._work_off)
+        if self._inbox.holds_more_than(len(self._left())):
             return 0.0
         again_s = ((at - self._now()).total_seconds() for at in self._again_at.values())
         return max(0.0, min(again_s, default=IDLE_S))
 
-    def _waiting(self) -> Iterable[int]:
-        """The letters whose repositories did not answer a moment ago."""
+    def _left(self) -> set[int]:
+        """The letters that nothing is done about now: their hosts are being asked, or did not answer."""
         self._again_at = {letter: at for letter, at in self._again_at.items() if at > self._now()}
-        return self._again_at.keys()
+        closed = self._hosts.closed
+        return self._again_at.keys() | {letter for letter, host in self._host_of.items() if host in closed}
 
-    async def _deal_with(self, letter: Letter, silent: set[str]) -> bool:
-        """Whether it is dealt with, and gone. `silent` are repositories that have not answered just now."""
+    def _opened(self, letter: Letter) -> _Mail:
         told = self._read(letter)
-        repositories = {event.urls[0] for event in told}
-        if repositories & silent:
+        return _Mail(replace(letter, payload=b""), host_of(told[0].urls[0]) if told else "", told)
+
+    async def _work_off(self, host: str, mail: Sequence[_Mail]) -> None:
+        """One after the other; then the host may have more."""
+        silent: set[str] = set()
+        for one in mail:
+            number, pause_s = one.letter.letter_id, AGAIN_S
+            try:
+                is_done = await self._deal_with(one, silent)
+            except StoreBusy as error:  # the letter is still there
+                log.warning("cannot deal with events now", box=self.box, error=error.message)
+                is_done, pause_s = False, REST_S
+            if is_done:
+                self._host_of.pop(number, None)
+            else:
+                self._again_at[number] = self._now() + timedelta(seconds=pause_s)
+            self._beat()
+        self.wake()
+
+    async def _deal_with(self, mail: _Mail, silent: set[str]) -> bool:
+        """Whether it is dealt with, and gone. `silent` are repositories, or the host, that have not answered
+        just now."""
+        if silent & {mail.host, *mail.repositories}:
             return False
         try:
-            events = [await self._completed(event) for event in told]
+            events = [await self._completed(event) for event in mail.told]
         except TrackerError as error:
-            silent |= repositories
-            if (self._now() - letter.received_at).total_seconds() < ASKED_MOST_S:
+            silent |= {mail.host} if _is_of_host(error) else mail.repositories
+            if (self._now() - mail.letter.received_at).total_seconds() < ASKED_MOST_S:
                 log.warning("event waits: its repository cannot be asked", error=error.message)
                 return False
             log.error("event given up: its repository cannot be asked", error=error.message)
             events = []
-        asked = self._intake.take(events, lambda _: self._inbox.remove([letter]))
-        self._count(letter, asked)
+        asked = self._intake.take(events, lambda _: self._inbox.remove([mail.letter]))
+        self._count(mail.letter, asked)
         return True
 
     async def _completed(self, event: SourceEvent) -> SourceEvent:
@@ -131,3 +182,7 @@ class HookReceiver(LetterWork[HookSender, SourceEvent]):
         results = [_RESULTS[one.effect] for one in asked] or [EventResult.UNWATCHED]
         for result in results:
             self._metrics.events.labels(f"hooks/{letter.source}", result).inc()
+
+
+def _is_of_host(error: TrackerError) -> bool:
+    return isinstance(error, ContextError) and is_of_host(error)

@@ -8,7 +8,7 @@ from rebuild.context.where import Git
 from rebuild.tasks.task import Task
 from tracker.sources.repository_access import RepositoryAccess
 
-ANSWER_MOST_S = 15.0  # events of other repositories wait meanwhile
+ANSWER_MOST_S = 15.0  # other events of its host wait meanwhile
 _PEELED = "^{}"  # after the name of an annotated tag: the commit that it names
 
 

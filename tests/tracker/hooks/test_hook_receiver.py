@@ -56,16 +56,19 @@ class KnownServer:
     commits: dict[str, str] = field(default_factory=dict)
     fault: ContextError | None = None
     faulty: str = ""  # the repository with the fault, where others answer
+    silent: str = ""  # the repository whose server never answers
     asked: list[str] = field(default_factory=list)
 
     async def default_branch(self, task: Task, context: Git) -> str | None:
-        return self._answer("HEAD", "main", context)
+        return await self._answer("HEAD", "main", context)
 
     async def commit_of(self, task: Task, context: Git, ref: str) -> str:
-        return self._answer(ref, self.commits.get(ref, ""), context)
+        return await self._answer(ref, self.commits.get(ref, ""), context)
 
-    def _answer(self, asked: str, answer: str, context: Git) -> str:
+    async def _answer(self, asked: str, answer: str, context: Git) -> str:
         self.asked.append(asked)
+        if context.url == self.silent:
+            await asyncio.Event().wait()
         if self.fault is not None and self.faulty in ("", context.url):
             raise self.fault
         return answer
@@ -95,12 +98,20 @@ class Office:
         rows = self.sample.sql.execute("SELECT json_extract(revision, '$.commit') FROM source_requests")
         return [row[0] for row in rows]
 
+    def follow(self, url: str) -> None:
+        """Another task, of that repository."""
+        definition = Definition(url, DockerStep(images=("r.io/other:1",)), Platform.parse("linux/amd64"))
+        with immediate(self.sample.sql):
+            task = Tasks(self.sample.sql).save("other", definition, self.sample.at)
+            Triggers(self.sample.sql).set_source(task.task_id, SourceTrigger())
+
     async def work(self, until: Callable[[], bool] = lambda: False) -> None:
         """Until every letter has been looked at once, or what is waited for is there."""
         done = asyncio.Event()
 
         def is_done() -> bool:
-            return until() or not self.letters or bool(self.server.fault and not self.server.faulty)
+            is_refused = bool(self.server.fault and not self.server.faulty and self.server.asked)
+            return until() or not self.letters or is_refused
 
         receiver = HookReceiver(
             self.sample.sql,
@@ -232,10 +243,7 @@ async def test_many_events_of_a_repository_that_does_not_answer_hold_up_none_of_
     office: Office,
 ) -> None:
     dead = "https://git.example.com/example/dead.git"
-    with immediate(office.sample.sql):
-        definition = Definition(dead, DockerStep(images=("r.io/dead:1",)), Platform.parse("linux/amd64"))
-        task = Tasks(office.sample.sql).save("dead", definition, office.sample.at)
-        Triggers(office.sample.sql).set_source(task.task_id, SourceTrigger())
+    office.follow(dead)
     office.server.fault, office.server.faulty = ContextError("no answer"), dead
     for _ in range(2 * LETTERS_MOST):
         office.store(A, B, repository=dead)
@@ -245,6 +253,43 @@ async def test_many_events_of_a_repository_that_does_not_answer_hold_up_none_of_
 
     assert office.letters == 2 * LETTERS_MOST
     assert len(office.server.asked) <= 4
+
+
+@pytest.mark.anyio
+async def test_no_event_waits_for_the_server_of_another_host(office: Office) -> None:
+    silent = "https://silent.example.com/example/web.git"
+    office.follow(silent)
+    office.server.silent = silent
+    for _ in range(2 * LETTERS_MOST):
+        office.store(A, B, repository=silent)
+    office.store(A, B)
+
+    await office.work(until=lambda: office.wanted == [B])
+
+    assert office.letters == 2 * LETTERS_MOST
+    assert len(office.server.asked) == 2
+
+
+@pytest.mark.anyio
+async def test_a_host_that_is_down_is_asked_once_for_all_its_repositories(office: Office) -> None:
+    office.follow(others := "https://git.example.com/example/other.git")
+    office.server.fault = ContextError("cannot fetch: Could not resolve host: git.example.com")
+    office.store(A, B)
+    office.store(A, B, repository=others)
+
+    await office.work()
+
+    assert (len(office.server.asked), office.letters) == (1, 2)
+
+
+@pytest.mark.anyio
+async def test_events_of_one_repository_are_taken_in_the_order_of_their_coming(office: Office) -> None:
+    for before, after in ((ZERO, A), (A, B), (B, C)):
+        office.store(before, after, default_branch="main")
+
+    await office.work()
+
+    assert (office.wanted, office.server.asked) == ([C], [])
 
 
 @pytest.mark.anyio
