@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 from graph.clock import now
 from graph.reference import Platform
+from graph.staleness import Limits
 from graph.store import GraphStore
 from rebuild.context.reach import SshFiles, SshHosts
 from rebuild.engines.engine import Engine
@@ -127,6 +128,7 @@ class Workshop:
             registry=self.settings.registry,
             aliases=self.settings.alias_rules,
             step_rules=self.settings.step_rules,
+            limits=Limits(retry_delays_s=self.settings.rebuild.retry_delays),
         )
 
     async def clear_left(self, engine: Engine) -> tuple[str, ...]:

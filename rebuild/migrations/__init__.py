@@ -30,6 +30,7 @@ for _step in (
     registries.what_events_told,
     registries.budgets_at_registries,
     tasks.repositories_of_tasks,
+    sources.commits_that_are_tried_again,
 ):
     run_tables()(_step)
 

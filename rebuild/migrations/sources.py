@@ -140,3 +140,8 @@ def what_forges_are_told(db: Database) -> None:
               due_at = '', since_at = NULL, attempts = 0; END;
         """,
     )
+
+
+def commits_that_are_tried_again(db: Database) -> None:
+    # When the commit may have its run; empty: at once. Later for one whose last run could not be carried out.
+    run_statements(db, "ALTER TABLE source_requests ADD COLUMN due_at TEXT NOT NULL DEFAULT '';")

@@ -13,12 +13,14 @@ from typing import Any, assert_never
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from graph.clock import to_text
 from graph.database import immediate
 from graph.errors import StoreBusy, TrackerError, WrongUse
 from graph.expecting import Expectations, ExpectedBase
 from graph.model import BaseContent, BuildRecord, Manifests, RecordedBase
 from graph.record import dataclass
 from graph.reference import DEFAULT_REGISTRY, Digest, ImageRef, Platform
+from graph.staleness import Limits
 from graph.store import GraphStore
 from rebuild.alias_rules import AliasRules
 from rebuild.engines.engine import CommandFailed
@@ -28,6 +30,7 @@ from rebuild.images.publication import held_already
 from rebuild.images.registry import RegistryRefused
 from rebuild.images.tools import Tools
 from rebuild.runs.cancellation import Cancellation
+from rebuild.runs.commit_tries import next_try
 from rebuild.runs.definition import DockerStep, FileStep, InlineStep, Revision
 from rebuild.runs.earlier_names import leave_earlier_names
 from rebuild.runs.equipment import Discretion, Equip, Equipment, same_for_all
@@ -78,6 +81,7 @@ class Workplace:
     cancellation: Cancellation = field(default_factory=Cancellation)  # of the run that is carried out here
     aliases: AliasRules = field(default_factory=AliasRules)  # of task files
     step_rules: StepRules = field(default_factory=StepRules)  # of task files, too
+    limits: Limits = field(default_factory=Limits)  # how long a commit waits for another try
 
 
 async def carry_out(run: Run, place: Workplace) -> Outcome:
@@ -89,7 +93,7 @@ async def carry_out(run: Run, place: Workplace) -> Outcome:
         log = RunLog(log_path(place.logs, run.run_id))
     except LogUnwritable as error:
         outcome = Outcome(Status.ERROR, error.message, error.hint)
-        await _when_free(place.connection, lambda: write_down(place.connection, run, outcome, place.now()))
+        await _settle(run, place, outcome)
         return outcome
     with contextlib.closing(log):
         return await _carry_out(run, place, log)
@@ -105,10 +109,26 @@ async def _carry_out(run: Run, place: Workplace, log: RunLog) -> Outcome:
     outcome = _without_secrets(await _outcome(run, place, log, discreet), discreet)
     with contextlib.suppress(LogUnwritable):
         discreet.finish()
-    await _when_free(place.connection, lambda: write_down(place.connection, run, outcome, place.now()))
+    again_at = await _settle(run, place, outcome)
     with contextlib.suppress(LogUnwritable):  # the outcome is in the table
         _say_outcome(log, run, outcome, place.now())
+        if again_at is not None:
+            log.say(f"The commit is tried again at {to_text(again_at)}, unless a newer one comes")
     return outcome
+
+
+async def _settle(run: Run, place: Workplace, outcome: Outcome) -> datetime | None:
+    """Write down how the run ended; answers when its commit is tried again, None: it is not."""
+    at = place.now()
+    again_at = next_try(place.connection, run, outcome.status, at, place.limits)
+
+    def write() -> None:
+        write_down(place.connection, run, outcome, at)
+        if again_at is not None:
+            Runs(place.connection).want_commit_again(run, again_at)
+
+    await _when_free(place.connection, write)
+    return again_at
 
 
 async def _outcome(run: Run, place: Workplace, log: RunLog, hear: Discretion) -> Outcome:

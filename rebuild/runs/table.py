@@ -127,16 +127,16 @@ class Runs:
             (definition.to_json(), priority, queued.number),
         )
 
-    def want_commit_again(self, run: Run) -> None:
-        """A run for one commit does, or is taken over by, something else: unless a newer commit of its branch
-        or tag waits, it waits anew."""
+    def want_commit_again(self, run: Run, due_at: datetime | None = None) -> None:
+        """A run for one commit does, or is taken over by, something else, or was not carried out: unless a
+        newer commit of its branch or tag waits, it waits anew, until `due_at`."""
         self._sql.execute(
-            "INSERT OR IGNORE INTO source_requests(task_id, subject, revision, reason, asked_at)"
+            "INSERT OR IGNORE INTO source_requests(task_id, subject, revision, reason, asked_at, due_at)"
             " SELECT task_id, json_extract(reason, '$[0].subject'), json_extract(definition, '$.revision'),"
-            " reason, created_at FROM runs WHERE number = ? AND cause = 'commit' AND task_id IS NOT NULL"
-            " AND json_extract(definition, '$.revision') IS NOT NULL"
+            " reason, created_at, ?2 FROM runs WHERE number = ?1 AND cause = 'commit'"
+            " AND task_id IS NOT NULL AND json_extract(definition, '$.revision') IS NOT NULL"
             " AND json_extract(reason, '$[0].subject') IS NOT NULL",
-            (run.number,),
+            (run.number, to_text(due_at) if due_at else ""),
         )
 
     def queued_for(self, task_id: int) -> Run | None:

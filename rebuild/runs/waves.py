@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +38,7 @@ class Enqueued:
     wake_at: datetime | None  # when time alone will change a decision
 
 
-def task_states(connection: sqlite3.Connection) -> TaskStates:
+def task_states(connection: sqlite3.Connection, now: datetime) -> TaskStates:
     """What the runs say of the tasks, for the snapshot."""
     runs, reluctant = Runs(connection), Triggers(connection).reluctant()
     return TaskStates(
@@ -49,21 +49,30 @@ def task_states(connection: sqlite3.Connection) -> TaskStates:
         off=reluctant.off,
         runtime_only=reluctant.runtime_only,
         no_syntax=reluctant.no_syntax,
-        requested=Requests(connection).tasks(),
+        requested=Requests(connection).tasks(now),
     )
 
 
 def enqueue_due(connection: sqlite3.Connection, now: datetime, limits: Limits, *, workers: int) -> Enqueued:
     """Look at the graph and ask for the runs that are to start now. Belongs inside `immediate()`."""
-    snapshot = read_snapshot(connection, task_states(connection))
+    snapshot = read_snapshot(connection, task_states(connection, now))
     decisions = decide(snapshot, now, limits)
     chosen = select(decisions.values(), snapshot.tasks) | _without_images(snapshot)
     added = _add_runs(connection, chosen, decisions, snapshot, now, workers) if chosen else ()
     return Enqueued(
         runs=tuple(added),
         finished=_close_waves(connection, decisions, snapshot, now),
-        wake_at=min((d.until for d in decisions.values() if d.until is not None), default=None),
+        wake_at=min(_changes(connection, decisions, now), default=None),
     )
+
+
+def _changes(
+    connection: sqlite3.Connection, decisions: Mapping[int, Decision], now: datetime
+) -> Iterator[datetime]:
+    """The times at which time alone changes what is to be done."""
+    yield from (decision.until for decision in decisions.values() if decision.until is not None)
+    if (due_at := Requests(connection).next_due(now)) is not None:
+        yield due_at
 
 
 def _without_images(snapshot: Snapshot) -> dict[int, list[Decision]]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from graph.clock import to_text
+from graph.clock import from_text, to_text
 from graph.record import dataclass
 from rebuild.context.where import Git, Source
 from rebuild.runs.definition import Definition, DockerStep, Revision
@@ -38,7 +38,8 @@ class Requests:
         self._sql.execute(
             "INSERT INTO source_requests(task_id, subject, revision, reason, asked_at)"
             " VALUES (?, ?, ?, ?, ?) ON CONFLICT(task_id, subject) DO UPDATE SET"
-            " revision = excluded.revision, reason = excluded.reason, asked_at = excluded.asked_at",
+            " revision = excluded.revision, reason = excluded.reason, asked_at = excluded.asked_at,"
+            " due_at = ''",
             (task_id, subject, json.dumps(revision.to_plain()), json.dumps([dict(reason)]), to_text(at)),
         )
 
@@ -49,20 +50,28 @@ class Requests:
         """It has its run."""
         self._sql.execute("DELETE FROM source_requests WHERE id = ?", (request.request_id,))
 
-    def tasks(self) -> frozenset[int]:
-        """Those that have something to build."""
-        return frozenset(row[0] for row in self._sql.execute("SELECT task_id FROM source_requests"))
+    def tasks(self, at: datetime) -> frozenset[int]:
+        """Those that have something to build by now."""
+        due = "SELECT task_id FROM source_requests WHERE due_at <= ?"
+        return frozenset(row[0] for row in self._sql.execute(due, (to_text(at),)))
+
+    def next_due(self, at: datetime) -> datetime | None:
+        """When the next of those comes up whose time has not come."""
+        later = "SELECT min(due_at) FROM source_requests WHERE due_at > ?"
+        (due_at,) = self._sql.execute(later, (to_text(at),)).fetchone()
+        return from_text(due_at) if due_at else None
 
     def first_of_each_task(self) -> dict[int, Request]:
-        """Task → what it is to build next."""
+        """Task → what it is to build next, due or not: a base that moves takes it along."""
         rows = self._sql.execute(
-            "SELECT id, task_id, revision, reason FROM source_requests WHERE id IN"
-            " (SELECT min(id) FROM source_requests GROUP BY task_id) ORDER BY id"
+            "SELECT id, task_id, revision, reason FROM source_requests ORDER BY due_at, id"
         )
-        return {
-            row[1]: Request(row[0], row[1], Revision(**json.loads(row[2])), json.loads(row[3]))
-            for row in rows
-        }
+        first: dict[int, Request] = {}
+        for number, task_id, revision, reason in rows:
+            if task_id not in first:
+                told = Revision(**json.loads(revision))
+                first[task_id] = Request(number, task_id, told, json.loads(reason))
+        return first
 
 
 def at_revision(definition: Definition, revision: Revision) -> Definition:

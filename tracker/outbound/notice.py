@@ -94,13 +94,16 @@ def notices_of_wave(runs: Iterable[Ended]) -> frozenset[Notice]:
 
 
 def _is_retry(run: RunRow, before: RunRow | None) -> bool:
-    """Whether it failed for the same bases as before: that was told."""
-    return (
-        run.cause in _BY_A_BASE
-        and before is not None
-        and before.status not in (Status.SUCCEEDED, Status.CANCELED)
-        and _bases_of(before) == _bases_of(run)
-    )
+    """Whether it failed for the same commit or bases as before: that was told."""
+    if before is None or before.status in (Status.SUCCEEDED, Status.CANCELED):
+        return False
+    if run.cause == Cause.COMMIT and (commits := _commits_of(run)):
+        return _commits_of(before) == commits
+    return run.cause in _BY_A_BASE and _bases_of(before) == _bases_of(run)
+
+
+def _commits_of(run: RunRow) -> frozenset[tuple[str, str]]:
+    return frozenset((told["subject"], told["commit"]) for told in run.reason if "commit" in told)
 
 
 def _bases_of(run: RunRow) -> frozenset[tuple[str, ...]]:

@@ -56,7 +56,7 @@ def _situation(look: Look, image: str | None) -> tuple[str | None, Snapshot, dic
     if image is None:
         return None, *decide_all(look)
     image_id, name = look.image(image)
-    snapshot = if_moved(look.sql, image_id, look.now, task_states(look.sql))
+    snapshot = if_moved(look.sql, image_id, look.now, task_states(look.sql, look.now))
     return name, snapshot, decide(snapshot, look.now, Limits())
 
 

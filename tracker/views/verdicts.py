@@ -26,7 +26,7 @@ class Names:
 
 def decide_all(look: Look) -> tuple[Snapshot, dict[int, Decision]]:
     """What the service would decide at this moment, bases before the images on top of them."""
-    snapshot = read_snapshot(look.sql, task_states(look.sql))
+    snapshot = read_snapshot(look.sql, task_states(look.sql, look.now))
     return snapshot, decide(snapshot, look.now, limits_of(look.written))
 
 

@@ -242,7 +242,7 @@ async def test_a_buildtime_base_that_moves_rebuilds_by_the_words_of_the_trigger(
         GraphStore(sql).observe(tools, held, now(), Source.POLL)
         found = enqueue_due(sql, now(), Limits(), workers=1)
 
-    [decision] = decide(read_snapshot(sql, task_states(sql)), now(), Limits()).values()
+    [decision] = decide(read_snapshot(sql, task_states(sql, now())), now(), Limits()).values()
     started = reason is Reason.BASE_MOVED
     assert [run.cause for run in found.runs] == ([Cause.BASE_IMAGE] if started else [])
     assert decision.reason is (Reason.RUNNING if started else reason)

@@ -141,7 +141,7 @@ async def test_a_service_that_stops_ends_the_work_and_leaves_the_run_open(sample
 
 
 def verdict_on_base(sample: Sample) -> tuple[Verdict, Reason]:
-    snapshot = read_snapshot(sample.sql, task_states(sample.sql))
+    snapshot = read_snapshot(sample.sql, task_states(sample.sql, sample.at))
     image_id = sample.sql.execute("SELECT id FROM images WHERE name = ?", (f"{HOST}/base:1",)).fetchone()[0]
     decision = decide(snapshot, sample.at, Limits())[image_id]
     return decision.verdict, decision.reason

@@ -63,6 +63,13 @@ class TestThereIsToTell:
 
         assert notices_of(later, run(Status.FAILED)) == {Notice.FAILED}
 
+    def test_not_that_the_same_commit_could_not_be_built_again(self) -> None:
+        def of(commit: str) -> RunRow:
+            return run(Status.ERROR, Cause.COMMIT, reason=[{"subject": "heads/main", "commit": commit}])
+
+        assert notices_of(of("2c3d"), of("2c3d")) == frozenset()
+        assert notices_of(of("2c3d"), of("0a1b")) == {Notice.FAILED}
+
     @pytest.mark.parametrize("cause", [Cause.MANUAL, Cause.COMMIT, Cause.TIMER])
     def test_that_a_run_failed_again_that_somebody_asked_for(self, cause: Cause) -> None:
         assert notices_of(run(Status.FAILED, cause), run(Status.FAILED, cause)) == {Notice.FAILED}
