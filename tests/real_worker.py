@@ -1,4 +1,4 @@
-"""A worker for tests: a real docker daemon, at its socket, at TCP with certificates, or by a wire to be cut."""
+"""A worker for tests: a real docker daemon, at its socket, at TCP with certificates, or by a wire."""
 
 from __future__ import annotations
 
