@@ -155,6 +155,7 @@ async def _start(argv: Sequence[str], env: Mapping[str, str], streams: Streams) 
     if shutil.which(argv[0], path=env.get("PATH")) is None:
         raise FileNotFoundError(argv[0])
     process = await asyncio.create_subprocess_exec(
+        *_giving_way(),
         *dies_with_parent(),
         *argv,
         env=dict(env),
@@ -164,16 +165,19 @@ async def _start(argv: Sequence[str], env: Mapping[str, str], streams: Streams) 
         start_new_session=True,
     )
     if nice := _nice.get():
-        _give_way(process.pid, nice)
+        _let_session_give_way(process.pid, nice)
     return process
 
 
-def _give_way(pid: int, nice: int) -> None:
-    """Before it has started others: they inherit it."""
-    with contextlib.suppress(ProcessLookupError):  # it has ended already
-        os.setpriority(os.PRIO_PROCESS, pid, min(19, os.getpriority(os.PRIO_PROCESS, 0) + nice))
-    # A session is a group of its own to some kernels, which weigh groups against each other: sched(7).
-    with contextlib.suppress(OSError):
+def _giving_way() -> list[str]:
+    """What to put before an argv. Lowered from here, it might have started others already."""
+    nice = _nice.get()
+    return [shutil.which("nice") or "nice", "-n", str(nice)] if nice else []
+
+
+def _let_session_give_way(pid: int, nice: int) -> None:
+    """Some kernels weigh sessions against each other and heed `nice` only within one: sched(7), autogroup."""
+    with contextlib.suppress(OSError):  # of a kernel without that, or a command that has ended already
         (_PROC / str(pid) / "autogroup").write_text(str(nice))
 
 
