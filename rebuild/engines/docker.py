@@ -224,8 +224,8 @@ class DockerEngine:
         # The daemon has no annotations: a label is what is left.
         flags += [f"--label={name}={value}" for name, value in request.annotations.items()]
         if self.probe.builder is Builder.BUILDKIT:
-            flags += ["--progress=plain", f"--platform={request.platform}"]
-        elif self.worker or request.platform.architecture != self.machine.architecture:
+            flags.append("--progress=plain")
+        if self._tells_platform(request):
             flags.append(f"--platform={request.platform}")
         if self.probe.build_network is not None:
             flags.append(f"--network={self.probe.build_network}")
@@ -236,6 +236,13 @@ class DockerEngine:
         if request.layer_cache is not None and self.probe.builder is Builder.BUILDKIT:
             flags += ["--build-arg=BUILDKIT_INLINE_CACHE=1", f"--cache-from={request.layer_cache}"]
         return [*flags, *request.flags]
+
+    def _tells_platform(self, request: BuildRequest) -> bool:
+        """Not where the last stage has another: docker would write into the image what the flag says."""
+        if request.last_stage is not None:
+            return False
+        is_foreign = request.platform.architecture != self.machine.architecture
+        return self.probe.builder is Builder.BUILDKIT or self.worker is not None or is_foreign
 
 
 def _told_digest(printed: str) -> Digest | None:

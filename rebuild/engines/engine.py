@@ -27,7 +27,7 @@ class BuildRequest:
     context: Path
     dockerfile: Path  # the pinned copy, outside the context
     ignore_file: Path | None  # None: the context's own, where it has one
-    platform: Platform
+    platform: Platform  # that the build is for
     tag: str  # a name in the engine's own storage, for this build alone
     target: str | None = None
     build_args: Mapping[str, str] = field(default_factory=dict)
@@ -41,6 +41,11 @@ class BuildRequest:
     flags: tuple[str, ...] = ()  # more of the engine's own, each one word: labels, limits
     leaves_out: tuple[str, ...] = ()  # patterns that count before the ignore file's own
     timeout_s: float = 3600.0
+    last_stage: Platform | None = None  # where its FROM names another platform, which then is the image's
+
+    @property
+    def image_platform(self) -> Platform:
+        return self.last_stage or self.platform
 
 
 @dataclass(frozen=True, slots=True)

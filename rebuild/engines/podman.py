@@ -85,7 +85,11 @@ class PodmanEngine:
         safe = podman_layers.limited(request, text, version_of(self.probe.builder_version), log)
         async with self._shared_storage():
             made = await self._build_persistently(safe, text, log)
-        return made if isinstance(made, CommandFailed) else Built(_with_variant(made.image, request.platform))
+        return (
+            made
+            if isinstance(made, CommandFailed)
+            else Built(_with_variant(made.image, request.image_platform))
+        )
 
     def with_auth(self, auth_file: Path) -> PodmanEngine:
         return PodmanEngine(self.probe, replace(self._around, auth_file=auth_file), self._on_push)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from graph.record import dataclass
-from graph.reference import ImageRef, Platform
+from graph.reference import ImageRef
 from rebuild.engines.emulation import this_machine
 from rebuild.engines.engine import BuildRequest, EngineError
 from rebuild.engines.image_form import ImageForm
@@ -90,7 +90,7 @@ def build(
     flags = [
         f"--isolation={isolation}",
         *(f"--ulimit={limit}" for limit in probe.build_ulimits),
-        *_platform_flags(request.platform),
+        *_platform_flags(request),
         f"--format={form}",
         "--layers",
         "--pull=missing",  # bases are pinned by digest: what is here cannot be out of date
@@ -139,9 +139,11 @@ def _layer_cache_flags(request: BuildRequest) -> list[str]:
     return [f"--cache-to={repository}", *([] if request.no_cache else [f"--cache-from={repository}"])]
 
 
-def _platform_flags(platform: Platform) -> list[str]:
-    """None for this machine's own: with `--platform` podman asks the registry even for a base it has."""
-    return [] if platform == this_machine() else [f"--platform={platform}"]
+def _platform_flags(request: BuildRequest) -> list[str]:
+    """None for this machine's own: with `--platform` podman asks the registry even for a base it has. Nor
+    where the last stage has another: podman would write into the image what the flag says."""
+    is_own = request.platform == this_machine() or request.last_stage is not None
+    return [] if is_own else [f"--platform={request.platform}"]
 
 
 def push(podman: Podman, image_id: str, to: ImageRef, trust: Sequence[str], digest_file: Path) -> list[str]:

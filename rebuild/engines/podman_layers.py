@@ -51,7 +51,7 @@ def not_written(failed: CommandFailed) -> str | None:
 
 def fault_of(made: Stored, request: BuildRequest) -> str | None:
     """The cache of layers takes no notice of annotations, nor of the platform where no base has one."""
-    if not made.image.platform.is_kin_of(request.platform):
+    if not made.image.platform.is_kin_of(request.image_platform):
         return f"is for {made.image.platform}"
     labels = made.image.config.get("Labels") or {}
     if not request.annotations.items() <= {**labels, **made.annotations}.items():

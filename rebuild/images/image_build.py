@@ -55,6 +55,7 @@ class ImageBuild:
     flags: tuple[str, ...] = ()  # more of the engine's own, each one word
     is_local: bool = False  # whether the context is the user's own folder, which messages name whole
     follow: tuple[str, ...] = ()  # rules by which bases are the newest tag, as `FollowRule` reads them
+    is_part: bool = False  # of an index, where each platform is to be there once
     makes: tuple[ImageRef, ...] = ()  # all that the run makes besides: what is no base to be followed
 
     def told(self, path: Path) -> str:
@@ -79,8 +80,10 @@ class _Ground:
     """What the last stage stands on; `learnt` is its content where a registry has it."""
 
     called: str
+    platform: Platform  # and so that of the image
     content: BaseContent
     learnt: Mapping[Digest, BaseContent] = field(default_factory=dict)
+    built_for: Platform | None = None  # BuildKit finds no image of its storage that is for another
 
 
 async def build_image(
@@ -117,18 +120,18 @@ async def build_image(
         log(f"{line}\n".encode())
     pinned = scratch / "Dockerfile"
     pinned.write_bytes(pin(content, found, resolved.pins, local_names(wanted.at_hand)))
-    ground = await _ground(resolved, runtime_image(here, wanted.at_hand), tools)
+    ground = await _ground(wanted, resolved, runtime_image(here, wanted.at_hand), tools)
     request = _request(wanted, dockerfile, pinned, resolved, ground, name)
     built = await tools.engine.build(replace(request, secrets=secrets or {}, scratch=scratch), log)
     if isinstance(built, CommandFailed):
         return built
-    _check_platform(built.image, wanted.platform)
+    _check_platform(built.image, ground.platform)
     _check_layers(built.image, ground)
     record = BuildRecord(
         images=wanted.images,
         manifests=None,
         content_id=content_id(built.image.platform, built.image.config, built.image.diff_ids),
-        platforms=(wanted.platform,),
+        platforms=(ground.platform,),
         bases=(*resolved.recorded(), *through(here, wanted.at_hand)),
         resolved_at=resolved_at,
         built_at=tools.now(),
@@ -191,7 +194,9 @@ def examine(wanted: ImageBuild, tools: Tools) -> tuple[Path, bytes, Scan]:
     found = _scan(wanted, path, content, tools.build_platform)
     if not _may_go_away(found, tools):
         _refuse_lacking(path, found, tools)
-    refuse_other_platform(path, found.bases, wanted.platform)
+    # As with docker, the last stage decides where nobody asks for more than the machine's own platform.
+    if wanted.is_part or not wanted.platform.is_kin_of(tools.build_platform):
+        refuse_other_platform(path, found.bases, wanted.platform)
     return dockerfile, content, found
 
 
@@ -253,7 +258,7 @@ def _request(
         context=wanted.context,
         dockerfile=pinned,
         ignore_file=own_ignore if own_ignore.is_file() else None,
-        platform=wanted.platform,
+        platform=ground.built_for or wanted.platform,
         tag=str(wanted.images[0]) if wanted.images else name,
         target=wanted.target,
         build_args=wanted.build_args,
@@ -262,6 +267,7 @@ def _request(
         layer_cache=wanted.layer_cache,
         timestamp=0 if wanted.reproducible else None,
         base_of_docker=ground.content.of_docker,
+        last_stage=ground.platform if not ground.built_for and ground.platform != wanted.platform else None,
         flags=wanted.flags,
         leaves_out=DEFAULTS if wanted.is_local else (),  # as where a folder is packed for a service
         timeout_s=wanted.timeout_s,
@@ -287,18 +293,26 @@ def _tell(log: LogSink, resolved: Resolved, here: Iterable[Base]) -> None:
         log(f"base {base.reference} ({base.role}, {base.via}, line {base.line}) was built here\n".encode())
 
 
-async def _ground(resolved: Resolved, here: LocalImage | None, tools: Tools) -> _Ground:
+async def _ground(wanted: ImageBuild, resolved: Resolved, here: LocalImage | None, tools: Tools) -> _Ground:
     """What the last stage stands on: the pinned base, an image that is `here` alone, or nothing."""
     if here is not None:
-        return _Ground("what was built before it", BaseContent(here.diff_ids, says_of_docker(here.config)))
+        of_here = BaseContent(here.diff_ids, says_of_docker(here.config))
+        platform = _of(here.platform, wanted)
+        return _Ground("what was built before it", platform, of_here, built_for=platform)
     base = resolved.runtime
     if base is None:
-        return _Ground("scratch", BaseContent(()))
+        return _Ground("scratch", wanted.platform, BaseContent(()))
     manifest = resolved.manifest_of(base)
     content = tools.memory.content_of(manifest)
     if content is None:
         content = base_content(await tools.registry.image_config(base.reference, manifest))
-    return _Ground(f"its base {base.reference}: {manifest}", content, {manifest: content})
+    called = f"its base {base.reference}: {manifest}"
+    return _Ground(called, _of(base.platform, wanted), content, {manifest: content})
+
+
+def _of(below: Platform, wanted: ImageBuild) -> Platform:
+    """The platform of an image on that one; a variant is the one that is asked for."""
+    return wanted.platform if below.is_kin_of(wanted.platform) else below
 
 
 def _check_platform(image: LocalImage, wanted: Platform) -> None:

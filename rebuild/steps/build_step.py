@@ -97,6 +97,7 @@ async def _build_all(
             platform=platform,
             at_hand=site.images.at_hand(platform),
             layer_cache=build.layer_cache(platform),
+            is_part=build.is_index,
         )
         name = _local_name(step, site, platform)
         finished = await _build_one(step, site, one, name, secrets, spotter)
