@@ -165,6 +165,19 @@ def test_a_dockerfile_outside_of_the_context_and_hidden_by_it_is_built(
     assert made.shelf.digest(made.image("app")) is not None
 
 
+@pytest.mark.parametrize("name", [None, "mistyped.Dockerfile"])
+def test_nothing_is_packed_for_a_dockerfile_that_is_not_there(
+    shared_yard: Yard, service: RealService, tmp_path: Path, name: str | None
+) -> None:
+    dockerfile = tmp_path / (name or "Dockerfile")
+    options = ["-f", dockerfile] if name else []
+
+    told = service.tracker("build", tmp_path, "--image=x", *options, expect=2, **token(service)).stderr
+
+    hint = "hint: name the Dockerfile with --file\n"
+    assert told == f"error: there is no Dockerfile at {dockerfile}\n{hint}"
+
+
 def test_a_connection_that_is_cut_again_and_again_loses_no_byte_of_the_log(
     shared_yard: Yard, service: RealService
 ) -> None:
@@ -312,6 +325,20 @@ def test_a_build_may_be_left_to_the_queue(shared_yard: Yard, service: RealServic
 
     assert told["status"] in ("Queued", "Started", "Running")
     assert [run.status for run in service.runs()] == ["Succeeded"]
+
+
+@pytest.mark.parametrize("command", ["build", "run"])
+def test_a_command_that_does_not_wait_prints_the_id_of_its_run(
+    shared_yard: Yard, service: RealService, command: str
+) -> None:
+    made = shop(shared_yard, f"left-{command}")
+    words = (str(made.projects["app"]),) if command == "build" else ("--cmd", made.image("base"))
+
+    told = service.tracker(command, *words, "--no-wait")
+    service.until(service.is_idle, "the run to end")
+
+    assert told.stdout == f"{service.runs()[0].run_id}\n"
+    assert "Queued a" in told.stderr
 
 
 def test_secrets_of_a_remote_build_reach_the_build_and_stay_nowhere(

@@ -130,7 +130,7 @@ def test_a_queued_run_is_canceled_at_once(shared_yard: Yard) -> None:
     with shared_yard.service() as service:
         create(shared_yard, service, "queued")
         queued = service.tracker("task", "run", "-n", "queued", "--no-wait")
-        run_id = queued.stderr.splitlines()[0].rpartition(" ")[2]
+        run_id = queued.stdout.strip()
 
         said = service.tracker("task", "cancel-run", "--run-id", run_id).stderr
 

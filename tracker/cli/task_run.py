@@ -209,6 +209,8 @@ def _ended(row: RunRow, *, as_json: bool, wait: Wait) -> int:
         report(row.error, row.hint)
     if as_json:
         print_json(run_json(row, now()))
+    elif wait is Wait.NOT:
+        click.echo(row.run_id)
     else:
         for output in row.outputs:
             click.echo(f"{output['reference']}@{output['digest']}")

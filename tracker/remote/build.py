@@ -38,5 +38,5 @@ def build_there(
         run = client.post("/runs", {"task": task_name, "secrets": values})
     say(f"Queued a build with ID: {run['run_id']}")
     run = attend(client, run["run_id"], wait)
-    print_build(run, as_json=as_json)
+    print_build(run, wait, as_json=as_json)
     return exit_status(run, wait)

@@ -37,7 +37,7 @@ def build_context(client: Client, typed: str, dockerfile: str | None) -> Context
     path = Path(dockerfile).absolute() if dockerfile else None
     if about["takes_folders"]:
         return ContextThere(str(folder), str(path) if path else None)
-    return _uploaded(client, folder, path or _default(folder), about)
+    return _uploaded(client, folder, _dockerfile(folder, path), about)
 
 
 def run_context(client: Client, typed: str, kept: tuple[str, ...]) -> str:
@@ -68,12 +68,13 @@ def _elsewhere(client: Client, typed: str, about: Mapping[str, Any]) -> str:
     return send_input(client, stdin, bytes_most=int(about["upload_bytes_most"]))
 
 
-def _default(folder: Path) -> Path:
-    """Raises `WrongUse` before anything is sent."""
-    for name in _NAMES:
-        if (folder / name).is_file():
-            return folder / name
-    raise WrongUse(f"there is no Dockerfile at {folder / _NAMES[0]}", hint="name it with --file")
+def _dockerfile(folder: Path, named: Path | None) -> Path:
+    """The one that is named, or the folder's own. Raises `WrongUse` before anything is sent."""
+    candidates = [named] if named else [folder / name for name in _NAMES]
+    for path in candidates:
+        if path.is_file():
+            return path
+    raise WrongUse(f"there is no Dockerfile at {candidates[0]}", hint="name the Dockerfile with --file")
 
 
 def _uploaded(

@@ -19,8 +19,8 @@ def exit_status(run: Mapping[str, Any], wait: Wait) -> int:
     return 0 if wait is Wait.NOT or run["status"] == Status.SUCCEEDED else 1
 
 
-def print_build(run: Mapping[str, Any], *, as_json: bool) -> None:
-    """The same keys and lines as of a build in this process."""
+def print_build(run: Mapping[str, Any], wait: Wait, *, as_json: bool) -> None:
+    """The same keys and lines as of a build in this process; where nobody waits for it, its id."""
     digests = {output["digest"] for output in run["outputs"]}
     if as_json:
         told = {
@@ -35,21 +35,24 @@ def print_build(run: Mapping[str, Any], *, as_json: bool) -> None:
         _report(run)
         click.echo(json.dumps(told, indent=2))
     else:
-        print_outputs(run)
+        print_outputs(run, wait)
 
 
-def print_run(run: Mapping[str, Any], *, as_json: bool) -> None:
-    """Of a task file: what it pushed."""
+def print_run(run: Mapping[str, Any], wait: Wait, *, as_json: bool) -> None:
+    """Of a task file: what it pushed; where nobody waits for it, its id."""
     if as_json:
         _report(run)
         told = {key: run[key] for key in ("run_id", "status", "error", "outputs")}
         click.echo(json.dumps(told, indent=2))
     else:
-        print_outputs(run)
+        print_outputs(run, wait)
 
 
-def print_outputs(run: Mapping[str, Any]) -> None:
+def print_outputs(run: Mapping[str, Any], wait: Wait) -> None:
     _report(run)
+    if wait is Wait.NOT:
+        click.echo(run["run_id"])
+        return
     for output in run["outputs"]:
         click.echo(f"{output['reference']}@{output['digest']}")
     click.echo(summary(run["run_id"], Status(run["status"]), run["duration_s"]), err=True)

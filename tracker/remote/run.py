@@ -32,5 +32,5 @@ def run_there(
     run = client.post("/runs", {**definition, "secrets": values, **opened})
     say(f"Queued a run with ID: {run['run_id']}")
     run = attend(client, run["run_id"], wait)
-    print_run(run, as_json=as_json)
+    print_run(run, wait, as_json=as_json)
     return exit_status(run, wait)
