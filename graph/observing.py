@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -121,10 +122,11 @@ class Observations(Contents):
             limit,
         )
 
-    def watched(self, reference: ImageRef) -> Watched | None:
-        """The reference, if it is one that is asked about."""
-        found = self._watched("i.name = ? AND o.due_at IS NOT NULL", str(reference))
-        return found[0] if found else None
+    def watched(self, references: Iterable[ImageRef]) -> dict[ImageRef, Watched]:
+        """Those of the references that are asked about."""
+        names = json.dumps([str(reference) for reference in references])
+        found = self._watched("i.name IN (SELECT value FROM json_each(?)) AND o.due_at IS NOT NULL", names)
+        return {each.reference: each for each in found}
 
     def all_watched(self) -> list[Watched]:
         """Every reference that is asked about."""

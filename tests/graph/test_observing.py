@@ -201,5 +201,5 @@ def test_a_reference_that_somebody_stands_on_is_found_by_its_name(world: World) 
     with immediate(world.sql):
         world.store.schedule([world.id("a")], at(3))
 
-    assert world.store.watched(ImageRef.parse("a")) == world.store.all_watched()[0]
-    assert world.store.watched(ImageRef.parse("b")) is None
+    a, b = ImageRef.parse("a"), ImageRef.parse("b")
+    assert world.store.watched([a, b]) == {a: world.store.all_watched()[0]}

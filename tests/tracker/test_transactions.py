@@ -77,8 +77,7 @@ def test_an_observation_is_written_with_the_runs_that_it_causes_or_not_at_all(fo
         Inbox(sample.sql).put("distribution", b"it moved", sample.at)
 
     def take(connection: sqlite3.Connection) -> None:
-        moved = GraphStore(connection).watched(ImageRef.parse("debian:12"))
-        assert moved is not None
+        (moved,) = GraphStore(connection).watched([ImageRef.parse("debian:12")]).values()
         answer = Answer(moved, sample.at, index_of(amd64="debian, mended", arm64="debian on arm"))
         intake = Intake(connection, Looking(connection, sample), Metrics(), Intervals())
         intake.take([answer], Source.EVENT, Inbox(connection).oldest(10))

@@ -25,8 +25,9 @@ class Push:
     digest: Digest | None
 
     def names(self) -> Iterator[ImageRef]:
-        """The references it may mean."""
-        return names_of(self.host, self.repository, self.tag)
+        """The tag at the host as the sender calls itself, and where that is the loopback, under the other
+        names of the same port."""
+        return (ImageRef(host, self.repository, self.tag) for host in _hosts_of(self.host))
 
 
 def pushes_of(host: Any, repository: Any, tag: Any, digest: Any = None) -> Iterator[Push]:
@@ -44,12 +45,6 @@ def pushes_of(host: Any, repository: Any, tag: Any, digest: Any = None) -> Itera
     if name.registry == host and name.tag == tag:
         # On Docker Hub alpine is library/alpine; elsewhere a name is what it says.
         yield Push(host, name.repository if host == DEFAULT_REGISTRY else repository, tag, pointed_to)
-
-
-def names_of(host: str, repository: str, tag: str) -> Iterator[ImageRef]:
-    """The tag at the host as the sender calls itself, under the other spellings of that, and where it is the
-    loopback, under the other names of the same port."""
-    return (ImageRef(each, repository, tag) for each in _hosts_of(host))
 
 
 def _hosts_of(host: str) -> Iterable[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from graph.observing import Watched
 from graph.store import GraphStore, Source
 from graph.tag_lists import TagLists
 from tracker.events.hearing import Heard, Told, hear, to_ask
-from tracker.events.push import Push, names_of
+from tracker.events.push import Push
 from tracker.events.reading import read_pushes
 from tracker.events.sender import Sender
 from tracker.metrics import Metrics
@@ -81,26 +80,25 @@ class Receiver(LetterWork[Sender, Push]):
     async def _open(self, letters: Sequence[Letter]) -> tuple[list[Letter], list[Told]]:
         """The first of the letters, up to a bound of pushes, and what they tell."""
         opened: list[Letter] = []
-        told: list[Told] = []
-        watched = functools.cache(self._watched)  # a storm names few tags many times
+        pushes: list[tuple[Letter, Push]] = []
         for letter in letters:
             opened.append(letter)
-            told += [
-                Told(letter, push, watched(push.host, push.repository, push.tag))
-                for push in self._read(letter)
-            ]
-            if len(told) >= PUSHES_MOST:
+            pushes += [(letter, push) for push in self._read(letter)]
+            if len(pushes) >= PUSHES_MOST:
                 break
             if len(opened) % LETTERS_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        return opened, told
+        named = {push: tuple(push.names()) for _, push in pushes}
+        watched = self._store.watched(reference for names in named.values() for reference in names)
+        return opened, [
+            Told(letter, push, next(filter(None, map(watched.get, named[push])), None))
+            for letter, push in pushes
+        ]
 
     def _hasten_lists(self, told: Iterable[Told]) -> None:
         """A tag that nobody watches may be the newest of those that somebody follows."""
         pushes = [each.push for each in told if each.found is None]
-        repositories = {
-            reference.name for push in pushes for reference in names_of(push.host, push.repository, push.tag)
-        }
+        repositories = {reference.name for push in pushes for reference in push.names()}
         if repositories:
             with immediate(self._sql):
                 due_at = self._now() + timedelta(seconds=LISTED_AFTER_S)
@@ -130,6 +128,3 @@ class Receiver(LetterWork[Sender, Push]):
 
     def _told_by(self, sender: Sender, letter: Letter) -> tuple[Push, ...]:
         return read_pushes(sender, letter.payload, letter.headers)
-
-    def _watched(self, host: str, repository: str, tag: str) -> Watched | None:
-        return next(filter(None, map(self._store.watched, names_of(host, repository, tag))), None)

@@ -179,7 +179,7 @@ async def test_without_rules_no_registry_lists_its_tags(bench: Bench) -> None:
     await built(bench, "FROM r.io/lib:1.0\n")
 
     assert bench.sample.sql.execute("SELECT count(*) FROM tag_lists").fetchone() == (0,)
-    assert GraphStore(bench.sample.sql).watched(ImageRef.parse("r.io/lib:1.0"))
+    assert GraphStore(bench.sample.sql).watched([ImageRef.parse("r.io/lib:1.0")])
 
 
 async def test_an_engine_that_reads_the_syntax_line_takes_its_image_as_a_base(bench: Bench) -> None:

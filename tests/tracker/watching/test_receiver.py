@@ -83,7 +83,7 @@ class Scene:
 
     @property
     def observed(self) -> Watched | None:
-        return GraphStore(self.sample.sql).watched(self.base)
+        return GraphStore(self.sample.sql).watched([self.base]).get(self.base)
 
     def counted(self, result: EventResult, source: str = SOURCE) -> float:
         labels = {"source": source, "result": str(result)}
