@@ -28,6 +28,7 @@ from rebuild.process import Captured
 # They would name another daemon, or lead what is told to this one by way of others.
 _OF_OTHER_DAEMONS = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH",
                      "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")  # fmt: skip
+_WORDS_MOST = 300
 _CLIENTS_WORDS = re.compile(
     r"(?:ERROR: |error: )?(?:error during connect|Cannot connect to the Docker daemon|unexpected EOF|EOF$"
     r"|.*(?:connection reset by peer|use of closed network connection|error reading from server"
@@ -93,7 +94,8 @@ class WorkerEngine(DockerEngine):
             raise _away(self._worker, answer.complaint)
         if _CLIENTS_WORDS.match(last):
             raise WorkerAway(
-                f"worker {self._worker} was lost under way: {last}", hint="it answers again: run it again"
+                f"worker {self._worker} was lost under way: {last[:_WORDS_MOST]}",
+                hint="it answers again: run it again",
             )
 
 

@@ -10,7 +10,7 @@ from rebuild.engines.engine import Engine, LocalImage
 
 
 class NotCarried(TrackerError):
-    """An image is another one after it was brought from one machine to the next."""
+    """An image is another one where it was brought to."""
 
 
 async def carry(name: str, image: LocalImage, source: Engine, target: Engine, *, scratch: Path) -> LocalImage:
@@ -21,15 +21,12 @@ async def carry(name: str, image: LocalImage, source: Engine, target: Engine, *,
         brought = await target.load(archive, name)
     if brought.diff_ids != image.diff_ids:
         raise NotCarried(
-            f"image {name} has other layers after it was brought {_from_to(source, target)}",
+            f"image {name} of {place_of(source)} has other layers on {place_of(target)}",
             hint="push it to a registry, and let the next run take it from there",
         )
     return brought
 
 
-def _from_to(source: Engine, target: Engine) -> str:
-    return f"from {_place(source)} to {_place(target)}"
-
-
-def _place(engine: Engine) -> str:
+def place_of(engine: Engine) -> str:
+    """Whose engine it is, for people."""
     return f"worker {engine.worker}" if engine.worker else "this machine"

@@ -19,7 +19,7 @@ from graph.reference import DEFAULT_REGISTRY, Digest, Platform
 from rebuild.engines.container import Containers
 from rebuild.engines.emulation import this_machine
 from rebuild.engines.engine import Engine, EngineError, LocalImage
-from rebuild.images.carried import carry
+from rebuild.images.carried import carry, place_of
 from rebuild.images.tools import Tools
 from rebuild.runs.record import Status
 from rebuild.secrets.secret import Secret
@@ -145,7 +145,7 @@ def step_record(taskfile: TaskFile, result: StepResult) -> StepRecord:
 
 def _site(request: TaskRequest, means: TaskMeans) -> Site:
     place = RunPlace(request.run_id, str(request.folder.resolve()))
-    names = EngineNames()
+    names, narrator = EngineNames(), Narrator(means.sink, means.tools.now)
     other = request.platform if request.platform != this_machine() else None
     return Site(
         taskfile=request.taskfile,
@@ -155,7 +155,7 @@ def _site(request: TaskRequest, means: TaskMeans) -> Site:
         platform=request.platform,
         tools=means.tools,
         containers=means.containers,
-        narrator=Narrator(means.sink, means.tools.now),
+        narrator=narrator,
         secrets=request.secrets,
         fetch=means.fetch,
         before_push=means.before_push,
@@ -165,15 +165,19 @@ def _site(request: TaskRequest, means: TaskMeans) -> Site:
             means.containers,
             request.platform,
             helper=means.rules.helper,
-            carry=partial(_carried, names, request.folder),
+            carry=partial(_carried, names, narrator, request.folder),
         ),
         names=names,
         follow=request.follow,
     )
 
 
-async def _carried(names: EngineNames, scratch: Path, part: Part, target: Engine) -> LocalImage:
+async def _carried(
+    names: EngineNames, narrator: Narrator, scratch: Path, part: Part, target: Engine
+) -> LocalImage:
     names.add(target, part.name)
+    way = f"from {place_of(part.engine)} to {place_of(target)}"
+    narrator.say(narration.RUN, f"Bringing image {part.name} {way}")
     return await carry(part.name, part.image, part.engine, target, scratch=scratch)
 
 

@@ -97,9 +97,11 @@ class Repository:
 
 @dataclass
 class GitServer:
-    """What a server shows, and what it was asked."""
+    """What a server shows, and what it was asked. `faults` are the answers to the next requests, as statuses;
+    0 is for one that is answered as it should be."""
 
     url: str
+    faults: list[int] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
 
@@ -177,7 +179,10 @@ class _CgiHandler(BaseHTTPRequestHandler):
         said = self.headers.get("Authorization")
         self.server_state.authorizations.append(said)
         self.server_state.paths.append(self.path)
-        if self.redirect:
+        fault = self.server_state.faults.pop(0) if self.server_state.faults else 0
+        if fault:
+            self.send_error(fault)
+        elif self.redirect:
             self.send_response(302)
             self.send_header("Location", f"{self.redirect}{self.path}")
             self.end_headers()
@@ -265,7 +270,8 @@ class SshServer:
 
 
 @contextlib.contextmanager
-def ssh_server(folder: Path) -> Iterator[SshServer]:
+def ssh_server(folder: Path, **variables: str) -> Iterator[SshServer]:
+    """`variables` are set for whoever is let in."""
     folder.mkdir(mode=0o700)
     port = free_port()
     for name in ("host", "user", "stranger"):
@@ -276,6 +282,7 @@ def ssh_server(folder: Path) -> Iterator[SshServer]:
     (folder / "sshd_config").write_text(
         f'ListenAddress 127.0.0.1:{port}\nHostKey "{folder}/host"\nPidFile none\nUsePAM no\nStrictModes no\n'
         f'AuthorizedKeysFile "{folder}/user.pub"\nPasswordAuthentication no\nPermitRootLogin yes\n'
+        + "".join(f"SetEnv {name}={value}\n" for name, value in variables.items())
     )
     Path("/run/sshd").mkdir(exist_ok=True)
     sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ from tests.real_engine import context
 from tests.real_registry import RealRegistry
 from tests.real_service import processes_with
 from tests.real_worker import RealWorker, real_worker, wire
+from tests.rebuild.context.repositories import SshServer, ssh_server
 
 ARM64, WINDOWS = Platform.parse("linux/arm64"), Platform.parse("windows/amd64")
 FOREIGN = 'FROM scratch\nCOPY probe-arm64 /probe\nRUN ["/probe"]\n'
@@ -100,6 +103,50 @@ async def test_a_worker_is_known_by_its_certificate_and_knows_its_client(
             await open_worker(around, None, stranger)
 
 
+@dataclass(frozen=True)
+class Far:
+    """A machine that ssh leads to; `knowing` is what its client finds, with the key of a host or without."""
+
+    server: SshServer
+    folder: Path
+
+    @property
+    def worker(self) -> Worker:
+        return Worker("far", f"ssh://{getpass.getuser()}@127.0.0.1:{self.server.port}", (ARM64,))
+
+    def knowing(self, known_hosts: Path) -> Surroundings:
+        programs = self.folder / known_hosts.name
+        programs.mkdir()
+        ours = f"-F /dev/null -i {self.server.key_file} -o UserKnownHostsFile={known_hosts}"
+        (programs / "ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} {ours} "$@"\n')
+        (programs / "ssh").chmod(0o755)
+        path = f"{programs}:{os.environ['PATH']}"
+        return Surroundings(programs / "state", environment={**os.environ, "PATH": path})
+
+
+@pytest.fixture
+def far(running: RealWorker, tmp_path: Path) -> Iterator[Far]:
+    with ssh_server(tmp_path / "sshd", DOCKER_HOST=running.socket) as server:
+        yield Far(server, tmp_path)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("builder", [Builder.BUILDKIT, Builder.LEGACY])
+async def test_a_worker_is_reached_by_ssh_and_what_is_ended_here_ends_there(
+    far: Far, builder: Builder, tmp_path: Path
+) -> None:
+    engine = with_builder(await open_worker(far.knowing(far.server.known_hosts), None, far.worker), builder)
+
+    assert (await built(engine, context(tmp_path / "c", FOREIGN))).image.platform == ARM64
+    await end_one(engine, f"{1000 + os.getpid() % 300}.{len(builder)}", "canceled", tmp_path)
+
+
+@pytest.mark.anyio
+async def test_a_host_that_ssh_does_not_know_is_refused_without_a_question(far: Far, tmp_path: Path) -> None:
+    with pytest.raises(WorkerAway, match="Host key verification failed"):
+        await open_worker(far.knowing(tmp_path / "nothing"), None, far.worker)
+
+
 @pytest.mark.anyio
 async def test_a_worker_that_is_away_is_named_with_its_host(around: Surroundings) -> None:
     with pytest.raises(WorkerAway) as away:
@@ -154,8 +201,14 @@ async def test_a_step_that_fails_there_is_the_image_owners(engine: WorkerEngine,
 @pytest.mark.parametrize("how", ["canceled", "timed out"])
 async def test_what_is_ended_here_ends_there(engine: WorkerEngine, how: str, tmp_path: Path) -> None:
     mark = f"{600 + os.getpid() % 300}.{len(how)}{len(str(engine.probe.builder))}"
-    folder = context(tmp_path / "c", f"{BUSYBOX}RUN echo begun; sleep {mark}\n")
-    request = asked_of(folder, Platform.parse("linux/amd64"), timeout_s=120 if how == "canceled" else 6)
+
+    await end_one(engine, mark, how, tmp_path)
+
+
+async def end_one(engine: WorkerEngine, mark: str, how: str, folder: Path) -> None:
+    """Begin a build, end it here, and wait until no process of it is left."""
+    source = context(folder / "slow", f"{BUSYBOX}RUN echo begun; sleep {mark}\n")
+    request = asked_of(source, Platform.parse("linux/amd64"), timeout_s=120 if how == "canceled" else 6)
     building = asyncio.create_task(engine.build(request, lambda piece: None))
     await until(lambda: f"sleep {mark}" in running_there(mark))
 

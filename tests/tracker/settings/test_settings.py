@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from graph.staleness import Limits
 from rebuild.alias_rules import IMAGE_ALIASES, FetchRules
 from rebuild.steps.step_rules import StepRules
+from tracker.settings.named_files import unreadable_files
 from tracker.settings.reading import check, load, setting_names
 from tracker.settings.settings import Settings
 from tracker.settings.written import (
@@ -398,3 +399,91 @@ def test_what_steps_may_ask_for_is_the_operators_to_say(tmp_path: Path) -> None:
 def test_a_helper_that_is_no_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"task_files\.helper_image: .*lower case"):
         load(written(tmp_path, '[task_files]\nhelper_image = "Debian"'), {})
+
+
+def worker_faults(tmp_path: Path, *lines: str) -> list[str]:
+    return refused(tmp_path, "\n".join(("[workers.w]", *lines)))[1:]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "ssh://builder@win1.example.com",
+        "ssh://win1:2222",
+        "unix:///run/docker.sock",
+        "tcp://127.0.0.1:2375",
+        "tcp://localhost:2375",
+        "tcp://[::1]:2375",
+    ],
+)
+def test_a_worker_is_reached_by_ssh_by_a_socket_or_on_this_machine(host: str, tmp_path: Path) -> None:
+    text = f'[workers.win-1]\nhost = "{host}"\nplatforms = ["windows/amd64", "Linux/ARM64/v8"]\n'
+
+    section = load(written(tmp_path, text), {}).workers["win-1"]  # type: ignore[index]
+
+    known = section.named("win-1")
+    assert (known.host, [str(one) for one in known.platforms]) == (host, ["windows/amd64", "linux/arm64"])
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "win1",
+        "http://win1:2375",
+        "ssh://a:secret@win1",
+        "ssh://-oProxyCommand=x",
+        "ssh://-o@win1",
+        "tcp://win1",
+        "tcp://a@win1:2376",
+        "tcp://win1:2376/x",
+        "unix://socket",
+        "unix:///a b",
+        "tcp://:1",
+        "",
+    ],
+)
+def test_what_docker_could_not_reach_or_would_take_for_more_is_no_host(host: str, tmp_path: Path) -> None:
+    (fault,) = worker_faults(tmp_path, f'host = "{host}"', 'platforms = ["linux/arm64"]')
+
+    assert "workers.w.host: Expected ssh://USER@HOST, tcp://HOST:PORT or unix:///PATH" in fault
+
+
+def test_a_worker_on_the_way_to_others_wants_tls_unless_somebody_says_otherwise(tmp_path: Path) -> None:
+    bare = ('host = "tcp://win1.example.com:2375"', 'platforms = ["windows/amd64"]')
+
+    (fault,) = worker_faults(tmp_path, *bare)
+    assert "workers.w: tcp:// without tls hands the worker to everybody who reaches it" in fault
+
+    for more in ("insecure = true", 'tls = "/etc/w"'):
+        assert load(written(tmp_path, "\n".join(("[workers.w]", *bare, more))), {}).workers
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (('host = "ssh://a"',), "workers.w: host and platforms must be set"),
+        (('platforms = ["linux/arm64"]',), "workers.w: host and platforms must be set"),
+        (('host = "ssh://a"', "platforms = []"), "workers.w: host and platforms must be set"),
+        (
+            ('host = "ssh://a"', 'platforms = ["a b"]'),
+            "workers.w.platforms: platform 'a b' is not of the form",
+        ),
+        (('host = "ssh://a"', 'platforms = ["linux/arm64"]', 'tls = "/t"'), "tls is for tcp:// alone"),
+        (('host = "tcp://a:1"', 'platforms = ["linux/arm64"]', 'tls = "t"'), "tls must be a whole path"),
+    ],
+)
+def test_a_worker_that_is_not_whole_is_a_fault(lines: tuple[str, ...], told: str, tmp_path: Path) -> None:
+    (fault,) = worker_faults(tmp_path, *lines)
+
+    assert told in fault
+
+
+def test_the_files_of_a_worker_are_checked_each(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("")
+    text = f'[workers.w]\nhost = "tcp://a:1"\nplatforms = ["linux/arm64"]\ntls = "{tmp_path}"\n'
+
+    missing = unreadable_files(load(written(tmp_path, text), {}))
+
+    assert [str(one) for one in missing] == [
+        f"workers.w.tls: {tmp_path}/{name}: No such file or directory" for name in ("cert.pem", "key.pem")
+    ]
