@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from graph.database import immediate
-from graph.model import BuildRecord
+from graph.model import BaseContent, BuildRecord
 from graph.reference import ImageRef
 from graph.staleness import Limits
 from graph.store import GraphStore, Source
@@ -116,7 +116,7 @@ def test_a_finished_run_is_written_with_what_it_recorded_or_not_at_all(folder: P
 
     def finish(connection: sqlite3.Connection) -> None:
         with immediate(connection):
-            outcome = Outcome(Status.SUCCEEDED, records=(record,), layers={debian.digest: (built.digest,)})
+            outcome = Outcome(Status.SUCCEEDED, records=(record,), contents={debian.digest: BaseContent((built.digest,))})
             write_down(connection, run, outcome, sample.at)
 
     seen = set()
