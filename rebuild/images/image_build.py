@@ -189,8 +189,8 @@ def examine(wanted: ImageBuild, tools: Tools) -> tuple[Path, bytes, Scan]:
     """The Dockerfile, its text and its bases; raises `WrongUse` for all that can be wrong with it alone, and
     `EngineError` for what no engine has that could be the one to build it."""
     dockerfile = find_dockerfile(wanted)
-    content = read_dockerfile(dockerfile)
     path = wanted.told(dockerfile)
+    content = read_dockerfile(dockerfile, path)
     found = _scan(wanted, path, content, tools.build_platform)
     if not _may_go_away(found, tools):
         _refuse_lacking(path, found, tools)
@@ -231,11 +231,12 @@ def find_dockerfile(wanted: ImageBuild) -> Path:
     raise WrongUse(place, hint="name the Dockerfile with --file")
 
 
-def read_dockerfile(path: Path) -> bytes:
+def read_dockerfile(path: Path, told: str) -> bytes:
+    """Its text; messages call it `told`."""
     with path.open("rb") as file:
         content = file.read(DOCKERFILE_BYTES_MOST + 1)
     if len(content) > DOCKERFILE_BYTES_MOST:
-        raise WrongUse(f"{path} is larger than {DOCKERFILE_BYTES_MOST} bytes, which no Dockerfile is")
+        raise WrongUse(f"{told} is larger than {DOCKERFILE_BYTES_MOST} bytes, which no Dockerfile is")
     return content
 
 

@@ -34,7 +34,7 @@ class WorkersOfPlan:
     def _worker(self, dockerfile: Path, build: PlannedBuild, platform: Platform) -> Worker | None:
         try:
             found = scan(
-                read_dockerfile(dockerfile),
+                read_dockerfile(dockerfile, dockerfile.name),
                 path=dockerfile.name,
                 platform=platform,
                 build_platform=this_machine(),

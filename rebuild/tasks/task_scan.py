@@ -90,9 +90,10 @@ def _of_dockerfile(
 ) -> Scanned:
     wanted = image_build(definition, replace(step, images=()), context)  # names may hold templates
     dockerfile = find_dockerfile(wanted)
+    path = wanted.told(dockerfile)
     found = scan(
-        read_dockerfile(dockerfile),
-        path=wanted.told(dockerfile),
+        read_dockerfile(dockerfile, path),
+        path=path,
         platform=definition.platform,
         build_platform=scanning.build_platform,
         build_args=step.build_args,
@@ -181,7 +182,7 @@ def _dockerfile_at(folder: Path, place: DockerfileAt) -> bytes | None:
     for name in names:
         path = (top / name.lstrip("/")).resolve()
         if path.is_relative_to(top) and path.is_file():
-            return read_dockerfile(path)
+            return read_dockerfile(path, name)
     return None
 
 

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.e2e.scenes import Scene, scene
 from tests.e2e.test_remote import token
 from tests.e2e.yard import Yard, assert_recorded_is_used
 from tests.real_service import RealService, processes_with
+from tests.rebuild.context.repositories import Repository
 
 TASK = """\
 version: v1.1.0
@@ -117,6 +119,19 @@ def test_a_test_that_fails_keeps_the_image_from_being_pushed(shared_yard: Yard, 
         service.tracker("run", made.projects["app"], "--set", "test=exit 7", expect=1)
 
     assert made.shelf.digest(made.image("app")) is None
+
+
+def test_a_mistake_in_a_task_file_makes_no_run_unless_only_the_run_can_read_it(
+    shared_yard: Yard, tmp_path: Path
+) -> None:
+    fetched = Repository.made(tmp_path / "git", {"acb.yaml": "steps: ["})
+    with shared_yard.service() as service:
+        before = service.tracker("run", fetched.folder, expect=2)
+        after = service.tracker("run", f"{fetched.url}#trunk", expect=1)
+
+        assert [run.status for run in service.runs()] == ["Failed"], after.stderr
+    for told in (before, after):
+        assert "acb.yaml:1: not valid YAML" in told.stderr
 
 
 def test_the_folder_of_the_user_stays_as_it_was(shared_yard: Yard, made: Scene) -> None:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from graph.errors import WrongUse
 from graph.reference import Platform
+from rebuild.context.dockerfile_copy import name_of_copy
 from rebuild.context.folder import pack
-from rebuild.images.image_build import find_dockerfile
+from rebuild.images.image_build import DOCKERFILE_BYTES_MOST, examine, find_dockerfile
+from rebuild.images.tools import Tools
 from rebuild.runs.definition import Definition, DockerStep
 from rebuild.runs.preparation import Prepared, image_build
 
 STEP = DockerStep()
 DEFINITION = Definition("https://example.com/r.git", STEP, Platform.of("linux", "amd64"))
+NO_ENGINE = cast(Tools, SimpleNamespace(build_platform=DEFINITION.platform))  # nothing gets as far as one
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "Containerfile", ".dockerignore", "Dockerfile.dockerignore"])
@@ -65,3 +70,24 @@ def test_messages_name_the_copy_of_a_dockerfile_that_was_sent_as_it_was_typed(tm
     sent = image_build(DEFINITION, replace(STEP, dockerfile=name), Prepared(tmp_path))
 
     assert sent.told(tmp_path / name) == "app.Dockerfile"
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "said"),
+    [
+        ("FROM scratch AS a\n", "nope", "app.Dockerfile:1: there is no target stage 'nope'"),
+        ("#" * (DOCKERFILE_BYTES_MOST + 1), None, "app.Dockerfile is larger than"),
+    ],
+    ids=["no such target", "too large"],
+)
+def test_what_is_wrong_with_a_dockerfile_that_was_sent_names_it_as_it_was_typed(
+    tmp_path: Path, text: str, target: str | None, said: str
+) -> None:
+    name = name_of_copy(text.encode(), "app.Dockerfile")
+    (tmp_path / name).write_text(text)
+    sent = image_build(DEFINITION, replace(STEP, dockerfile=name, target=target), Prepared(tmp_path))
+
+    with pytest.raises(WrongUse) as refused:
+        examine(sent, NO_ENGINE)
+
+    assert refused.value.message.startswith(said)
