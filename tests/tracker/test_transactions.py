@@ -116,7 +116,8 @@ def test_a_finished_run_is_written_with_what_it_recorded_or_not_at_all(folder: P
 
     def finish(connection: sqlite3.Connection) -> None:
         with immediate(connection):
-            outcome = Outcome(Status.SUCCEEDED, records=(record,), contents={debian.digest: BaseContent((built.digest,))})
+            contents = {debian.digest: BaseContent((built.digest,))}
+            outcome = Outcome(Status.SUCCEEDED, records=(record,), contents=contents)
             write_down(connection, run, outcome, sample.at)
 
     seen = set()
