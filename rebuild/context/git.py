@@ -11,9 +11,12 @@ import posixpath
 import re
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import field, replace
 from pathlib import Path
+from typing import TypeVar
+
+import tenacity
 
 from graph.errors import WrongUse
 from graph.record import dataclass
@@ -21,10 +24,11 @@ from rebuild.context.fault import ContextError, TooLarge, Unsafe, masked
 from rebuild.context.git_command import GitCommand
 from rebuild.context.limits import Meter
 from rebuild.context.reach import SshFiles
-from rebuild.context.refs import pull_refs
+from rebuild.context.refs import is_of_host, pull_refs
 from rebuild.context.where import Git, parse_repository
 from rebuild.secrets.login import Login
 
+_Answer = TypeVar("_Answer")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _WHOLE_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ENTRY = re.compile(
@@ -80,7 +84,7 @@ class Checkout:
     async def fetch(self, source: Git, into: Path, *, keep_git: bool = False) -> CheckedOut:
         """Check the source's commit out into an empty folder, submodules and LFS files with it."""
         git = self._command(source)
-        found = await _find(git, source)
+        found = await self._patiently(lambda: _find(git, source))
         commit = await self._check_out(git, found, into, self.pull)
         self._say(f"{source.url}: {found.name} is {commit}")
         time = int(await git.run("log", "-1", "--format=%ct", commit, folder=into))
@@ -88,6 +92,19 @@ class Checkout:
             await asyncio.to_thread(shutil.rmtree, folder / ".git")
         await asyncio.to_thread(_settle, into, time, self.meter)
         return CheckedOut(commit, found.branch, time)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        """A host that is down for a moment is asked again, as those of archives and artifacts are."""
+        limits = self.meter.limits
+        async for attempt in tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(limits.attempts),
+            wait=tenacity.wait_exponential(multiplier=limits.first_pause_s),
+            retry=tenacity.retry_if_exception(_may_pass),
+            reraise=True,
+        ):
+            with attempt:
+                answer = await ask()
+        return answer
 
     def _command(self, source: Git) -> GitCommand:
         return GitCommand(source, source.login or self.login, self.ssh, self.meter, self.scratch)
@@ -97,7 +114,7 @@ class Checkout:
         if len(self._folders) > self.meter.limits.repositories:
             raise TooLarge(f"the context has more than {self.meter.limits.repositories} submodules")
         await git.run("init", "--quiet", str(into))
-        commit = await _transfer(git, found, into, pull)
+        commit = await self._patiently(lambda: _transfer(git, found, into, pull))
         tree = _Tree(self.meter)
         await git.lines("ls-tree", "-r", "-t", "-l", "-z", "--full-tree", commit, folder=into, take=tree.take)
         await git.run("checkout", "--quiet", "--force", "--detach", commit, folder=into)
@@ -160,6 +177,10 @@ class _Tree:
             self._meter.unpack(int(found["size"]))
         if found["mode"] == b"160000":
             self.submodules.append((path, found["object"].decode()))
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, ContextError) and not isinstance(error, TooLarge) and is_of_host(error)
 
 
 async def _find(git: GitCommand, source: Git) -> _Found:

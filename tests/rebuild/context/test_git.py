@@ -179,6 +179,41 @@ def test_http_is_spoken(repository: Repository, into: Path) -> None:
     assert content(found.folder) == {"main.py": "print()\n"}
 
 
+IN_HASTE = Limits(first_pause_s=0.001)
+
+
+@pytest.mark.parametrize("faults", [[503], [0, 0, 502, 502], [429, 500]], ids=["refs", "commit", "twice"])
+def test_a_server_that_is_down_for_a_moment_is_asked_again(
+    faults: list[int], repository: Repository, into: Path
+) -> None:
+    with git_over_http(repository.folder.parent) as server:
+        server.faults = faults
+        found = fetched(f"{server.url}/app.git#trunk", into, limits=IN_HASTE)
+
+    assert content(found.folder) == FILES
+    assert server.faults == []
+
+
+def test_a_server_that_stays_down_is_asked_no_more_often_than_the_limits_say(
+    repository: Repository, into: Path
+) -> None:
+    with git_over_http(repository.folder.parent) as server:
+        server.faults = [503] * 9
+        with pytest.raises(ContextError, match="503"):
+            fetched(f"{server.url}/app.git#trunk", into, limits=IN_HASTE)
+
+    assert len(server.paths) == IN_HASTE.attempts
+
+
+def test_a_server_that_refuses_is_not_asked_again(repository: Repository, into: Path) -> None:
+    with git_over_http(repository.folder.parent) as server:
+        server.faults = [403]
+        with pytest.raises(ContextError, match="403"):
+            fetched(f"{server.url}/app.git#trunk", into, limits=IN_HASTE)
+
+    assert len(server.paths) == 1
+
+
 @pytest.mark.parametrize("ref", ["pull/7/head", "merge-requests/7/head", "pull-requests/7/from"])
 def test_an_older_commit_of_a_pull_request_is_found_where_none_is_given_by_its_id(
     ref: str, repository: Repository, into: Path
