@@ -13,13 +13,16 @@ import pytest
 
 from rebuild.engines.probe_program import SAYS, program
 from tests.e2e.bases import LayeredImage, Shelf, layered_image
-from tests.e2e.yard import QUICK, Yard
+from tests.e2e.forge import SETTINGS, forge
+from tests.e2e.yard import NO_POLL, QUICK, Yard
 from tests.fake_windows_docker import FakeWindowsDocker, fake_windows_docker
 from tests.real_service import RealService, processes_with
 from tests.real_worker import RealWorker, real_worker
 from tests.tracker.registry.servers import PASSWORD, USER, registry_with_basic
 
 ARM = "linux/arm64"
+UNTRIGGERED = ("--commit-trigger-enabled", "false")
+TRIED = (*UNTRIGGERED, "--pull-request-trigger-enabled", "true", "--trigger-forks", "true")
 LOGIN = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
 
@@ -239,3 +242,48 @@ def test_doctor_asks_each_worker_and_holds_it_against_the_settings(
     assert "and its docker runs windows/amd64" in found["worker wrong", "fault"]
     assert "cannot be used" in found["worker gone", "fault"]
     assert len(found) == 5
+
+
+def test_a_workers_client_gets_the_logins_of_the_task(
+    shared_yard: Yard, windows: FakeWindowsDocker, private: Shelf
+) -> None:
+    base = private.put("win/nano:1", layered_image("nano", system="windows"))
+    image = private.name("win/task:1")
+    project = str(shared_yard.project(f"FROM {base}\nRUN dir\n"))
+    with shared_yard.service(set_up(windows.host, "windows/amd64")) as service:
+        options = ("-c", project, "-f", "Dockerfile", "-t", image, "--platform", "windows/amd64")
+        # It is scanned when it is made, which nobody has a login for yet.
+        service.tracker("task", "create", "-n", "win", *options, *UNTRIGGERED)
+        word = ("-u", USER, "-p", "env:WORD")
+        service.tracker("task", "credential", "add", "-n", "win", "--login-server", private.host, *word)
+        service.tracker("task", "run", "-n", "win", WORD=PASSWORD)
+
+    (pushed,) = windows.requests("POST", "/images/.*/push")
+    assert pushed.told_json("x-registry-auth")["username"] == USER
+    assert private.config(image)["os"] == "windows"
+
+
+@pytest.mark.parametrize(("head_id", "status"), [(1, "Succeeded"), (2, "Error")])
+def test_a_pull_request_is_tried_out_on_the_worker_unless_it_is_a_forks_that_nothing_holds(
+    shared_yard: Yard, running: RealWorker, tmp_path: Path, head_id: int, status: str
+) -> None:
+    base = shared_yard.shelf.put("far/tried:1", arm_image("first"))
+    image = shared_yard.shelf.name(f"far/proposed:{head_id}")
+    files = {"Dockerfile": f'FROM {base}\nRUN ["/probe"]\n'}
+    settings = {**NO_POLL, **SETTINGS, **set_up(running.socket), **NO_POLL}
+    with forge(tmp_path, **files) as made, shared_yard.service(settings) as service:
+        options = ("-c", made.url, "-f", "Dockerfile", "-t", image, "--platform", ARM)
+        service.tracker("task", "create", "-n", "app", *options, *TRIED)
+        service.start()
+        made.tell(service, head_id=head_id)
+
+        made.commit("proposed", f="2")
+        made.push("refs/pull/7/head")
+        service.until(lambda: service.runs("app") and service.is_idle(), "the proposal to be tried out")
+        (run,) = service.runs("app")
+        log = service.tracker("logs", run.run_id).stdout
+
+    assert run.status == status, log
+    assert ("built on worker far" in log) is (head_id == 1)
+    assert ("on the network of its machine alone" in log) is (head_id == 2)
+    assert shared_yard.shelf.digest(image) is None
