@@ -93,7 +93,7 @@ async def build_image(
     scratch: Path,
     name: str,
     log: LogSink,
-    before_push: Callable[[BuildRecord], None],
+    before_push: Callable[[BuildRecord], None] = lambda record: None,
     secrets: Mapping[str, Secret] | None = None,
     on_placed: Callable[[Engine], None] = lambda engine: None,
 ) -> Finished | CommandFailed:

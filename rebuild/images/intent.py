@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graph.clock import from_text, to_text
@@ -12,23 +13,37 @@ from graph.words import Role, Via
 
 
 def to_json(record: BuildRecord) -> str:
-    return json.dumps(
-        {
-            "images": [str(image) for image in record.images],
-            "content_id": str(record.content_id),
-            "platforms": [str(platform) for platform in record.platforms],
-            "bases": [_base_to_plain(base) for base in record.bases],
-            "resolved_at": to_text(record.resolved_at),
-            "built_at": to_text(record.built_at),
-            "duration_s": record.duration_s,
-            "step": record.step,
-        }
-    )
+    return json.dumps(_to_plain(record))
 
 
 def from_json(text: str) -> BuildRecord:
     """The record as it was before the push: `manifests` is None."""
-    plain = json.loads(text)
+    return _from_plain(json.loads(text))
+
+
+def steps_to_json(by_step: Mapping[str, Sequence[BuildRecord]]) -> str:
+    """The same for a run of a task file: the records of each step that pushes, in the order of its names."""
+    return json.dumps({step: [_to_plain(record) for record in records] for step, records in by_step.items()})
+
+
+def steps_from_json(text: str) -> dict[str, tuple[BuildRecord, ...]]:
+    return {step: tuple(map(_from_plain, records)) for step, records in json.loads(text).items()}
+
+
+def _to_plain(record: BuildRecord) -> dict[str, Any]:
+    return {
+        "images": [str(image) for image in record.images],
+        "content_id": str(record.content_id),
+        "platforms": [str(platform) for platform in record.platforms],
+        "bases": [_base_to_plain(base) for base in record.bases],
+        "resolved_at": to_text(record.resolved_at),
+        "built_at": to_text(record.built_at),
+        "duration_s": record.duration_s,
+        "step": record.step,
+    }
+
+
+def _from_plain(plain: dict[str, Any]) -> BuildRecord:
     return BuildRecord(
         images=tuple(ImageRef.parse(image) for image in plain["images"]),
         manifests=None,

@@ -190,7 +190,15 @@ async def _steps(
         aliases, rules = replace(aliases, fetch=None), rules.for_stranger()
     kept = KeptSteps(place.connection, run)
     here = TaskPlace(
-        folder, place.uploads, place.registry, name, aliases, place.cancellation, rules, kept.keep
+        folder,
+        place.uploads,
+        place.registry,
+        name,
+        aliases,
+        place.cancellation,
+        rules,
+        kept.keep,
+        note=lambda what: _note(what, run, place),
     )
     try:
         done = await run_task_file(run, step, here, equipment, hear)
@@ -225,10 +233,6 @@ async def _build(
     folder: Path,
     hear: Callable[[bytes], None],
 ) -> Finished | CommandFailed:
-    def note_intent(record: BuildRecord) -> None:
-        with immediate(place.connection):
-            Runs(place.connection).set_intent(run, intent.to_json(record))
-
     workshop = folder / "build"
     workshop.mkdir()
     context = await prepare(
@@ -247,9 +251,15 @@ async def _build(
         scratch=workshop,
         name=f"localhost/tracker/untagged:{run.run_id}",
         log=hear,
-        before_push=note_intent,
+        before_push=lambda record: _note(intent.to_json(record), run, place),
         secrets=equipment.secrets,
     )
+
+
+def _note(what: str, run: Run, place: Workplace) -> None:
+    """Write down what is about to be pushed."""
+    with immediate(place.connection):
+        Runs(place.connection).set_intent(run, what)
 
 
 async def _finished_before(run: Run, tools: Tools, hear: Callable[[bytes], None]) -> Finished | None:

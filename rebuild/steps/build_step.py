@@ -132,7 +132,6 @@ async def _build_one(
         scratch=fresh_folder(Path(site.place.folder) / "builds", step.id),
         name=name,
         log=log,
-        before_push=site.before_push,
         secrets=secrets,
         on_placed=lambda engine: site.names.add(engine, name),
     )

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from graph.errors import WrongUse
+from graph.model import BuildRecord
 from graph.reference import ImageRef
 from rebuild.engines.engine import CommandFailed
 from rebuild.images.publication import publish
 from rebuild.images.registry import RegistryUnavailable
 from rebuild.steps.attempts import Attempt, Try
 from rebuild.steps.images import BuiltImage, with_bases
-from rebuild.steps.index import publish_index
+from rebuild.steps.index import publish_index, record_of_index
 from rebuild.steps.run_site import Published, Site
 from rebuild.taskfile import Push, Step
 from rebuild.taskfile.outputs import fill
@@ -37,30 +38,47 @@ async def prepare_push(step: Step, site: Site) -> Try:
 
 
 async def publish_under(names: Iterable[ImageRef], step: Step, site: Site) -> Attempt:
-    """Push each name, and note what its registry then holds."""
-    for name in names:
-        built = _built(name, step, site)
-        if not site.pushes:
+    """Push each name, and note what its registry then holds. What an interrupted attempt has pushed stays."""
+    records = {name: _record(name, _built(name, step, site), site) for name in names}
+    if not site.pushes:
+        for name in records:
             site.narrator.say(step.id, f"Not pushed: {name}, for this run only tries it out")
-            continue
-        failed = await _persistently(name, built, step, site)
+        return Attempt()
+    finished = await site.intents.finished(step.id, tuple(records), site.tools)
+    if finished is not None:
+        _take_over(finished, step, site)
+        return Attempt()
+    site.intents.note(step.id, records.values())
+    for name, record in records.items():
+        failed = await _persistently(record, _built(name, step, site), step, site)
         if failed is not None:
             return Attempt(f"failed to push images successfully: {name}: {failed.log_tail}")
     return Attempt()
 
 
-async def _persistently(name: ImageRef, built: BuiltImage, step: Step, site: Site) -> CommandFailed | None:
+def _take_over(finished: Iterable[BuildRecord], step: Step, site: Site) -> None:
+    for record in finished:
+        (name,), held = record.images, record.manifests
+        assert held is not None
+        site.narrator.say(step.id, f"The interrupted attempt had pushed {name} as {held.digest}: recorded")
+        site.published.append(Published(_built(name, step, site).step, name, record))
+
+
+async def _persistently(
+    record: BuildRecord, built: BuiltImage, step: Step, site: Site
+) -> CommandFailed | None:
     """None once it is there. What the last try raised, or failed with, is the answer."""
+    (name,) = record.images
     for number in range(1, TRIES + 1):
         site.narrator.say(step.id, f"Pushing image: {name}, attempt {number}")
         try:
-            answer = await _publish(name, built, step, site)
+            answer = await _publish(record, built, step, site)
         except RegistryUnavailable:
             if number == TRIES:
                 raise
         else:
-            if isinstance(answer, Published):
-                site.published.append(answer)
+            if isinstance(answer, BuildRecord):
+                site.published.append(Published(built.step, name, answer))
                 return None
             if number == TRIES:
                 return replace(answer, log_tail=(answer.log_tail.strip().splitlines() or [""])[-1])
@@ -68,17 +86,20 @@ async def _persistently(name: ImageRef, built: BuiltImage, step: Step, site: Sit
     raise AssertionError("the last try ends it")
 
 
-async def _publish(name: ImageRef, built: BuiltImage, step: Step, site: Site) -> Published | CommandFailed:
+async def _publish(
+    record: BuildRecord, built: BuiltImage, step: Step, site: Site
+) -> BuildRecord | CommandFailed:
     log = site.narrator.output(step)
-    used = site.used_before(built.step)
     if built.is_index:
-        record = await publish_index(name, built, site, log, used)
-    else:
-        (part,) = built.parts.values()
-        record_of_name = with_bases(replace(part.record, images=(name,)), used)
-        site.before_push(record_of_name)
-        record = await publish(record_of_name, part.image, replace(site.tools, engine=part.engine), log)
-    return record if isinstance(record, CommandFailed) else Published(built.step, name, record)
+        return await publish_index(record, built, site.tools, site.containers, log=log)
+    (part,) = built.parts.values()
+    return await publish(record, part.image, replace(site.tools, engine=part.engine), log)
+
+
+def _record(name: ImageRef, built: BuiltImage, site: Site) -> BuildRecord:
+    """All that is known before the push."""
+    whole = record_of_index(built) if built.is_index else built.record
+    return with_bases(replace(whole, images=(name,)), site.used_before(built.step))
 
 
 def _built(name: ImageRef, step: Step, site: Site) -> BuiltImage:

@@ -15,6 +15,7 @@ from rebuild.images.tools import Tools
 from rebuild.secrets.secret import Secret
 from rebuild.steps.engine_names import EngineNames
 from rebuild.steps.images import BuiltImage, RunImages
+from rebuild.steps.intents import Intents
 from rebuild.steps.narration import Narrator
 from rebuild.steps.step_place import PlanSetting, RunPlace
 from rebuild.steps.step_plan import PlannedStep, plan_step, refuse_exposed
@@ -44,7 +45,7 @@ class Site:
     narrator: Narrator
     secrets: tuple[Secret, ...]
     fetch: FetchContext
-    before_push: Callable[[BuildRecord], None]
+    intents: Intents
     images: RunImages
     follow: tuple[str, ...] = ()  # rules by which bases of builds are the newest tag
     pushes: bool = True  # off: what is to be pushed is only said

@@ -20,6 +20,7 @@ from rebuild.runs.equipment import Discretion, Equipment
 from rebuild.runs.preparation import Prepared, prepare
 from rebuild.runs.record import Run
 from rebuild.runs.run_names import variables_of
+from rebuild.steps.intents import Intents
 from rebuild.steps.run_site import FetchContext
 from rebuild.steps.runner import Pace
 from rebuild.steps.step_log import StepLog
@@ -46,6 +47,7 @@ class TaskPlace:
     cancellation: Cancellation = field(default_factory=Cancellation)
     rules: StepRules = field(default_factory=StepRules)
     ended: Callable[[StepRecord], None] = lambda step: None  # hears of each step when it is over
+    note: Callable[[str], None] = lambda text: None  # writes down what is about to be pushed
 
 
 async def run_task_file(
@@ -65,6 +67,7 @@ async def run_task_file(
         pace=Pace(timeout_s=run.definition.timeout_s),
         ended=place.ended,
         pushes=not run.definition.is_trial,
+        intents=Intents.resuming(run.intent, place.note),
     )
     try:
         with place.cancellation.awaited() as canceled:

@@ -27,6 +27,7 @@ from rebuild.steps import narration
 from rebuild.steps.engine_names import EngineNames
 from rebuild.steps.images import BuiltImage, Part, RunImages, with_bases
 from rebuild.steps.index import record_of_index
+from rebuild.steps.intents import Intents
 from rebuild.steps.narration import Narrator, StepSink
 from rebuild.steps.one_step import StepResult, carry_out
 from rebuild.steps.progress import Trouble
@@ -70,7 +71,7 @@ class TaskMeans:
     pace: Pace = field(default_factory=Pace)
     ended: Callable[[StepRecord], None] = lambda step: None  # hears of each step when it is over
     pushes: bool = True  # off: what is to be pushed is only said
-    before_push: Callable[[BuildRecord], None] = lambda record: None  # with all that is known by then
+    intents: Intents = field(default_factory=Intents)  # hear what is about to be pushed
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ def _site(request: TaskRequest, means: TaskMeans) -> Site:
         narrator=narrator,
         secrets=request.secrets,
         fetch=means.fetch,
-        before_push=means.before_push,
+        intents=means.intents,
         pushes=means.pushes,
         images=RunImages(
             means.tools,

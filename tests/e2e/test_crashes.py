@@ -80,6 +80,31 @@ def test_a_push_that_was_not_recorded_is_recorded_and_not_repeated(app: Seed, se
     assert made.shelf.digest(made.image("app")) == pushed != app.tags[made.image("app")]
 
 
+def test_a_push_of_a_task_file_that_was_not_recorded_is_not_repeated(shared_yard: Yard) -> None:
+    made = scene(shared_yard, "filed", app="FROM BASE\nRUN echo $RANDOM$RANDOM > /unlike-any-other\n")
+    made.shelf.put(made.base, with_shell("first"))
+    name = made.image("app")
+    steps = f"steps: [{{build: --no-cache -t {name} .}}, {{id: out, push: [{name}]}}]\n"
+    (made.projects["app"] / "acb.yaml").write_text(steps)
+    with shared_yard.service(NO_POLL) as service:
+        service.tracker("task", "create", "-n", "filed", "-c", made.projects["app"], "-f", "acb.yaml")
+        service.hook("after-push")
+        service.start()
+        service.tracker("task", "run", "-n", "filed", "--no-wait")
+        service.wait_until_held()
+        pushed = made.shelf.digest(name)
+
+        service.kill()
+        service.unhook("after-push")
+        service.start()
+        service.until(service.is_idle, "the run to be done again")
+
+        (run,) = service.runs("filed")
+        assert (run.status, run.attempt) == ("Succeeded", 2), service.log
+        assert made.shelf.digest(name) == pushed
+        assert f"The interrupted attempt had pushed {name}" in service.tracker("logs", run.run_id).stdout
+
+
 def test_a_build_that_was_killed_before_its_push_is_built_on_what_is_newest_then(
     app: Seed, service: RealService
 ) -> None:
