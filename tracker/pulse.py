@@ -23,19 +23,10 @@ class Part(StrEnum):
     TAG_POLLER = "tag poller"
 
 
-# Rebuilder and timers look around every second. The others may wait for one answer of a registry, which has
-# two attempts of two minutes each and, at the slowest pace that can be set, a minute for its turn.
-SILENT_MOST_S: Mapping[Part, float] = {
-    Part.REBUILDER: 60.0,
-    Part.POLLER: 600.0,
-    Part.RECEIVER: 600.0,
-    Part.HOOK_RECEIVER: 600.0,
-    Part.TIMERS: 60.0,
-    Part.SOURCE_POLLER: 600.0,
-    Part.STATUS_TELLER: 600.0,
-    Part.COURIER: 60.0,
-    Part.TAG_POLLER: 3600.0,  # a list may have a thousand pages
-}
+# All of them look around every few seconds, whoever they wait for meanwhile. The receiver alone may wait for
+# one answer of a registry, which has two attempts of two minutes each and, at the slowest pace that can be
+# set, a minute for its turn.
+SILENT_MOST_S: Mapping[Part, float] = dict.fromkeys(Part, 60.0) | {Part.RECEIVER: 600.0}
 
 
 class Stuck(TrackerError):
