@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from graph.errors import InvalidReference
 from graph.reference import Platform
 from rebuild.engines.emulation import this_machine
 from rebuild.engines.engine import EngineError
@@ -84,9 +85,12 @@ async def greet(program: str, around: Surroundings) -> EngineProbe | Captured:
         return replace(answer, stderr=f"no answer within {GREETING_TIMEOUT_S:g} seconds".encode())
     if answer.exit_code != 0:
         return answer
-    versions = json.loads(answer.stdout)
-    daemon = versions["Server"]["Version"]
-    machine = Platform.of(versions["Server"]["Os"], versions["Server"]["Arch"])
+    try:
+        server = json.loads(answer.stdout)["Server"]
+        daemon, kernel = str(server["Version"]), str(server.get("KernelVersion") or os.uname().release)
+        machine = Platform.parse(f"{server['Os']}/{server['Arch']}")
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidReference):
+        return replace(answer, stderr=b"it does not answer as a docker daemon does")
     return EngineProbe(
         engine="docker",
         program=program,
@@ -94,7 +98,7 @@ async def greet(program: str, around: Surroundings) -> EngineProbe | Captured:
         version=daemon,
         builder=Builder.BUILDKIT,
         builder_version=daemon,
-        kernel=versions["Server"].get("KernelVersion") or os.uname().release,
+        kernel=kernel,
         storage=f"of the daemon at {around.daemon}",
         can_build=False,
         can_run_containers=False,

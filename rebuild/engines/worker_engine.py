@@ -30,9 +30,8 @@ _OF_OTHER_DAEMONS = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCK
                      "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")  # fmt: skip
 _WORDS_MOST = 300
 _CLIENTS_WORDS = re.compile(
-    r"(?:ERROR: |error: )?(?:error during connect|Cannot connect to the Docker daemon|unexpected EOF|EOF$"
-    r"|.*(?:connection reset by peer|use of closed network connection|error reading from server"
-    r"|transport is closing|broken pipe)$)"
+    r"(?:ERROR: |error: )?(?:error during connect|Cannot connect to the Docker daemon|(?:unexpected )?EOF$"
+    r"|read (?:tcp|unix) |.*code = Unavailable desc = (?:error reading from server|transport is closing))"
 )
 
 
@@ -61,13 +60,13 @@ class WorkerEngine(DockerEngine):
     async def build(self, request: BuildRequest, log: LogSink) -> Built | CommandFailed:
         built = await super().build(request, log)
         if isinstance(built, CommandFailed):
-            await self._check_is_there(built)
+            await self._check_is_there(built, lost=_CLIENTS_WORDS)
         return built
 
     async def push(self, image: LocalImage, to: ImageRef, log: LogSink) -> Pushed | CommandFailed:
         pushed = await super().push(image, to, log)
-        if isinstance(pushed, CommandFailed):
-            await self._check_is_there(pushed)
+        if isinstance(pushed, CommandFailed):  # the registry may have closed a connection, too
+            await self._check_is_there(pushed, lost=None)
         return pushed
 
     def as_nobody(self, auth_file: Path) -> Self:
@@ -84,15 +83,16 @@ class WorkerEngine(DockerEngine):
         has = ", ".join(map(str, self._worker.platforms))
         return f"worker {self._worker.name}, which builds the rest, has {has}"
 
-    async def _check_is_there(self, failed: CommandFailed) -> None:
-        """Raise `WorkerAway` where a command has failed for the worker was lost under way."""
-        last = (failed.log_tail.strip().splitlines() or [""])[-1]
+    async def _check_is_there(self, failed: CommandFailed, *, lost: re.Pattern[str] | None) -> None:
+        """Raise `WorkerAway` where a command has failed for the worker was lost under way: it does not answer
+        now, or the last line that the client printed begins with `lost`."""
         if failed.timed_out:
             return
         answer = await greet(self.probe.program, self._around)
         if isinstance(answer, Captured):
             raise _away(self._worker, answer.complaint)
-        if _CLIENTS_WORDS.match(last):
+        last = (failed.log_tail.strip().splitlines() or [""])[-1]
+        if lost is not None and lost.match(last):
             raise WorkerAway(
                 f"worker {self._worker} was lost under way: {last[:_WORDS_MOST]}",
                 hint="it answers again: run it again",

@@ -68,9 +68,6 @@ class Workers:
             engine = dress(engine)
         return engine
 
-    def having(self, platform: Platform) -> tuple[Worker, ...]:
-        return tuple(worker for worker in self.known if worker.has(platform))
-
 
 def sent_away(found: Scan, workers: Iterable[Worker], *, host: Platform) -> tuple[Worker, ...]:
     """The workers that a build may go to, first choice first; none where it belongs here.

@@ -21,6 +21,7 @@ from rebuild.engines.probe_program import SAYS
 from rebuild.engines.surroundings import Surroundings
 from rebuild.engines.worker_engine import NotAsSet, WorkerAway, WorkerEngine, open_worker
 from rebuild.engines.workers import Worker
+from tests.hostile_registry import Reply, hostile_registry
 from tests.real_engine import context
 from tests.real_registry import RealRegistry
 from tests.real_service import processes_with
@@ -300,3 +301,15 @@ async def test_a_worker_runs_what_it_is_set_to_and_its_own(arm: WorkerEngine) ->
     assert arm.cannot_run(ARM64) is None
     assert arm.cannot_run(Platform.parse("linux/amd64")) is None
     assert arm.cannot_run(WINDOWS) == "worker arm, which builds the rest, has linux/arm64"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("body", [b"{}", b'{"Version": 1, "Os": [], "Arch": "x"}', b"[]", b"no JSON"])
+async def test_what_is_no_docker_daemon_is_told_as_such(body: bytes, around: Surroundings) -> None:
+    headers = {"content-type": "application/json", "api-version": "1.41", "ostype": "linux"}
+    with hostile_registry() as other:
+        other.script = [Reply(headers=headers, body=body)]
+        worker = Worker("other", f"tcp://127.0.0.1:{other.port}", (ARM64,))
+
+        with pytest.raises(WorkerAway, match=r"worker other \(tcp://127\.0\.0\.1:\d+\) cannot be used"):
+            await open_worker(around, None, worker)
