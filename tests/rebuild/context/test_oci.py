@@ -114,6 +114,19 @@ def test_a_tar_is_a_file_unless_it_says_that_it_is_a_folder(
     assert (into / "lib/a").read_text() == "x"
 
 
+def test_a_folder_that_was_pushed_from_within_is_the_context(
+    shared_registry: RealRegistry, into: Path
+) -> None:
+    content = tar_of(folder("."), Member("./Dockerfile", b"FROM scratch"), Member("app/a", b"x"))
+    unpacked = {"io.deis.oras.content.unpack": "true"}
+    put(shared_registry, "context/within:1", [layer(".", content, LAYER, **unpacked)], content)
+
+    fetched(f"{shared_registry.host}/context/within:1", into)
+
+    assert (into / "Dockerfile").read_text() == "FROM scratch"
+    assert (into / "app/a").read_text() == "x"
+
+
 @pytest.mark.parametrize("title", ["../outside", "/outside", "a/../../outside", ".", "l/outside"])
 def test_a_title_leads_nowhere_else(title: str, shared_registry: RealRegistry, into: Path) -> None:
     content = tar_of(folder("d"), link("l", "d"))
