@@ -17,6 +17,7 @@ from graph.reference import Digest
 from rebuild.context.fault import ContextError, masked
 from rebuild.context.limits import Limits, Meter
 from rebuild.context.where import Tarball
+from rebuild.http_client import HttpClient
 from rebuild.secrets.login import Login, basic_header
 
 _BODY_SHOWN = 200
@@ -58,7 +59,7 @@ async def _attempt(source: Tarball, into: BinaryIO, meter: Meter) -> Digest:
 
 def _client(limits: Limits) -> httpx.AsyncClient:
     # Packed is how it is wanted: a server that packs it once more would hide what it is.
-    return httpx.AsyncClient(
+    return HttpClient(
         timeout=limits.idle_s,
         verify=ssl.create_default_context(),
         headers={"Accept-Encoding": "identity", "User-Agent": "tracker"},

@@ -22,6 +22,7 @@ import httpx
 
 from graph.record import dataclass
 from rebuild.context.where import TOKEN_USER, keeps_secrets
+from rebuild.http_client import HttpClient
 from rebuild.secrets.login import Login, basic_header
 from rebuild.secrets.secret import Secret
 from tracker import __version__
@@ -90,7 +91,7 @@ class ForgeClient:
 
     def _client(self, host: str, url: str) -> httpx.AsyncClient:
         if host not in self._clients:
-            self._clients[host] = httpx.AsyncClient(
+            self._clients[host] = HttpClient(
                 verify=_trust(host, self.ca_files.get(host)),
                 timeout=self.timeout_s,
                 trust_env=False,

@@ -13,6 +13,7 @@ import httpx
 
 from graph.clock import now
 from graph.record import dataclass
+from rebuild.http_client import HttpClient
 from rebuild.secrets.mask import masked
 from rebuild.secrets.secret import Secret
 from tracker import __version__
@@ -65,7 +66,7 @@ class Post:
     async def _send(self, parcel: Parcel, timeout_s: float, trust: ssl.SSLContext) -> Delivery:
         headers = {"user-agent": f"tracker/{__version__}", "accept-encoding": "identity", **parcel.headers}
         async with (
-            httpx.AsyncClient(verify=trust, timeout=timeout_s, follow_redirects=False) as client,
+            HttpClient(verify=trust, timeout=timeout_s, follow_redirects=False) as client,
             client.stream("POST", parcel.address.reveal(), content=parcel.body, headers=headers) as answer,
         ):
             words = await _words_of(answer)

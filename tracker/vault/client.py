@@ -13,6 +13,7 @@ import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from graph.record import dataclass
+from rebuild.http_client import HttpClient
 from rebuild.secrets.secret import Secret
 from rebuild.secrets.secret_reader import SecretUnavailable
 from tracker.registry.fault import first_cause
@@ -159,7 +160,7 @@ class VaultClient:
     def _client(self) -> httpx.AsyncClient:
         if self._http is None:
             # No redirects: the token would go along to another host. A standby forwards by itself.
-            self._http = httpx.AsyncClient(verify=self._trust(), timeout=self.timeout_s, trust_env=False)
+            self._http = HttpClient(verify=self._trust(), timeout=self.timeout_s, trust_env=False)
         return self._http
 
     def _trust(self) -> ssl.SSLContext:
