@@ -318,7 +318,7 @@ def _layers(reference: ImageRef, manifest: Any) -> list[dict[str, Any]]:
 
 
 def _place(layer: _Layer, file: BinaryIO, into: Path, meter: Meter) -> None:
-    """A folder's tar begins its names with the folder's own, so it is unpacked beside it; `.` is the whole."""
+    """A folder's tar begins its names with the folder's own, so it is unpacked beside it: `.` as it is."""
     if layer.is_folder:
         unpack(file, into, meter, links=Links.INSIDE, below=parts_of(layer.title)[:-1])
         return
