@@ -75,6 +75,8 @@ class PlannedStep:
         }
         if others:
             plain["also"] = others
+        if self.build is not None and self.build.remote is not None:
+            (plain["fetch"],) = shown([self.build.remote])
         if self.pull is not None:
             plain["pull"] = shown(self.pull)
         if self.tail is not None:

@@ -191,6 +191,8 @@ def _print_plan(plan: dict[str, Any], *, as_json: bool) -> None:
     for step in plan["steps"]:
         after = f" after {', '.join(step['depends_on'])}" if step["depends_on"] else ""
         click.echo(click.style(printable(f"{step['id']}: {step['kind']}{after}"), bold=True))
+        if "fetch" in step:
+            click.echo(f"  fetch {printable(step['fetch'])}")
         before = [step["pull"]] if "pull" in step else []
         for call in [*before, step["argv"], *step.get("also", [])]:
             click.echo(f"  {_shown(call)}")

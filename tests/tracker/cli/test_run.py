@@ -77,6 +77,17 @@ def test_a_plan_shows_what_is_pulled_before_a_step(tracker: Tracker, context: Pa
     assert "  podman pull docker.io/library/alpine:3\n" in tracker("run", str(context), "--dry-run").out
 
 
+def test_a_plan_says_where_the_context_of_a_build_is_fetched_from(tracker: Tracker, context: Path) -> None:
+    url = "https://git.example.com/u/app.git#main:web"
+    logged_in = url.replace("//", "//bob:s3cret-word@")
+    (context / "acb.yaml").write_text(f"steps: [{{build: '-t app {logged_in}'}}, {{build: '.'}}]\n")
+
+    remote, local = steps(tracker, str(context))
+
+    assert (remote["fetch"], "fetch" in local) == (url.replace("//", "//***@"), False)
+    assert f"  fetch {remote['fetch']}\n" in tracker("run", str(context), "--dry-run").out
+
+
 def test_a_plan_for_people_leaves_their_terminal_alone(tracker: Tracker, context: Path) -> None:
     (context / "acb.yaml").write_text('steps: [{cmd: "alpine \\e[31m"}, {id: "\\e]0;x", push: [a]}]\n')
 
