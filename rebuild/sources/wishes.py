@@ -82,6 +82,20 @@ def in_doubt(connection: sqlite3.Connection, event: SourceEvent) -> list[tuple[T
     ]
 
 
+def lacks_message(connection: sqlite3.Connection, event: SourceEvent) -> list[tuple[Task, Git]]:
+    """Tasks that would run for the event. Its commit may say that no run is wanted, which nobody has told."""
+    if event.message or event.deleted:
+        return []
+    return [
+        (task, context)
+        for task, trigger in _tasks_of(connection, event)
+        if follows(event, trigger) is None
+        and wants(event, trigger) is None
+        and _Seen(connection, task.task_id, event.subject).effect_of(event) is None
+        and (context := repository_of(task.definition.context))
+    ]
+
+
 def _tasks_of(connection: sqlite3.Connection, event: SourceEvent) -> Iterator[tuple[Task, SourceTrigger]]:
     """Those that are switched on."""
     tasks, triggers = Tasks(connection), Triggers(connection)

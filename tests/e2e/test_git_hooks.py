@@ -116,6 +116,23 @@ def test_a_pull_request_is_tried_out_and_leaves_the_image_alone(
     )
 
 
+def test_a_pull_request_whose_commit_says_so_is_not_tried_out_though_its_webhook_does_not_tell(
+    shared_yard: Yard, service: RealService, app: Forge
+) -> None:
+    image = shared_yard.shelf.name("unwanted/app:latest")
+    create(service, "unwanted", f"{app.url}#main", image, "--pull-request-trigger-enabled", "true")
+    service.start()
+    app.tell(service)
+
+    app.commit("draft [skip ci]", f="proposed")
+    app.push("refs/pull/10/head")
+    wanted = app.commit("ready", f="mended")
+    app.push("refs/pull/10/head")
+
+    (run,) = settled(service, 1)
+    assert f"pull request 10 at commit {wanted}" in service.tracker("logs", run.run_id).stdout
+
+
 def test_a_pull_request_of_a_stranger_is_tried_out_only_where_the_task_says_so(
     shared_yard: Yard, service: RealService, app: Forge, monkeypatch: pytest.MonkeyPatch
 ) -> None:

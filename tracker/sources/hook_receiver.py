@@ -21,7 +21,7 @@ from rebuild.context.refs import is_of_host
 from rebuild.context.where import Git
 from rebuild.sources.event import SourceEvent
 from rebuild.sources.repositories import host_of
-from rebuild.sources.wishes import Asked, Effect, in_doubt, lacks_default_branch
+from rebuild.sources.wishes import Asked, Effect, in_doubt, lacks_default_branch, lacks_message
 from rebuild.tasks.task import Task
 from tracker.hooks.reading import read_events
 from tracker.hooks.sender import HookSender
@@ -53,6 +53,8 @@ class Server(Protocol):
     async def default_branch(self, task: Task, context: Git) -> str | None: ...
 
     async def commit_of(self, task: Task, context: Git, ref: str) -> str: ...
+
+    async def message_of(self, task: Task, context: Git, commit: str) -> str: ...
 
 
 def as_it_stands(event: SourceEvent, commit: str) -> SourceEvent:
@@ -173,7 +175,17 @@ class HookReceiver(LetterWork[HookSender, SourceEvent]):
         for task, context in in_doubt(self._sql, event)[:1]:
             if event.full_ref is not None:
                 event = as_it_stands(event, await self._server.commit_of(task, context, event.full_ref))
+        for task, context in lacks_message(self._sql, event)[:1]:
+            event = replace(event, message=await self._message(task, context, event.commit))
         return event
+
+    async def _message(self, task: Task, context: Git, commit: str) -> str:
+        """What cannot be found out keeps nobody from a run."""
+        try:
+            return await self._server.message_of(task, context, commit)
+        except ContextError as error:
+            log.warning("cannot look into a commit", url=context.url, commit=commit, error=error.message)
+            return ""
 
     def _told_by(self, sender: HookSender, letter: Letter) -> tuple[SourceEvent, ...]:
         return read_events(sender.provider, letter.payload, letter.headers)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 from graph.record import dataclass
+from rebuild.context.changes import look_at_change
 from rebuild.context.refs import default_branch
 from rebuild.context.where import Git
 from rebuild.tasks.task import Task
@@ -30,3 +34,12 @@ class RepositoryServer:
         lines = (line.partition("\t") for line in listed.decode(errors="replace").splitlines())
         told = {name: commit for commit, _, name in lines}
         return told.get(f"{ref}{_PEELED}") or told.get(ref, "")
+
+    async def message_of(self, task: Task, context: Git, commit: str) -> str:
+        """What its author wrote. Raises `ContextError` where the server does not give the commit."""
+        opened = await self.access.opened(task)
+        with (
+            self.access.git(context, opened, most_s=ANSWER_MOST_S) as git,
+            tempfile.TemporaryDirectory() as new,
+        ):
+            return (await look_at_change(git, commit, None, Path(new) / "commit")).message

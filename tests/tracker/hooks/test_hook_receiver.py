@@ -54,6 +54,7 @@ class KnownServer:
     """How the repository stands; `fault` is what comes of asking."""
 
     commits: dict[str, str] = field(default_factory=dict)
+    messages: dict[str, str] = field(default_factory=dict)
     fault: ContextError | None = None
     faulty: str = ""  # the repository with the fault, where others answer
     silent: str = ""  # the repository whose server never answers
@@ -64,6 +65,11 @@ class KnownServer:
 
     async def commit_of(self, task: Task, context: Git, ref: str) -> str:
         return await self._answer(ref, self.commits.get(ref, ""), context)
+
+    async def message_of(self, task: Task, context: Git, commit: str) -> str:
+        if commit not in self.messages:
+            raise ContextError(f"no commit {commit}")
+        return self.messages[commit]
 
     async def _answer(self, asked: str, answer: str, context: Git) -> str:
         self.asked.append(asked)
@@ -153,6 +159,29 @@ async def test_an_event_becomes_a_wish_and_goes(office: Office) -> None:
     assert (office.wanted, office.letters, office.watcher.looks) == ([B], 0, 1)
     assert office.server.asked == []
     assert b'tracker_events_total{result="asked",source="hooks/generic"} 1.0' in office.metrics.render()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("message", "wanted"), [("mend [skip ci]", []), ("mend", [B])])
+async def test_what_a_commit_says_is_found_out_where_its_event_does_not_tell(
+    office: Office, message: str, wanted: list[str]
+) -> None:
+    office.server.messages[B] = message
+    office.store(A, B, default_branch="main")
+
+    await office.work()
+
+    assert (office.wanted, office.letters) == (wanted, 0)
+
+
+@pytest.mark.anyio
+async def test_what_the_event_tells_of_its_commit_is_believed(office: Office) -> None:
+    office.server.messages[B] = "mend [skip ci]"
+    office.store(A, B, default_branch="main", message="mend")
+
+    await office.work()
+
+    assert office.wanted == [B]
 
 
 @pytest.mark.anyio
