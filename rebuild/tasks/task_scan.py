@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from rebuild.context.fault import ContextError
 from rebuild.context.reach import Reach
 from rebuild.images.image_build import find_dockerfile, read_dockerfile
 from rebuild.images.resolve import taken
+from rebuild.rendering import Prepared as PreparedText
 from rebuild.runs.definition import Definition, DockerStep, FileStep, InlineStep
 from rebuild.runs.preparation import Prepared, image_build, prepare
 from rebuild.runs.run_names import as_if_run
@@ -26,8 +27,9 @@ from rebuild.runs.run_variables import RunVariables
 from rebuild.secrets.context_secrets import ContextSecrets
 from rebuild.secrets.mask import masked
 from rebuild.secrets.secret import UNKNOWN, Secret
+from rebuild.steps.foreseen import foresee
 from rebuild.steps.step_rules import HELPER
-from rebuild.steps.task_work import Work, finish_work, prepare_work, read_written
+from rebuild.steps.task_work import Work, Written, finish_work, prepare_work, read_written
 from rebuild.tasks.task_bases import DockerfileAt, TaskBase, bases_of_task
 from rebuild.template import Surroundings
 
@@ -116,6 +118,17 @@ async def read_work(
 ) -> Work:
     """What a task file has to do, with `UNKNOWN` for what a vault would give. Raises `WrongUse` for one that
     no run could use, and `SourceUnavailable`."""
+    return finish_work(*await _ready(task_name, definition, step, context, scanning), strict=step.strict)
+
+
+async def _ready(
+    task_name: str,
+    definition: Definition,
+    step: FileStep | InlineStep,
+    context: Prepared,
+    scanning: Scanning,
+) -> tuple[PreparedText, Written, dict[str, Secret]]:
+    """The task file and its secrets, to be rendered."""
     kept = dict.fromkeys(scanning.secret_values, UNKNOWN)
     written = read_written(step, context.folder, {**kept, **scanning.given_values})
     prepared = await asyncio.to_thread(
@@ -126,8 +139,7 @@ async def read_work(
         context=context.folder,
         aliases=scanning.aliases,
     )
-    secrets = dict.fromkeys((source.id for source in prepared.wanted), UNKNOWN)
-    return finish_work(prepared, written, secrets, strict=step.strict)
+    return prepared, written, dict.fromkeys((source.id for source in prepared.wanted), UNKNOWN)
 
 
 async def _of_task_file(
@@ -137,24 +149,37 @@ async def _of_task_file(
     context: Prepared,
     scanning: Scanning,
 ) -> Scanned:
-    work = await read_work(task_name, definition, step, context, scanning)
+    # What lacks a value is no fault yet: whoever runs the task may give it.
+    foreseen = foresee(*await _ready(task_name, definition, step, context, scanning), strict=step.strict)
     found = bases_of_task(
-        work.taskfile,
+        foreseen.work.taskfile,
         lambda place: _dockerfile_at(context.folder, place),
         platform=definition.platform,
         build_platform=scanning.build_platform,
         helper=scanning.helper,
     )
-    taken = [base for base in found.bases if base.reachable and base.built_by is None]
+    taken = [
+        base
+        for base in found.bases
+        if base.reachable and base.built_by is None and not foreseen.lacking(base.reference)
+    ]
     secret = [base for base in taken if UNKNOWN.reveal() in str(base.reference)]
     of_secrets = dict.fromkeys(base.step for base in secret)
     return Scanned(
         tuple(_expected(base) for base in taken if base not in secret),
         (
-            *(f"step {step.step}: {step.reason}" for step in found.unscanned),
+            *_lacking(foreseen.names.values()),
+            *(foreseen.restored(f"step {step.step}: {step.reason}") for step in found.unscanned),
             *(f"step {step}: an image of it is a secret, known only while it runs" for step in of_secrets),
         ),
     )
+
+
+def _lacking(names: Collection[str]) -> tuple[str, ...]:
+    """Nothing is lacking where no step of the file would be refused for it."""
+    if not names:
+        return ()
+    return (f"what comes of {', '.join(names)}: empty, and a run has to be given it",)
 
 
 def _variables(task_name: str, definition: Definition, context: Prepared, scanning: Scanning) -> RunVariables:

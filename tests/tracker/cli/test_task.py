@@ -176,6 +176,26 @@ def test_an_image_whose_name_is_a_secret_is_told_and_not_watched(tracker: Tracke
     assert list(bases(tracker("task", "show", "-n", "ping", "--json"))) == ["docker.io/library/busybox:1"]
 
 
+def test_a_task_may_wait_for_values_that_its_runs_are_given(
+    create: Tracker, tracker: Tracker, app: Path
+) -> None:
+    (app / "acb.yaml").write_text(
+        "version: v1.1.0\nsteps:\n  - build: -t {{.Values.registry}}/web .\n"
+        "  - cmd: '{{.Values.image}}'\n  - cmd: busybox\n"
+    )
+
+    done = create("-f", "acb.yaml")
+
+    assert done.status == 0
+    lacking = "what comes of .Values.registry, .Values.image: empty, and a run has to be given it"
+    assert f"warning: task web: not watched before its first run: {lacking}\n" in done.err
+    assert set(bases(tracker("task", "show", "-n", "web", "--json"))) == {
+        "docker.io/library/alpine:3.20",
+        "docker.io/library/busybox:latest",
+        "docker.io/library/debian:12",
+    }
+
+
 def test_a_task_file_that_was_typed_keeps_its_name_for_messages(tracker: Tracker, tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text("steps:\n  - cmd: alpine 'x\n")
 
