@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,19 +100,24 @@ def test_a_worker_that_is_away_ends_the_run_with_an_error_that_names_it(shared_y
     assert "docker --host tcp://127.0.0.1:1 version" in done.stderr
 
 
-def test_ctrl_c_ends_what_is_built_there(shared_yard: Yard, running: RealWorker) -> None:
+@pytest.mark.parametrize(
+    ("end", "seconds", "status"), [(signal.SIGTERM, "613", "Canceled"), (signal.SIGKILL, "614", "Running")]
+)
+def test_what_is_built_there_ends_with_the_command(
+    shared_yard: Yard, running: RealWorker, end: signal.Signals, seconds: str, status: str
+) -> None:
     shell = {"bin/sh": Path("/bin/busybox").read_bytes()}
     base = shared_yard.shelf.put("far/slow:1", layered_image("slow", architecture="arm64", files=shell))
-    project = shared_yard.project(f"FROM {base}\nRUN sleep 613\n")
+    project = shared_yard.project(f"FROM {base}\nRUN sleep {seconds}\n")
     with shared_yard.service(set_up(running.socket)) as service:
         building = service.launch("build", str(project), "--platform", ARM, log="build.log")
-        service.until(lambda: is_sleeping("613"), "the step to begin")
+        service.until(lambda: is_sleeping(seconds), "the step to begin")
 
-        building.terminate()
+        building.send_signal(end)
         building.wait(60)
-        service.until(lambda: not is_sleeping("613"), "the step to end")
+        service.until(lambda: not is_sleeping(seconds), "the step to end")
 
-        assert [run.status for run in service.runs()] == ["Canceled"]
+        assert [run.status for run in service.runs()] == [status]
 
 
 def is_sleeping(mark: str) -> bool:
