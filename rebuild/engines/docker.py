@@ -53,7 +53,7 @@ class DockerEngine:
 
     def __init__(self, probe: EngineProbe, around: Surroundings, on_push: TellPush | None = None) -> None:
         self.probe = probe
-        self._on_push = on_push
+        self.on_push = on_push
         self.version = probe.version
         self.reads_syntax_line = probe.builder is Builder.BUILDKIT
         self.features: frozenset[Feature] = understood(probe.builder, version_of(probe.builder_version))
@@ -112,7 +112,7 @@ class DockerEngine:
             log(f"warning: layers stay on this machine, for {place} was not taken: {last}\n".encode())
 
     def with_auth(self, auth_file: Path) -> Self:
-        return self._like(replace(self._around, auth_file=auth_file), self._on_push)
+        return self._like(replace(self._around, auth_file=auth_file), self.on_push)
 
     def as_nobody(self, auth_file: Path) -> Self:
         if self.probe.build_network == "host":
@@ -139,7 +139,7 @@ class DockerEngine:
         """docker pushes names only: the daemon's image of that name is put back afterwards."""
         before = await self.inspect(str(to))
         await self._cli.must("tag", str(image.image_id), str(to))
-        tell = self._on_push
+        tell = self.on_push
         if tell is not None:
             log = DockerLines(to, layers=len(set(image.diff_ids)), log=log, tell=tell)
         try:

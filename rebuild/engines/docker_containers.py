@@ -15,6 +15,7 @@ from rebuild.engines.container import ContainerLimits
 from rebuild.engines.container_commands import PUSH_TIMEOUT_S, ContainerCommands, Found, found_in, json_lines
 from rebuild.engines.engine import CommandFailed, LocalImage, LogSink
 from rebuild.engines.probe import EngineProbe
+from rebuild.engines.push_progress import DockerLines, TellPush
 from rebuild.engines.surroundings import Surroundings, docker_config, loopback_registries
 from rebuild.steps.step_build import platform_name
 from rebuild.steps.step_place import EngineCalls
@@ -28,8 +29,14 @@ class DockerContainers(ContainerCommands):
     network_removal = ("network", "rm")
 
     def __init__(
-        self, probe: EngineProbe, around: Surroundings, limits: ContainerLimits | None = None
+        self,
+        probe: EngineProbe,
+        around: Surroundings,
+        limits: ContainerLimits | None = None,
+        *,
+        on_push: TellPush | None = None,
     ) -> None:
+        self._on_push = on_push
         self._limits = limits or ContainerLimits()
         calls = EngineCalls.docker(probe)
         limited = replace(calls, run_flags=(*calls.run_flags, *self._limits.flags()))
@@ -41,10 +48,13 @@ class DockerContainers(ContainerCommands):
             self._variables["DOCKER_CONFIG"] = str(docker_config(around.folder, around.auth_file))
 
     def with_auth(self, auth_file: Path) -> DockerContainers:
-        return DockerContainers(self._probe, replace(self._around, auth_file=auth_file), self._limits)
+        return self._like(replace(self._around, auth_file=auth_file))
 
     def as_nobody(self, auth_file: Path) -> DockerContainers:
         return self.with_auth(auth_file)  # docker reads no other
+
+    def _like(self, around: Surroundings) -> DockerContainers:
+        return DockerContainers(self._probe, around, self._limits, on_push=self._on_push)
 
     def variables(self, text: str) -> Mapping[str, str]:
         return self._variables
@@ -80,6 +90,10 @@ class DockerContainers(ContainerCommands):
             [*program, "manifest", "create", *insecure, "--amend", str(to), *parts, *map(str, pushed)],
             [*program, "manifest", "push", "--purge", *insecure, str(to)],
         ]
+        tell = self._on_push
+        if tell is not None:
+            layers = {layer for image in images for layer in image.diff_ids}
+            log = DockerLines(to, layers=len(layers), log=log, tell=tell)
         try:
             for command in commands:
                 failed = await self.finished(command, log, timeout_s=PUSH_TIMEOUT_S)
@@ -87,5 +101,7 @@ class DockerContainers(ContainerCommands):
                     return failed
             return None
         finally:
+            if tell is not None:
+                tell(None)
             if parts:
                 await uninterrupted(self.ask("rmi", "--no-prune", *parts))

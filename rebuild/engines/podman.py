@@ -37,8 +37,8 @@ from rebuild.engines.podman_logins import pinned_registries, with_helpers
 from rebuild.engines.podman_storage import Stored, stored_image
 from rebuild.engines.probe import EngineProbe, Isolation
 from rebuild.engines.program import CARRY_TIMEOUT_S, Program, failed
-from rebuild.engines.pseudo_terminal import pseudo_terminal
-from rebuild.engines.push_progress import PodmanBars, TellPush
+from rebuild.engines.push_bars import push_telling
+from rebuild.engines.push_progress import TellPush
 from rebuild.engines.surroundings import (
     Surroundings,
     build_arg_flags,
@@ -48,7 +48,7 @@ from rebuild.engines.surroundings import (
     split_build_args,
 )
 from rebuild.images.build_secrets import copies, remove_copies, secret_flags
-from rebuild.process import TAIL_BYTES, Ended, LastLines, Streams
+from rebuild.process import TO_THE_LOG, Ended, Streams
 
 PUSH_TIMEOUT_S = 3600.0
 
@@ -64,7 +64,7 @@ class PodmanEngine:
 
     def __init__(self, probe: EngineProbe, around: Surroundings, on_push: TellPush | None = None) -> None:
         self.probe = probe
-        self._on_push = on_push
+        self.on_push = on_push
         self.version = probe.version
         self.features: frozenset[Feature] = understood(probe.builder, version_of(probe.builder_version))
         self._around = around
@@ -92,7 +92,7 @@ class PodmanEngine:
         )
 
     def with_auth(self, auth_file: Path) -> PodmanEngine:
-        return PodmanEngine(self.probe, replace(self._around, auth_file=auth_file), self._on_push)
+        return PodmanEngine(self.probe, replace(self._around, auth_file=auth_file), self.on_push)
 
     def as_nobody(self, auth_file: Path) -> PodmanEngine:
         if self.probe.isolation is Isolation.CHROOT:
@@ -101,7 +101,7 @@ class PodmanEngine:
                 " what a stranger has written is not built",
                 hint="`tracker doctor` prints why no container starts",
             )
-        return PodmanEngine(self.probe, for_nobody(self._around, auth_file), self._on_push)
+        return PodmanEngine(self.probe, for_nobody(self._around, auth_file), self.on_push)
 
     def with_progress(self, on_push: TellPush) -> PodmanEngine:
         """The same engine, that tells how far its pushes are."""
@@ -117,40 +117,15 @@ class PodmanEngine:
             trust = podman_trust(with_helpers(self._around, frozenset({to.registry}), Path(folder)))
             digest_file = Path(folder) / "digest"
             argv = podman_command.push(self._podman, image.image_id.hex, to, trust, digest_file)
-            if self._on_push is None:
-                ended = await self._cli.run(argv, variables, log, timeout_s=PUSH_TIMEOUT_S)
-            else:
-                ended = await self._push_telling(argv, variables, image, to, log, self._on_push)
+
+            async def run(to_log: LogSink, streams: Streams) -> Ended:
+                return await self._cli.run(argv, variables, to_log, timeout_s=PUSH_TIMEOUT_S, streams=streams)
+
+            tell = self.on_push
+            ended = await (push_telling(run, [image], to, log, tell) if tell else run(log, TO_THE_LOG))
             if ended.exit_code != 0 or ended.timed_out:
                 return failed(ended)
             return Pushed(Digest.parse(digest_file.read_text().strip()))
-
-    async def _push_telling(
-        self,
-        argv: list[str],
-        variables: Mapping[str, str],
-        image: LocalImage,
-        to: ImageRef,
-        log: LogSink,
-        tell: TellPush,
-    ) -> Ended:
-        """podman tells bytes on a terminal alone: it gets one, and the log what it would have got without."""
-        tail = LastLines(TAIL_BYTES)
-
-        def hear(piece: bytes) -> None:
-            tail.add(piece)
-            log(piece)
-
-        layers = {str(layer) for layer in image.diff_ids}
-        bars = PodmanBars(to, (*layers, str(image.image_id)), layers=len(layers), log=hear, tell=tell)
-        try:
-            with pseudo_terminal(bars) as terminal:
-                streams = Streams(stdout=terminal, stderr=terminal)
-                ended = await self._cli.run(argv, variables, hear, timeout_s=PUSH_TIMEOUT_S, streams=streams)
-        finally:
-            bars.finish()
-            tell(None)
-        return replace(ended, tail=tail.bytes)
 
     async def save(self, name: str, archive: Path) -> None:
         arguments = ("--format=docker-archive", f"--output={archive}", name)

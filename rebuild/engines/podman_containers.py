@@ -15,8 +15,11 @@ from rebuild.engines.engine import CommandFailed, LocalImage, LogSink
 from rebuild.engines.opening_line import WithoutOpening
 from rebuild.engines.podman_command import Podman
 from rebuild.engines.probe import EngineProbe
+from rebuild.engines.program import failed
+from rebuild.engines.push_bars import push_telling
+from rebuild.engines.push_progress import TellPush
 from rebuild.engines.surroundings import Surroundings, for_nobody, podman_registries, podman_trust
-from rebuild.process import TO_THE_LOG, Streams
+from rebuild.process import TO_THE_LOG, Ended, Streams
 from rebuild.steps.step_place import EngineCalls
 from rebuild.uninterrupted import uninterrupted
 
@@ -33,8 +36,14 @@ class PodmanContainers(ContainerCommands):
     network_removal = ("network", "rm", "--force", "--time=0")
 
     def __init__(
-        self, probe: EngineProbe, around: Surroundings, limits: ContainerLimits | None = None
+        self,
+        probe: EngineProbe,
+        around: Surroundings,
+        limits: ContainerLimits | None = None,
+        *,
+        on_push: TellPush | None = None,
     ) -> None:
+        self._on_push = on_push
         self._limits = limits or ContainerLimits()
         calls = EngineCalls.podman(Podman.of(probe, around), probe)
         limited = replace(calls, run_flags=(*calls.run_flags, *self._limits.flags()))
@@ -43,10 +52,13 @@ class PodmanContainers(ContainerCommands):
         self._around = around
 
     def with_auth(self, auth_file: Path) -> PodmanContainers:
-        return PodmanContainers(self._probe, replace(self._around, auth_file=auth_file), self._limits)
+        return self._like(replace(self._around, auth_file=auth_file))
 
     def as_nobody(self, auth_file: Path) -> PodmanContainers:
-        return PodmanContainers(self._probe, for_nobody(self._around, auth_file), self._limits)
+        return self._like(for_nobody(self._around, auth_file))
+
+    def _like(self, around: Surroundings) -> PodmanContainers:
+        return PodmanContainers(self._probe, around, self._limits, on_push=self._on_push)
 
     def variables(self, text: str) -> Mapping[str, str]:
         given = {**self._around.variables(), **podman_registries(self._around, text)}
@@ -106,25 +118,35 @@ class PodmanContainers(ContainerCommands):
         mark = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:24]
         name = f"localhost/tracker/index:{mark}-{len(parts)}"
         try:
-            return await self._push_index(name, parts, to, log)
+            not_made = await self._make_list(name, parts, log)
+            return not_made or await self._push_list(name, images, to, log)
         finally:
             await uninterrupted(self.ask("manifest", "rm", name))
 
-    async def _push_index(
-        self, name: str, parts: Sequence[str], to: ImageRef, log: LogSink
-    ) -> CommandFailed | None:
+    async def _make_list(self, name: str, parts: Sequence[str], log: LogSink) -> CommandFailed | None:
         await self.ask("manifest", "rm", name)  # of an attempt that was killed
         program = self.calls.program
         commands = [
             [*program, "manifest", "create", name],
             *([*program, "manifest", "add", *self.trust(), name, part] for part in parts),
-            [*program, "manifest", "push", "--all", *self.trust(), name, f"docker://{to}"],
         ]
         for command in commands:
-            failed = await self.finished(command, log, timeout_s=PUSH_TIMEOUT_S)
-            if failed is not None:
-                return failed
+            not_done = await self.finished(command, log, timeout_s=PUSH_TIMEOUT_S)
+            if not_done is not None:
+                return not_done
         return None
+
+    async def _push_list(
+        self, name: str, images: Sequence[LocalImage], to: ImageRef, log: LogSink
+    ) -> CommandFailed | None:
+        argv = [*self.calls.program, "manifest", "push", "--all", *self.trust(), name, f"docker://{to}"]
+
+        async def run(to_log: LogSink, streams: Streams) -> Ended:
+            return await self._run(argv, to_log, timeout_s=PUSH_TIMEOUT_S, streams=streams)
+
+        tell = self._on_push
+        ended = await (push_telling(run, images, to, log, tell) if tell else run(log, TO_THE_LOG))
+        return None if ended.exit_code == 0 and not ended.timed_out else failed(ended)
 
 
 def _has_syslog() -> bool:

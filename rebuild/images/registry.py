@@ -16,6 +16,7 @@ from graph.errors import TrackerError
 from graph.model import Manifests
 from graph.record import dataclass
 from graph.reference import Digest, ImageRef
+from rebuild.images.pause import OnPause
 
 
 class RegistryError(TrackerError):
@@ -52,6 +53,9 @@ class TagList:
 
 class Registry(Protocol):
     """Asks registries about images. Each call is retried within its own limits before it raises."""
+
+    def telling(self, on_pause: OnPause) -> Registry:
+        """The same, that tells before it waits for a registry."""
 
     async def digest(self, reference: ImageRef, *, known: Digest | None = None) -> Digest:
         """What the tag points to now: one HEAD, and no second request when that is `known`."""

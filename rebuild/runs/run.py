@@ -26,6 +26,7 @@ from rebuild.alias_rules import AliasRules
 from rebuild.engines.engine import CommandFailed
 from rebuild.images import intent
 from rebuild.images.image_build import Finished, build_image
+from rebuild.images.pause import PauseTeller
 from rebuild.images.publication import held_already
 from rebuild.images.registry import RegistryRefused
 from rebuild.images.tools import Tools
@@ -164,6 +165,9 @@ async def _equipped(run: Run, place: Workplace, folder: Path, hear: Discretion) 
     equip = place.equip or same_for_all(place.tools)
     async with equip(run, folder) as equipment:
         hear.learn(equipment)
+        pauses = PauseTeller(lambda line: hear(f"{line}\n".encode()))
+        tools = replace(equipment.tools, registry=equipment.tools.registry.telling(pauses))
+        equipment = replace(equipment, tools=tools)
         match run.definition.step:
             case DockerStep() as step:
                 return await _build_once(run, step, place, equipment, folder, hear)

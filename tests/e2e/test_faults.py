@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -105,6 +106,21 @@ def test_a_build_waits_for_a_registry_that_is_down_for_a_moment(troubled: Troubl
     troubled.proxy.heal()
 
     assert building.wait(120) == 0, (service.folder / "build.log").read_text()
+
+
+@pytest.mark.parametrize("command", ["build", "check"])
+def test_who_waits_for_a_limited_registry_is_told_once_which_and_until_when(
+    troubled: Troubled, command: str
+) -> None:
+    made, service = troubled.made, troubled.service
+    limited = iter([Reply(429, {"retry-after": "3"}, b"slow down")])
+    troubled.proxy.fault = lambda seen: next(limited, None) if "/manifests/" in seen.path else None
+    build = (str(made.projects["app"]), "-t", made.image("app"), "--task", made.task("app"))
+
+    done = service.tracker(command, *(build if command == "build" else ()))
+
+    (line,) = [line for line in done.stderr.splitlines() if "waiting until" in line]
+    assert re.search(rf"waiting until \d\d:\d\d:\d\d UTC, 3 s: {re.escape(troubled.proxy.host)}: ", line)
 
 
 @pytest.mark.parametrize("reply", [CLOSED, Reply(503, body=b"not now")], ids=["down", "503"])

@@ -1,4 +1,4 @@
-"""Registries asked by this process: `tracker check` where no service does it. Prints nothing."""
+"""Registries asked by this process: `tracker check` where no service does it. Prints what it waits for."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Collection, Sequence
+from functools import partial
+
+import click
 
 from graph.clock import now
 from graph.database import immediate
 from graph.reference import ImageRef
 from graph.store import GraphStore, Source
 from graph.tag_lists import TagLists
+from rebuild.images.pause import PauseTeller
 from tracker.ancestry import Ancestry, trusted_registries
 from tracker.cli.main import Place
 from tracker.metrics import Metrics
@@ -41,7 +45,7 @@ async def _ask(
 ) -> list[Checked]:
     store, answers = GraphStore(connection), list[Checked]()
     async with registry_client(settings, transport=many_questions) as client:
-        patient = client.with_patience(POLLING)
+        patient = client.with_patience(POLLING).telling(PauseTeller(partial(click.echo, err=True)))
         lists = chosen_lists(TagLists(connection), wanted)
         answers += await ask_and_note(connection, TagAsker(patient, now), lists)
         watched = with_newer_tags(store, chosen(store, wanted), lists)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from graph.record import dataclass
+from rebuild.images.pause import OnPause, Pause
 from rebuild.images.registry import RateLimited
 from tracker.registry.settings import Clock
 
@@ -56,19 +57,24 @@ class Pace:
         self._burst_s = max(1.0, self._interval_s)
         self._next_at = -math.inf
 
-    async def wait(self, *, yields: bool) -> bool:
-        """Wait for a place; whether there was any waiting. Who yields takes one only once it is free."""
+    async def wait(self, *, yields: bool, tell: Callable[[float], None]) -> bool:
+        """Wait for a place; whether there was any waiting. Who yields takes one only once it is free. `tell`
+        hears the seconds of a wait before it begins."""
         if not self._interval_s:
             return False
         now = began_at = self._clock.monotonic()
         while yields and self._next_place(now) > now:
-            await self._clock.sleep(self._next_place(now) - now)
+            await self._sleep(self._next_place(now) - now, tell)
             now = self._clock.monotonic()
         mine = self._next_place(now)
         self._next_at = mine + self._interval_s
         if mine > now:
-            await self._clock.sleep(mine - now)
+            await self._sleep(mine - now, tell)
         return mine > began_at
+
+    async def _sleep(self, pause_s: float, tell: Callable[[float], None]) -> None:
+        tell(pause_s)
+        await self._clock.sleep(pause_s)
 
     def _next_place(self, now: float) -> float:
         return max(self._next_at, now - self._burst_s + self._interval_s)
@@ -93,10 +99,17 @@ class Budget:
         self._left: tuple[int | None, int | None, int | None] = (None, None, None)
         self._told_at = -math.inf
 
-    async def enter(self, *, yields: bool = False) -> None:
+    async def enter(self, *, yields: bool = False, on_pause: OnPause | None = None) -> None:
         """Wait for a place at the registry's pace. Raises `RateLimited` while the gate is closed."""
+
+        def tell(pause_s: float) -> None:
+            if on_pause is not None:
+                why = f"{self._registry}: it is not asked faster than requests_per_minute says"
+                until = self._clock.now() + timedelta(seconds=pause_s)
+                on_pause(Pause(why, pause_s, until, standing=True))
+
         self._check_gate()
-        if await self._pace.wait(yields=yields):
+        if await self._pace.wait(yields=yields, tell=tell):
             self._check_gate()
 
     def check_pull(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 
 from graph.model import Manifests
 from graph.reference import Digest, ImageRef
+from rebuild.images.pause import OnPause
 from rebuild.images.registry import RegistryRefused, RegistryUnavailable, TagList
 from tracker.registry.budget import BudgetLeft
 from tracker.registry.budgets import Budgets
@@ -29,7 +30,7 @@ from tracker.registry.manifest import (
     read_said_base,
     verify,
 )
-from tracker.registry.retry import patiently
+from tracker.registry.retry import patiently, untold
 from tracker.registry.settings import (
     POLLING,
     Clock,
@@ -82,6 +83,7 @@ class RegistryClient:
         self._clock = clock or Clock()
         self._on_request = on_request or _unseen
         self._budgets = budgets or Budgets(self._clock)
+        self._on_pause: OnPause = untold
         self._hosts: dict[str, Host] = {}
         self._kinds: OrderedDict[Digest, str] = OrderedDict()
 
@@ -102,6 +104,11 @@ class RegistryClient:
         """The same client, connections, tokens and budgets, for callers that wait longer or less."""
         other = copy.copy(self)
         other._patience = patience
+        return other
+
+    def telling(self, on_pause: OnPause) -> RegistryClient:
+        other = copy.copy(self)
+        other._on_pause = on_pause
         return other
 
     def prepare(self, references: Iterable[ImageRef]) -> None:
@@ -155,7 +162,8 @@ class RegistryClient:
             rule = f"its config has {blob.size} bytes, over the limit of {self._limits.config}"
             raise RegistryRefused(f"{what}: {rule}")
         subject = f"config {blob.digest.short} of {reference.repository}"
-        asked = Asked("GET", f"/v2/{reference.repository}/blobs/{blob.digest}", subject, self._limits.config)
+        path = f"/v2/{reference.repository}/blobs/{blob.digest}"
+        asked = Asked("GET", path, subject, self._limits.config, on_pause=self._on_pause)
         return read_object(
             f"{reference.registry}: {subject}", await self._verified(reference, asked, blob.digest)
         )
@@ -212,15 +220,22 @@ class RegistryClient:
         return await self._patiently(fetch)
 
     async def _patiently(self, call: Callable[[], Awaitable[Result]]) -> Result:
-        return await patiently(call, self._patience, self._clock)
+        return await patiently(call, self._patience, self._clock, self._on_pause)
 
     def _manifest_asked(self, method: str, reference: ImageRef, *, known: Digest | None = None) -> Asked:
         headers = {"accept": ACCEPT}
         if known is not None:
             headers["if-none-match"] = f'"{known}"'
         path = f"/v2/{reference.repository}/manifests/{reference.digest or reference.tag}"
-        yields = self._patience.yields
-        return Asked(method, path, _subject(reference), self._limits.manifest, headers, yields=yields)
+        return Asked(
+            method,
+            path,
+            _subject(reference),
+            self._limits.manifest,
+            headers,
+            yields=self._patience.yields,
+            on_pause=self._on_pause,
+        )
 
     def _remember_kind(self, digest: Digest, answer: Answer) -> None:
         self._kinds[digest] = answer.headers.get("content-type", "").partition(";")[0].strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import TypeVar
 
 from tenacity import (
@@ -13,15 +14,23 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from rebuild.images.pause import OnPause, Pause
 from rebuild.images.registry import RegistryUnavailable
 from tracker.registry.settings import Clock, Patience
 
 Result = TypeVar("Result")
 
 
-async def patiently(call: Callable[[], Awaitable[Result]], patience: Patience, clock: Clock) -> Result:
+def untold(pause: Pause) -> None:
+    """Nobody is told."""
+
+
+async def patiently(
+    call: Callable[[], Awaitable[Result]], patience: Patience, clock: Clock, on_pause: OnPause = untold
+) -> Result:
     """The call's result. A passing fault is tried again after what the registry asked for, if the
-    patience reaches that far; else the fault is raised at once, so nobody waits in vain."""
+    patience reaches that far; else the fault is raised at once, so nobody waits in vain. `on_pause` hears
+    of every wait before it begins."""
     started = clock.monotonic()
     try:
         return await call()
@@ -36,6 +45,10 @@ async def patiently(call: Callable[[], Awaitable[Result]], patience: Patience, c
     def too_late(state: RetryCallState) -> bool:
         return clock.monotonic() - started + state.upcoming_sleep > patience.total_s
 
+    def tell(state: RetryCallState) -> None:
+        until = clock.now() + timedelta(seconds=state.upcoming_sleep)
+        on_pause(Pause(_fault_of(state).message, state.upcoming_sleep, until))
+
     async def again() -> Result:
         if faults:
             raise faults.pop()
@@ -43,6 +56,7 @@ async def patiently(call: Callable[[], Awaitable[Result]], patience: Patience, c
 
     retrying = AsyncRetrying(
         sleep=clock.sleep,
+        before_sleep=tell,
         stop=lambda state: stop_after_attempt(patience.attempts)(state) or too_late(state),
         wait=wait,
         retry=retry_if_exception_type(RegistryUnavailable),

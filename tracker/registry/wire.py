@@ -13,6 +13,7 @@ from dataclasses import field, replace
 import httpx
 
 from graph.record import dataclass
+from rebuild.images.pause import OnPause
 from rebuild.images.registry import RegistryRefused, RegistryUnavailable
 from tracker import __version__
 from tracker.registry.budget import Budget
@@ -38,6 +39,7 @@ class Asked:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # they and the body hold secrets
     body: bytes = field(default=b"", repr=False)
     yields: bool = False  # others go first
+    on_pause: OnPause | None = None  # hears of it where the pace of the registry has it wait
     judged: frozenset[int] = frozenset()  # statuses of faults that are for whoever asked to judge
 
 
@@ -87,7 +89,7 @@ class Wire:
         taken: too large, or a redirect that loops or leaves TLS.
         """
         async with self._places:
-            await self._budget().enter(yields=asked.yields)
+            await self._budget().enter(yields=asked.yields, on_pause=asked.on_pause)
             try:
                 async with asyncio.timeout(self._settings.answer_timeout_s):
                     return await self._follow(asked)

@@ -24,6 +24,7 @@ from rebuild.images import intent
 from rebuild.images.content import content_id
 from rebuild.images.image_build import ImageBuild, build_image
 from rebuild.images.memory import GraphMemory
+from rebuild.images.pause import OnPause
 from rebuild.images.publication import NotWhatWasPushed
 from rebuild.images.registry import NotFound, TagList
 from rebuild.images.tools import Tools
@@ -69,6 +70,9 @@ class FakeRegistry:
     async def image_config(self, reference: ImageRef, manifest: Digest) -> Mapping[str, Any]:
         self.looked_at.append(manifest)
         return self.configs[manifest]
+
+    def telling(self, on_pause: OnPause) -> FakeRegistry:
+        return self
 
     async def list_tags(self, reference: ImageRef, *, known: TagList | None = None) -> TagList:
         return TagList(tuple(one.tag for one in self.tags if one.name == reference.name and one.tag))

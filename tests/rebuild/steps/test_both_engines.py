@@ -10,6 +10,8 @@ import pytest
 
 from graph.reference import ImageRef, Platform
 from graph.words import Role
+from rebuild.engines.container_choice import containers_for
+from rebuild.engines.push_progress import PushSeen
 from rebuild.runs.record import Status
 from rebuild.steps.step_place import RunPlace
 from rebuild.steps.step_rules import StepRules
@@ -152,6 +154,25 @@ async def test_several_platforms_are_pushed_as_one_index(machine: Machine) -> No
     assert record.images == (ImageRef.parse(name),)
     assert record.manifests and set(record.manifests.platforms) == {amd64, arm64}
     assert record.manifests.digest == shelf.digest(name)
+
+
+@pytest.mark.anyio
+async def test_a_push_of_an_index_tells_how_far_it_is(machine: Machine) -> None:
+    shelf = Shelf(machine.registry, machine.registry.host)
+    name = shelf.name("both/told:1")
+    seen: list[PushSeen | None] = []
+    telling = containers_for(machine.engine.with_progress(seen.append), machine.around)
+
+    done = await machine.run(
+        f"steps: [{{id: b, build: '-t {name} .', platforms: [linux/amd64, linux/arm64]}}]",
+        {"Dockerfile": "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /f\n", "amd64": "a", "arm64": "b"},
+        containers=telling,
+    )
+
+    assert done.outcome.status is Status.SUCCEEDED, done.outcome.error
+    assert seen[-1] is None
+    last = [one for one in seen if one is not None][-1]
+    assert (str(last.to), last.layers, last.layers_done) == (name, 2, 2)
 
 
 @pytest.mark.anyio

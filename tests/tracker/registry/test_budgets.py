@@ -142,7 +142,7 @@ async def test_a_build_goes_before_the_polls_that_wait_for_the_pace() -> None:
     pace = Pace(60, time.clock())
 
     async def ask(name: str, *, yields: bool) -> None:
-        await pace.wait(yields=yields)
+        await pace.wait(yields=yields, tell=lambda pause_s: None)
         order.append(name)
 
     await ask("first", yields=True)
