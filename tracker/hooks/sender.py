@@ -24,7 +24,7 @@ PER_MINUTE = 6_000  # requests of one sender that are accepted
 _SIGNATURES: Mapping[Provider, tuple[str, ...]] = {
     Provider.GITHUB: ("x-hub-signature-256",),
     Provider.GITLAB: (STANDARD_HEADER,),
-    Provider.GITEA: ("x-forgejo-signature", "x-gitea-signature", "x-hub-signature-256"),
+    Provider.GITEA: ("x-gitea-signature", "x-forgejo-signature", "x-hub-signature-256"),
     Provider.BITBUCKET: ("x-hub-signature",),
     Provider.AZURE: (),
     Provider.GENERIC: ("x-signature", "x-hub-signature-256"),

@@ -197,7 +197,7 @@ def test_where_a_forge_sends_to_is_shown_with_what_it_proves_itself_with(
         "name": "our-forgejo",
         "kind": "gitea",
         "addresses": ["http://127.0.0.1:8484/hooks/our-forgejo"],
-        "proof": "the signature in the X-Forgejo-Signature header or the secret in the Authorization header",
+        "proof": "the signature in the X-Gitea-Signature header or the secret in the Authorization header",
     }
     assert (
         "hooks.gitlab (gitlab): the signature in the Webhook-Signature header"
