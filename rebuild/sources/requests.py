@@ -51,8 +51,12 @@ class Requests:
         self._sql.execute("DELETE FROM source_requests WHERE id = ?", (request.request_id,))
 
     def tasks(self, at: datetime) -> frozenset[int]:
-        """Those that have something to build by now."""
-        due = "SELECT task_id FROM source_requests WHERE due_at <= ?"
+        """Those that have something to build by now: with the first that is tried again all of its commit,
+        or an image would be built before its base, and then anew."""
+        due = (
+            "SELECT task_id FROM source_requests WHERE json_extract(revision, '$.commit') IN"
+            " (SELECT json_extract(revision, '$.commit') FROM source_requests WHERE due_at <= ?)"
+        )
         return frozenset(row[0] for row in self._sql.execute(due, (to_text(at),)))
 
     def next_due(self, at: datetime) -> datetime | None:

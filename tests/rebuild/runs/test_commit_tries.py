@@ -15,7 +15,7 @@ from graph.errors import TrackerError, WrongUse
 from graph.reference import Platform
 from graph.staleness import Limits
 from rebuild.images.tools import Tools
-from rebuild.runs.definition import Definition, DockerStep
+from rebuild.runs.definition import Definition, DockerStep, Revision
 from rebuild.runs.equipment import Equipment
 from rebuild.runs.logs import log_path
 from rebuild.runs.owner import this_process
@@ -23,8 +23,9 @@ from rebuild.runs.run import Workplace, carry_out
 from rebuild.runs.table import Cause, Run, Runs, Status
 from rebuild.runs.waves import enqueue_due
 from rebuild.sources.event import Happening, Provider, SourceEvent
+from rebuild.sources.requests import at_revision
 from rebuild.sources.wishes import ask_for
-from rebuild.tasks.task import Tasks
+from rebuild.tasks.task import Task, Tasks
 from rebuild.tasks.triggers import SourceTrigger, Triggers
 from tests.graph_samples import Sample
 
@@ -32,18 +33,26 @@ A, B, C = (letter * 40 for letter in "abc")
 URL = "https://github.com/example/web.git"
 LIMITS = Limits(retry_delays_s=(30.0, 300.0, 7200.0))
 DOWN = TrackerError("context: git says: the server answers 503")
+REASON = [{"subject": "heads/main", "commit": B}]
 SOON, LATER = timedelta(seconds=29), timedelta(seconds=30)
 
 
 @pytest.fixture
 def sample(tmp_path: Path) -> Iterator[Sample]:
     made = Sample.make(tmp_path)
-    definition = Definition(f"{URL}#main", DockerStep(), Platform.parse("linux/amd64"))
-    with immediate(made.sql):
-        saved = Tasks(made.sql).save("web", definition, made.at)
-        Triggers(made.sql).set_source(saved.task_id, SourceTrigger(branch="main"))
+    task(made, "web")
     yield made
     made.sql.close()
+
+
+def task(sample: Sample, name: str) -> Task:
+    definition = Definition(
+        f"{URL}#main:{name}", DockerStep(images=(f"r.io/{name}:1",)), Platform.parse("linux/amd64")
+    )
+    with immediate(sample.sql):
+        saved = Tasks(sample.sql).save(name, definition, sample.at)
+        Triggers(sample.sql).set_source(saved.task_id, SourceTrigger(branch="main"))
+    return saved
 
 
 def push(sample: Sample, commit: str, before: str) -> None:
@@ -58,6 +67,10 @@ def push(sample: Sample, commit: str, before: str) -> None:
     )
     with immediate(sample.sql):
         ask_for(sample.sql, event, sample.at)
+
+
+def at_commit(saved: Task) -> Definition:
+    return at_revision(saved.definition, Revision(B, branch="main"))
 
 
 def look(sample: Sample, at: datetime) -> tuple[list[str], int | None]:
@@ -174,3 +187,22 @@ async def test_what_somebody_asked_for_by_hand_is_not_tried_again(sample: Sample
     await fail(sample, sample.at)
 
     assert look(sample, sample.at + LATER) == ([], None)
+
+
+@pytest.mark.anyio
+async def test_an_image_that_failed_before_its_base_is_still_built_after_it(sample: Sample) -> None:
+    base, web = task(sample, "base"), Tasks(sample.sql).named("web")
+    sample.build("r.io/base:1", hours=3, task=base)
+    sample.build("r.io/web:1", "r.io/base:1", hours=2, task=web)
+    with immediate(sample.sql):
+        for each in (web, base):
+            Runs(sample.sql).add(
+                at_commit(each), Cause.COMMIT, sample.at, task_id=each.task_id, reason=REASON
+            )
+    await fail(sample, sample.at)
+    await fail(sample, sample.at + SOON)
+
+    first = look(sample, sample.at + LATER)
+
+    assert first == ([B], None)
+    assert claimed(sample, sample.at + LATER).task_id == base.task_id
