@@ -40,14 +40,15 @@ class Heads:
         self._hidden_at.pop(repository, None)
         self._remember(self._answered_at, repository)
 
-    def failed(self, status: int) -> None:
-        """A HEAD told nothing; with 404 it is not yet known whether a GET would."""
-        if status != 404:
-            self._useless_at = self._clock.monotonic()
+    def failed(self, repository: str, status: int) -> None:
+        """A GET told what a HEAD had not, which was answered with that status.
 
-    def hid(self, repository: str) -> None:
-        """A GET found what a HEAD had not."""
-        self._remember(self._hidden_at, repository)
+        Only then: a registry in trouble may answer anything to both.
+        """
+        if status == 404:
+            self._remember(self._hidden_at, repository)
+        else:
+            self._useless_at = self._clock.monotonic()
 
     def _remember(self, times: dict[str, float], repository: str) -> None:
         times.pop(repository, None)  # so that the oldest is the first

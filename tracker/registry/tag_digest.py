@@ -23,7 +23,7 @@ async def ask_digest(
     it is not sent where those that are left are kept for builds.
     """
     repository, heads = reference.repository, host.heads
-    hidden = False
+    untold: int | None = None
     if heads.are_of_use(repository):
         asked = replace(make("HEAD"), judged=heads.doubtful(repository))
         answer = await host.ask(repository, asked)
@@ -31,22 +31,20 @@ async def ask_digest(
         if answer.status == 304 or digest is not None:
             heads.answered(repository)
             return digest, answer
-        heads.failed(answer.status)
-        hidden = answer.status == 404
+        untold = answer.status
     if keeps_pulls:
         host.budget().check_pull()
     answer = await host.ask(repository, make("GET"))
-    if hidden:
-        heads.hid(repository)
-    return (None if answer.status == 304 else _found(reference, answer)), answer
+    digest = None if answer.status == 304 else _found(reference, answer)
+    if untold is not None:
+        heads.failed(repository, untold)
+    return digest, answer
 
 
 def _found(reference: ImageRef, answer: Answer) -> Digest:
     """The digest of the manifest in the answer, which is that of the header if there is one."""
-    document = read_object(str(reference), answer.body)
-    is_index(str(reference), document)
-    if "schemaVersion" not in document:  # of a proxy, say, that tells of a fault with status 200
-        raise RegistryRefused(f"{reference}: the registry's answer is no manifest")
+    if not _is_manifest(reference, answer.body):  # of a proxy, say, that tells of a fault with status 200
+        raise RegistryUnavailable(f"{reference}: the registry's answer is no manifest")
     said = _said(reference, answer)
     named = said or reference.digest
     algorithm = named.algorithm if named else "sha256"
@@ -55,6 +53,15 @@ def _found(reference: ImageRef, answer: Answer) -> Digest:
         rule = f"the registry's answer has the digest {found.short}, and its header says {said.short}"
         raise RegistryUnavailable(f"{reference}: {rule}")
     return found
+
+
+def _is_manifest(reference: ImageRef, body: bytes) -> bool:
+    try:
+        document = read_object(str(reference), body)
+        is_index(str(reference), document)
+    except RegistryRefused:
+        return False
+    return "schemaVersion" in document
 
 
 def _said(reference: ImageRef, answer: Answer) -> Digest | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from graph.reference import Digest, ImageRef
-from rebuild.images.registry import NotFound, RateLimited, RegistryRefused, RegistryUnavailable
+from rebuild.images.registry import NotFound, RateLimited, RegistryError, RegistryRefused, RegistryUnavailable
 from tests.hostile_registry import HostileRegistry, Reply, Seen, hostile_registry
 from tests.real_registry import RealRegistry
 from tests.tracker.registry.content import OCI_INDEX, Pusher, image
@@ -191,10 +191,10 @@ async def test_a_body_that_its_header_does_not_fit_is_unavailable(connect: Conne
 @pytest.mark.parametrize(
     ("body", "rule"),
     [
-        (b"<html>maintenance</html>", "not JSON"),
+        (b"<html>maintenance</html>", "no manifest"),
         (b'{"errors": []}', "no manifest"),
         (b"{" + b" " * 5000, "over 4096 bytes"),
-        (b'{"schemaVersion": 2, "manifests": [], "layers": []}', "at once"),
+        (b'{"schemaVersion": 2, "manifests": [], "layers": []}', "no manifest"),
     ],
 )
 async def test_an_answer_that_is_no_manifest_never_counts_as_a_digest(
@@ -203,8 +203,24 @@ async def test_an_answer_that_is_no_manifest_never_counts_as_a_digest(
     holder.running.script = [Reply(200, {"content-type": "text/html"}, body)]
 
     async with connect(patience=ONCE, limits=Limits(manifest=4096)) as client:
-        with pytest.raises(RegistryRefused, match=rule):
+        with pytest.raises(RegistryError, match=rule):
             await client.digest(holder.ref())
+
+
+@pytest.mark.parametrize("status", [200, 404, 405, 501])
+async def test_what_a_registry_in_trouble_answers_says_nothing_of_head(
+    connect: Connect, holder: Holder, status: int
+) -> None:
+    holder.running.script = lambda seen: Reply(status if seen.method == "HEAD" else 200, {}, b"<html>")
+
+    async with connect(patience=ONCE) as client:
+        with pytest.raises(RegistryUnavailable):
+            await client.digest(holder.ref())
+        holder.running.script = holder
+        holder.asked()
+        await client.digest(holder.ref())
+
+    assert holder.asked() == ["HEAD"]
 
 
 async def test_a_poll_leaves_the_last_pulls_to_builds_though_head_tells_nothing(
