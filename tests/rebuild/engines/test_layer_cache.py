@@ -22,6 +22,8 @@ from rebuild.engines.podman_layers import limited, unseen_mount
 from rebuild.engines.podman_probe import probe_podman
 from rebuild.engines.surroundings import Surroundings
 from tests.e2e.bases import Shelf, with_shell
+from tests.faulty_registry import faulty_registry
+from tests.hostile_registry import Reply
 from tests.real_engine import docker_daemon, podman_storage
 from tests.real_registry import RealRegistry, free_port
 
@@ -130,6 +132,39 @@ async def test_a_registry_that_takes_no_layer_ends_no_build(
 
     assert len(image.diff_ids) == 1
     assert "warning: layers stay on this machine" in log
+
+
+@pytest.mark.anyio
+async def test_a_registry_that_lets_nobody_write_ends_no_build(
+    machines: tuple[Engine, Engine], registry: RealRegistry, tmp_path: Path
+) -> None:
+    writing = ("POST", "PUT", "PATCH")
+    with faulty_registry(registry) as proxy:
+        proxy.fault = lambda seen: Reply(403, body=b"denied") if seen.method in writing else None
+        cache = ImageRef.parse(f"{proxy.host}/app:cache_t_b")
+        request = asked(tmp_path / "c", "FROM scratch\nCOPY Dockerfile /e\n", layer_cache=cache)
+
+        image, log = await built(machines[0], request)
+
+    assert len(image.diff_ids) == 1
+    assert "warning: layers stay on this machine" in log
+
+
+@pytest.mark.anyio
+async def test_layers_that_the_registry_has_lost_are_built(
+    machines: tuple[Engine, Engine], registry: RealRegistry, shelf: Shelf, tmp_path: Path
+) -> None:
+    base = pinned(shelf, shelf.put("base:1", with_shell("one")))
+    with faulty_registry(registry) as proxy:
+        cache = ImageRef.parse(f"{proxy.host}/app:cache_t_b")
+        request = asked(tmp_path / "c", f"FROM {base}\nRUN echo lost-$((40+2)) > /z\n", layer_cache=cache)
+        await built(machines[0], request)
+        lost = Reply(404, body=b"blob unknown")
+        proxy.fault = lambda seen: lost if (seen.method, "/blobs/" in seen.path) == ("GET", True) else None
+
+        image, _ = await built(machines[1], request)
+
+    assert len(image.diff_ids) == 2
 
 
 @pytest.mark.anyio
