@@ -65,6 +65,15 @@ class Requests:
         (due_at,) = self._sql.execute(later, (to_text(at),)).fetchone()
         return from_text(due_at) if due_at else None
 
+    def later_of(self, task_id: int, at: datetime) -> list[tuple[str, str, datetime]]:
+        """Its commits that are to be tried again: the branch or tag, the commit, and when; soonest first."""
+        rows = self._sql.execute(
+            "SELECT subject, json_extract(revision, '$.commit'), due_at FROM source_requests"
+            " WHERE task_id = ? AND due_at > ? ORDER BY due_at, id",
+            (task_id, to_text(at)),
+        )
+        return [(subject, commit, from_text(due_at)) for subject, commit, due_at in rows]
+
     def first_of_each_task(self) -> dict[int, Request]:
         """Task → what it is to build next, due or not: a base that moves takes it along."""
         rows = self._sql.execute(

@@ -139,6 +139,9 @@ def _hearing_lines(plain: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for refusal in plain.get("refusals", ()):
         yield "refused", f"{refusal['what']}: {printable(refusal['message'])}"
         yield from ([("", f"hint: {printable(refusal['hint'])}")] if refusal["hint"] else [])
+    for waiting in plain.get("tried_again", ()):
+        commit, at = waiting["commit"][:12], waiting["at"][:19].replace("T", " ")
+        yield "waits", f"commit {commit} of {printable(waiting['subject'])}: tried again at {at} UTC"
 
 
 def _source_lines(source: SourceTrigger) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from graph.clock import to_text
+from graph.clock import now, to_text
 from graph.expecting import Expectations
 from graph.record import dataclass
 from graph.words import Via
@@ -16,6 +16,7 @@ from rebuild.secrets.credentials import RegistryCredentials
 from rebuild.secrets.task_secrets import TaskSecrets
 from rebuild.sources.refusals import Refusals
 from rebuild.sources.repositories import Repositories
+from rebuild.sources.requests import Requests
 from rebuild.tasks.stored_task import StoredTasks, described, kinds_of_triggers, no_cipher
 from rebuild.tasks.task import Task, Tasks
 from rebuild.tasks.task_edit import repository_of
@@ -161,6 +162,10 @@ def _repository(connection: sqlite3.Connection, task: Task) -> dict[str, Any]:
         "refusals": [
             {"what": what, "message": message, "hint": hint}
             for what, message, hint in Refusals(connection).of_task(task.task_id)
+        ],
+        "tried_again": [
+            {"subject": subject, "commit": commit, "at": to_text(due_at)}
+            for subject, commit, due_at in Requests(connection).later_of(task.task_id, now())
         ],
     }
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from graph.clock import now
+from graph.clock import now, to_text
 from graph.database import immediate
+from rebuild.runs.definition import Revision
 from rebuild.runs.owner import this_process
 from rebuild.runs.table import Cause, Runs
 from rebuild.sources.refusals import Refusals, Refused
 from rebuild.sources.repositories import Repositories, Watched
+from rebuild.sources.requests import at_revision
 from rebuild.tasks.task import Tasks
 from tests.fake_forges import TOKEN, FakeForge, fake_forge
 from tests.tracker.cli.conftest import Answer, Tracker
@@ -261,6 +264,26 @@ def test_what_a_forge_refuses_is_shown_with_the_way_out(
     shown = tracker("task", "show", "-n", "web")
 
     assert "statuses: it says no" in shown.out and "hint: the token needs repo:status" in shown.out
+
+
+def test_a_commit_that_is_to_be_tried_again_is_shown_with_its_time(
+    create: Tracker, tracker: Tracker, tmp_path: Path
+) -> None:
+    create()
+    sql, at, commit = State(tmp_path / "state").write(), now() + timedelta(hours=1), "2c3d" * 10
+    with immediate(sql):
+        task, runs = Tasks(sql).named("web"), Runs(sql)
+        built = at_revision(task.definition, Revision(commit, branch="main"))
+        reason = [{"subject": "heads/main", "commit": commit}]
+        run = runs.add(built, Cause.COMMIT, now(), task_id=task.task_id, reason=reason)
+        runs.want_commit_again(run, at)
+    sql.close()
+
+    shown = " ".join(tracker("task", "show", "-n", "web").out.split())
+    told = tracker("task", "show", "-n", "web", "--json").json["tried_again"]
+
+    assert told == [{"subject": "heads/main", "commit": commit, "at": to_text(at)}]
+    assert f"waits commit 2c3d2c3d2c3d of heads/main: tried again at {at:%F %T} UTC" in shown
 
 
 def test_a_repository_that_does_not_answer_is_shown(
