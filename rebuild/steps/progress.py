@@ -99,11 +99,26 @@ class Progress:
     def _verdict(self, step: Step) -> _Verdict:
         if self.is_closed or (self.trouble is not None and not _minds_trouble(step)):
             return _Verdict.SKIP
-        if any(parent not in self.outcomes for parent in step.depends_on):
+        if any(parent not in self.outcomes for parent in step.depends_on) or self._is_ahead(step):
             return _Verdict.WAIT
         if step.condition is not None and not step.condition.holds(self._circumstances(step)):
             return _Verdict.SKIP
         return _Verdict.START
+
+    def _is_ahead(self, step: Step) -> bool:
+        """Whether something before it is not over: a failure skips steps ahead of those that still run."""
+        if self.trouble is None:
+            return False
+        waits_for = {each.id: each.depends_on for each in self.steps}
+        behind, seen = list(step.depends_on), set(step.depends_on)
+        while behind:
+            outcome = self.outcomes.get(step_id := behind.pop())
+            if outcome is None:
+                return True
+            if outcome.status is StepStatus.SKIPPED:
+                behind += [parent for parent in waits_for[step_id] if parent not in seen]
+                seen.update(waits_for[step_id])
+        return False
 
     def _has_to_stop(self, step: Step) -> bool:
         if step.id not in self.running or step.id in self.stopping:
