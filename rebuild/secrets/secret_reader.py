@@ -50,6 +50,7 @@ class Places:
     hidden: frozenset[str] = frozenset()  # names in there that are the service's own
     keyvaults: Mapping[str, str] = field(default_factory=dict)
     vault: Vault | None = None
+    prefix: str = ""  # of the variables that are given on, all others are not there
 
     @classmethod
     def of_user(
@@ -76,7 +77,7 @@ class Places:
         that begin with `prefix`, of files those in `folders`."""
         lent = {name: text for name, text in environment.items() if name.startswith(prefix)}
         own = frozenset({"tracker-key", "vault-token", "vault-secret-id"})
-        return cls(lent, folders, _credentials(environment), own, keyvaults or {}, vault)
+        return cls(lent, folders, _credentials(environment), own, keyvaults or {}, vault, prefix)
 
 
 async def read_secrets(
@@ -153,12 +154,14 @@ def _allowed(path: Path, places: Places) -> Path:
 
 def _variable(name: str, places: Places) -> Secret:
     value = places.environment.get(name)
-    if value is None:
+    if value is not None:
+        return Secret(value)
+    if not name.startswith(places.prefix):
         raise SecretUnavailable(
-            "there is no such variable",
-            hint="set it where tracker runs; docs/credentials.md says which ones the service gives on",
+            f"the service gives tasks only variables whose names begin with {places.prefix}",
+            hint=f"set {places.prefix}{name} where the service runs, and name that",
         )
-    return Secret(value)
+    raise SecretUnavailable("there is no such variable", hint="set it where tracker runs")
 
 
 def _credential(name: str, places: Places) -> Path:

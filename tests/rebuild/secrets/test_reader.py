@@ -98,6 +98,20 @@ async def test_all_failures_are_told_each_with_id_and_source(tmp_path: Path) -> 
     assert "typed-value" not in str(error)
 
 
+async def test_a_variable_of_the_service_alone_is_told_with_the_name_that_it_would_need() -> None:
+    environment = {"TOKEN": "its own", "LENT_TOKEN": "a task's"}
+    places = Places.of_service(environment, prefix="LENT_", folders=())
+
+    kept = await failed(places, git="env:TOKEN")
+    absent = await failed(places, git="env:LENT_OTHER")
+
+    assert kept.message == (
+        "secret git from env:TOKEN: the service gives tasks only variables whose names begin with LENT_"
+    )
+    assert kept.hint == "set LENT_TOKEN where the service runs, and name that"
+    assert absent.message == "secret git from env:LENT_OTHER: there is no such variable"
+
+
 async def test_secrets_are_fetched_at_once_but_not_all() -> None:
     vault = SlowVault(pause_s=0.02)
     wanted: dict[str, Source] = {f"s{number}": FromVault(f"secret/{number}", "k") for number in range(12)}
