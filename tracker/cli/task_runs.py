@@ -83,6 +83,7 @@ def show_run(place: Place, run_id: str, as_json: bool, server: ServerAsked) -> N
             if "timer" in told
         ),
         ("because", printable(run.source_text)),
+        ("wave", str(run.wave or "")),
         ("error", printable(run.error) if run.error else ""),
         ("asked for", _moment(run.created_at)),
         ("started", _moment(run.started_at)),

@@ -17,7 +17,8 @@ from tracker.wording import familiar
 
 _SELECT = (
     "SELECT r.id, t.name, r.status, r.cause, r.reason, r.definition, r.outputs, r.error, r.attempt,"
-    " r.created_at, r.started_at, r.finished_at, r.hint FROM runs r LEFT JOIN tasks t ON t.id = r.task_id"
+    " r.created_at, r.started_at, r.finished_at, r.hint, r.wave_id"
+    " FROM runs r LEFT JOIN tasks t ON t.id = r.task_id"
 )
 
 _LOOK_BACK = 2000  # quick runs know no task; only so many of the newest are searched for an image
@@ -40,6 +41,7 @@ class RunRow:
     started_at: str | None
     finished_at: str | None
     hint: str | None = None  # the way out of the error
+    wave: int | None = None  # whose runs one change asked for; None where it is none of a wave
 
     @property
     def platform(self) -> str:
@@ -198,6 +200,7 @@ def run_json(run: RunRow, now: datetime) -> dict[str, Any]:
         "status": str(run.status),
         "cause": run.cause,
         "reason": run.reason,
+        "wave": run.wave,
         "images": run.images,
         "outputs": run.outputs,
         "error": run.error,

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rebuild.runs.table import Status
+from graph.database import immediate
+from rebuild.runs.table import Cause, Runs, Status
 from rebuild.tasks.task import Tasks
 from tests.graph_samples import HOST, LONG, Sample
 from tests.tracker.cli.conftest import Tracker
@@ -67,6 +68,20 @@ def test_the_json_of_a_run_tells_images_trigger_and_error(sample: Sample, tracke
 
     assert (run["images"], run["cause"], run["error"]) == ([LONG], "quick", "registry down")
     assert (run["status"], run["task"], run["duration_s"]) == ("Error", None, 9.0)
+
+
+def test_the_runs_of_one_wave_say_so(sample: Sample, tracker: Tracker) -> None:
+    (base,) = sample.sql.execute("SELECT id FROM tasks WHERE name = 'base'").fetchone()
+    with immediate(sample.sql):
+        wave = Runs(sample.sql).add_wave([base], 1.0, 1.0, sample.at)
+        definition = Tasks(sample.sql).get(base).definition
+        run = Runs(sample.sql).add(definition, Cause.COMMIT, sample.at, task_id=base, wave_id=wave)
+
+    (told,) = tracker("runs", "--json").json
+    shown = tracker("task", "show-run", "--run-id", run.run_id).out
+
+    assert told["wave"] == wave
+    assert f"wave {wave}" in " ".join(shown.split())
 
 
 def test_an_unknown_task_is_an_error_that_names_the_known_ones(sample: Sample, tracker: Tracker) -> None:
