@@ -108,7 +108,7 @@ def killed(bench: Workbench, proxy: FaultyRegistry, base: str) -> tuple[int, int
     bench.environment["TRACKER__WATCH__INTERVAL"] = "1h"
     with service(bench) as process:
         hold(bench, base)
-        sender = Sender(plan(bench, 2 * KILLED_AFTER_S, base, None))
+        sender = Sender(plan(bench, 2 * KILLED_AFTER_S, base, None, strangers=0))
         try:
             time.sleep(1 + KILLED_AFTER_S)
             os.kill(process, 9)
@@ -121,19 +121,20 @@ def killed(bench: Workbench, proxy: FaultyRegistry, base: str) -> tuple[int, int
 
 
 def hold(bench: Workbench, base: str) -> None:
-    """One event about the base, of which the registry says nothing: the others wait behind it."""
-    before = plan(bench, 1 / PER_S, base, None)
+    """One event about the base, of which the registry says nothing: others about it wait behind it."""
+    before = plan(bench, 1 / PER_S, base, None, strangers=0)
     sender = Sender(before)
     sender.report(60)
     time.sleep(0.5)
 
 
-def plan(bench: Workbench, seconds: float, base: str, digest: str | None) -> Plan:
-    """One event in ten is about the base; the others are about what nobody stands on."""
-    strangers = [(f"{bench.registry.host}/team/stranger{number}:1", None) for number in range(STRANGERS)]
-    references = [
-        (base, digest) if number % 10 == 0 else stranger for number, stranger in enumerate(strangers)
-    ]
+def plan(
+    bench: Workbench, seconds: float, base: str, digest: str | None, *, strangers: int = STRANGERS
+) -> Plan:
+    """One event in ten is about the base; the others are about what nobody stands on, if about anything."""
+    others = [(f"{bench.registry.host}/team/stranger{number}:1", None) for number in range(strangers)]
+    references = [(base, digest) if number % 10 == 0 else other for number, other in enumerate(others)]
+    references = references or [(base, digest)]
     port = int(bench.listen.rpartition(":")[2])
     return Plan(port, "/events/generic", SECRET, PER_S, seconds, references)
 

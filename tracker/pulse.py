@@ -23,10 +23,8 @@ class Part(StrEnum):
     TAG_POLLER = "tag poller"
 
 
-# All of them look around every few seconds, whoever they wait for meanwhile. The receiver alone may wait for
-# one answer of a registry, which has two attempts of two minutes each and, at the slowest pace that can be
-# set, a minute for its turn.
-SILENT_MOST_S: Mapping[Part, float] = dict.fromkeys(Part, 60.0) | {Part.RECEIVER: 600.0}
+# All of them look around every few seconds, whoever they wait for meanwhile.
+SILENT_MOST_S: Mapping[Part, float] = dict.fromkeys(Part, 60.0)
 
 
 class Stuck(TrackerError):

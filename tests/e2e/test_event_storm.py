@@ -82,9 +82,7 @@ def test_none_of_the_acknowledged_is_lost_when_the_service_is_killed_in_the_midd
         send(service, (made.base_name, None), events=1)
         service.until(lambda: proxy.count("HEAD", "/manifests/"), "the registry to hang, and all behind it")
 
-        with sending(
-            service, (made.base_name, None), ("localhost:1/stranger:1", None), events=EVENTS
-        ) as sender:
+        with sending(service, (made.base_name, None), events=EVENTS) as sender:
             service.until(lambda: len(letters(service)) > EVENTS / 4, "the storm to be on its way")
             service.kill()
             acknowledged = set(sender.report(WAIT_S).acknowledged)

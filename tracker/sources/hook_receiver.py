@@ -9,7 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -25,12 +25,11 @@ from rebuild.sources.wishes import Asked, Effect, in_doubt, lacks_default_branch
 from rebuild.tasks.task import Task
 from tracker.hooks.reading import read_events
 from tracker.hooks.sender import HookSender
-from tracker.lanes import Lanes
 from tracker.metrics import EventResult, Metrics
 from tracker.pulse import unheard
 from tracker.sources.intake import SourceIntake
 from tracker.watching.inbox import Box, Letter
-from tracker.watching.letter_work import IDLE_S, REST_S, LetterWork
+from tracker.watching.letter_work import REST_S, Lane, LetterWork
 
 LETTERS_MOST = 20  # one may have 25 MB
 AGAIN_S = 30.0  # the pause where a repository does not answer
@@ -76,6 +75,10 @@ class _Mail:
     told: tuple[SourceEvent, ...]
 
     @property
+    def lane(self) -> Lane:
+        return (self.host,)
+
+    @property
     def repositories(self) -> frozenset[str]:
         return frozenset(event.urls[0] for event in self.told)
 
@@ -100,15 +103,6 @@ class HookReceiver(LetterWork[HookSender, SourceEvent]):
         self._intake = intake
         self._metrics = metrics
         self._server = server
-        self._hosts: Lanes[str] = Lanes(now)
-        self._host_of: dict[int, str] = {}  # by the numbers of letters that were read and are still there
-        self._again_at: dict[int, datetime] = {}  # of letters that wait
-        self._group = asyncio.TaskGroup()
-
-    async def work(self) -> None:
-        """Batch after batch; no event waits for the server of another host."""
-        async with self._group:
-            await super().work()
 
     async def _deal(self) -> float:
         mail = []
@@ -116,24 +110,17 @@ class HookReceiver(LetterWork[HookSender, SourceEvent]):
             mail.append(self._opened(letter))
             self._beat()
             await asyncio.sleep(0)  # others have their turn between two large ones
-        self._host_of |= {one.letter.letter_id: one.host for one in mail}
-        self._hosts.start(self._group, mail, of=lambda one: one.host, work=self._work_off)
+        self._lane_of |= {one.letter.letter_id: one.lane for one in mail}
+        self._lanes.start(self._group, mail, of=lambda one: one.lane, work=self._work_off)
         if self._inbox.holds_more_than(len(self._left())):
             return 0.0
-        again_s = ((at - self._now()).total_seconds() for at in self._again_at.values())
-        return max(0.0, min(again_s, default=IDLE_S))
-
-    def _left(self) -> set[int]:
-        """The letters that nothing is done about now: their hosts are being asked, or did not answer."""
-        self._again_at = {letter: at for letter, at in self._again_at.items() if at > self._now()}
-        closed = self._hosts.closed
-        return self._again_at.keys() | {letter for letter, host in self._host_of.items() if host in closed}
+        return self._pause_s()
 
     def _opened(self, letter: Letter) -> _Mail:
         told = self._read(letter)
         return _Mail(replace(letter, payload=b""), host_of(told[0].urls[0]) if told else "", told)
 
-    async def _work_off(self, host: str, mail: Sequence[_Mail]) -> None:
+    async def _work_off(self, lane: Lane, mail: Sequence[_Mail]) -> None:
         """One after the other; then the host may have more."""
         silent: set[str] = set()
         for one in mail:
@@ -144,9 +131,9 @@ class HookReceiver(LetterWork[HookSender, SourceEvent]):
                 log.warning("cannot deal with events now", box=self.box, error=error.message)
                 is_done, pause_s = False, REST_S
             if is_done:
-                self._host_of.pop(number, None)
+                self._forget(number)
             else:
-                self._again_at[number] = self._now() + timedelta(seconds=pause_s)
+                self._wait(number, pause_s)
             self._beat()
         self.wake()
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from graph.database import immediate
+from graph.errors import StoreBusy
 from graph.observing import Watched
+from graph.record import dataclass
 from graph.store import GraphStore, Source
 from graph.tag_lists import TagLists
 from tracker.events.hearing import Heard, Told, hear, to_ask
@@ -23,7 +26,7 @@ from tracker.watching.event_path import place_of
 from tracker.watching.event_paths import Word
 from tracker.watching.inbox import Box, Letter
 from tracker.watching.intake import Intake
-from tracker.watching.letter_work import IDLE_S, LetterWork
+from tracker.watching.letter_work import REST_S, Lane, LetterWork
 from tracker.watching.watch import Answer, Asker
 
 GATHER_S = 0.01  # a lone letter is dealt with at once, the next after this
@@ -35,6 +38,23 @@ LISTED_AFTER_S = 2.0  # the distribution registry tells of a push before it list
 LETTERS_AT_ONCE = 50  # read before others, senders above all, have their turn
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Mail:
+    """A letter that was read, without its payload, which may be large."""
+
+    letter: Letter
+    told: tuple[Told, ...]
+
+    @property
+    def lane(self) -> Lane:
+        """The registries that have to be asked."""
+        return tuple(
+            sorted(
+                {each.found.reference.registry for each in self.told if each.found and not each.is_settled}
+            )
+        )
 
 
 class Receiver(LetterWork[Sender, Push]):
@@ -64,35 +84,61 @@ class Receiver(LetterWork[Sender, Push]):
         return GATHER_S + min(1.0, self._came / CROWD) * (GATHER_MOST_S - GATHER_S)
 
     async def _deal(self) -> float:
-        """Ask about what the letters name and remove those that are settled; answers when to look again."""
-        opened, told = await self._open(self._inbox.oldest(LETTERS_MOST))
-        self._came = len(opened)
+        """Begin to ask about what the letters name; those about which there is nothing to ask are removed."""
+        mail = await self._open(self._inbox.oldest(LETTERS_MOST, but_not=self._left()))
+        self._came = len(mail)
+        self._lane_of |= {one.letter.letter_id: one.lane for one in mail}
+        if at_once := [one for one in mail if not one.lane]:
+            self._settle(at_once, ())
+        asked = (one for one in mail if one.lane)
+        self._lanes.start(self._group, asked, of=lambda one: one.lane, work=self._work_off)
+        if self._inbox.holds_more_than(len(self._lane_of)):
+            return 0.0
+        return self._pause_s()
+
+    async def _work_off(self, lane: Lane, mail: Sequence[_Mail]) -> None:
+        """Ask about what the letters name; those that are not settled then are looked at again."""
+        told = (each for one in mail for each in one.told)
         answers = await asyncio.gather(*map(self._ask, to_ask(told, self._now()).values()))
+        try:
+            self._settle(mail, answers)
+        except StoreBusy as error:  # the letters are still there
+            log.warning("cannot deal with events now", box=self.box, error=error.message)
+            for one in mail:
+                self._wait(one.letter.letter_id, REST_S)
+        self.wake()
+
+    def _settle(self, mail: Sequence[_Mail], answers: Sequence[Answer]) -> None:
+        """Write what came of the letters, and remove those that are settled. Raises `StoreBusy`."""
+        told = [each for one in mail for each in one.told]
         heard = hear(told, answers, self._now())
         self._hasten_lists(told)
-        settled = [letter for letter in opened if letter.letter_id not in heard.waits_s]
+        settled = [one.letter for one in mail if one.letter.letter_id not in heard.waits_s]
         self._intake.take(answers, Source.EVENT, settled, [*self._words(told)])
+        for letter in settled:
+            self._forget(letter.letter_id)
+        for number, wait_s in heard.waits_s.items():
+            self._wait(number, wait_s)
         self._report(answers, heard)
-        if settled and self._inbox.holds_more_than(len(heard.waits_s)):
-            return 0.0
-        return min(heard.waits_s.values(), default=IDLE_S)
 
-    async def _open(self, letters: Sequence[Letter]) -> tuple[list[Letter], list[Told]]:
+    async def _open(self, letters: Sequence[Letter]) -> list[_Mail]:
         """The first of the letters, up to a bound of pushes, and what they tell."""
-        opened: list[Letter] = []
-        pushes: list[tuple[Letter, Push]] = []
+        read: list[tuple[Letter, tuple[Push, ...]]] = []
+        number = 0
         for letter in letters:
-            opened.append(letter)
-            pushes += [(letter, push) for push in self._read(letter)]
-            if len(pushes) >= PUSHES_MOST:
+            pushes = self._read(letter)
+            read.append((replace(letter, payload=b""), pushes))
+            number += len(pushes)
+            if number >= PUSHES_MOST:
                 break
-            if len(opened) % LETTERS_AT_ONCE == 0:
+            if len(read) % LETTERS_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        named = {push: tuple(push.names()) for _, push in pushes}
+        named = {push: tuple(push.names()) for _, pushes in read for push in pushes}
         watched = self._store.watched(reference for names in named.values() for reference in names)
-        return opened, [
-            Told(letter, push, next(filter(None, map(watched.get, named[push])), None))
-            for letter, push in pushes
+        found = {push: next(filter(None, map(watched.get, names)), None) for push, names in named.items()}
+        return [
+            _Mail(letter, tuple(Told(letter, push, found[push]) for push in pushes))
+            for letter, pushes in read
         ]
 
     def _hasten_lists(self, told: Iterable[Told]) -> None:

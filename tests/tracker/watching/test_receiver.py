@@ -19,6 +19,7 @@ from graph.store import GraphStore
 from graph.tag_lists import TagLists
 from rebuild.secrets.secret import Secret
 from tests.graph_samples import Sample, digest_of
+from tests.hostile_registry import Reply, hostile_registry
 from tests.real_registry import RealRegistry
 from tests.tracker.registry.content import Pusher, image
 from tracker.metrics import EventResult, Metrics
@@ -61,19 +62,19 @@ class Scene:
     def push(self, name: str) -> Digest:
         return Pusher(self.registry.url).image("base", "1", image(name))
 
-    def tell(self, *digests: Digest | None, source: str = SOURCE) -> None:
+    def tell(self, *digests: Digest | None, source: str = SOURCE, of: ImageRef | None = None) -> None:
         with immediate(self.sample.sql):
             for digest in digests:
-                entry = {"reference": str(self.base), **({"digest": str(digest)} if digest else {})}
+                entry = {"reference": str(of or self.base), **({"digest": str(digest)} if digest else {})}
                 Inbox(self.sample.sql).put(source, json.dumps(entry).encode(), now())
         self.receiver.wake()
 
-    async def settle(self) -> None:
-        """Until every letter is dealt with."""
+    async def settle(self, left: int = 0) -> None:
+        """Until every letter is dealt with, but so many."""
         working = asyncio.create_task(self.receiver.work())
         try:
             for _ in range(6000):
-                if not Inbox(self.sample.sql).count():
+                if Inbox(self.sample.sql).count() == left:
                     return
                 await asyncio.sleep(0.01)
             raise AssertionError("there are letters left")
@@ -144,6 +145,23 @@ async def test_a_storm_without_digests_is_few_questions(scene: Scene) -> None:
     await scene.settle()
 
     assert scene.questions() <= 3
+
+
+@pytest.mark.anyio
+async def test_a_registry_that_does_not_answer_holds_up_the_events_of_no_other(scene: Scene) -> None:
+    new = scene.push("new")
+    with hostile_registry() as silent:
+        silent.script = [Reply(hang=True)]
+        there = ImageRef.parse(f"{silent.host}/base:1")
+        scene.sample.build(f"{scene.registry.host}/other:1", str(there), hours=1)
+
+        scene.tell(digest_of("somewhere"), of=there)
+        scene.tell(new)
+        scene.tell(digest_of("anything"), of=ImageRef.parse("nobody.example.com/stands:1"))
+        await scene.settle(left=1)
+
+    assert scene.observed is not None and scene.observed.observed == new
+    assert scene.counted(EventResult.UNWATCHED) == 1
 
 
 @pytest.mark.anyio
