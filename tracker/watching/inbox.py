@@ -48,7 +48,7 @@ class Inbox:
     def put(self, source: str, payload: bytes, at: datetime, headers: Mapping[str, str] = _NONE) -> None:
         self._sql.execute(
             f"INSERT INTO {self._box}(source, received_at, payload, headers) VALUES (?, ?, ?, ?)",
-            (source, to_text(at), payload, json.dumps(dict(headers))),
+            (source, to_text(at), payload, json.dumps(dict(headers)) if headers else "{}"),
         )
 
     def sources(self) -> list[str]:
