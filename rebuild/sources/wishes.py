@@ -83,8 +83,11 @@ def in_doubt(connection: sqlite3.Connection, event: SourceEvent) -> list[tuple[T
 
 
 def lacks_message(connection: sqlite3.Connection, event: SourceEvent) -> list[tuple[Task, Git]]:
-    """Tasks that would run for the event. Its commit may say that no run is wanted, which nobody has told."""
-    if event.message or event.deleted:
+    """Tasks that would run for the event. Its commit may say that no run is wanted, which nobody has told.
+
+    None for what a fork proposes: that is never fetched with the login of a task.
+    """
+    if event.message or event.deleted or (event.pull is not None and event.pull.from_fork):
         return []
     return [
         (task, context)

@@ -19,6 +19,7 @@ from graph.record import dataclass
 from rebuild.context.fault import ContextError
 from rebuild.context.refs import is_of_host
 from rebuild.context.where import Git
+from rebuild.secrets.secret_reader import SecretUnavailable
 from rebuild.sources.event import SourceEvent
 from rebuild.sources.repositories import host_of
 from rebuild.sources.wishes import Asked, Effect, in_doubt, lacks_default_branch, lacks_message
@@ -170,7 +171,7 @@ class HookReceiver(LetterWork[HookSender, SourceEvent]):
         """What cannot be found out keeps nobody from a run."""
         try:
             return await self._server.message_of(task, context, commit)
-        except ContextError as error:
+        except (ContextError, SecretUnavailable) as error:
             log.warning("cannot look into a commit", url=context.url, commit=commit, error=error.message)
             return ""
 

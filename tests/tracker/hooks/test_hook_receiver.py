@@ -20,6 +20,7 @@ from rebuild.context.fault import ContextError
 from rebuild.context.where import Git
 from rebuild.runs.definition import Definition, DockerStep
 from rebuild.secrets.secret import Secret
+from rebuild.secrets.secret_reader import SecretUnavailable
 from rebuild.sources.event import Provider
 from rebuild.sources.wishes import ask_for
 from rebuild.tasks.task import Task, Tasks
@@ -56,6 +57,7 @@ class KnownServer:
     commits: dict[str, str] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
     fault: ContextError | None = None
+    unreadable: SecretUnavailable | None = None  # the login without which no commit is looked into
     faulty: str = ""  # the repository with the fault, where others answer
     silent: str = ""  # the repository whose server never answers
     asked: list[str] = field(default_factory=list)
@@ -67,6 +69,8 @@ class KnownServer:
         return await self._answer(ref, self.commits.get(ref, ""), context)
 
     async def message_of(self, task: Task, context: Git, commit: str) -> str:
+        if self.unreadable is not None:
+            raise self.unreadable
         if commit not in self.messages:
             raise ContextError(f"no commit {commit}")
         return self.messages[commit]
@@ -172,6 +176,19 @@ async def test_what_a_commit_says_is_found_out_where_its_event_does_not_tell(
     await office.work()
 
     assert (office.wanted, office.letters) == (wanted, 0)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("unreadable", [None, SecretUnavailable("the login cannot be read")])
+async def test_a_commit_that_cannot_be_looked_into_is_built_all_the_same(
+    office: Office, unreadable: SecretUnavailable | None
+) -> None:
+    office.server.unreadable = unreadable
+    office.store(A, B, default_branch="main")
+
+    await office.work()
+
+    assert (office.wanted, office.letters) == ([B], 0)
 
 
 @pytest.mark.anyio
