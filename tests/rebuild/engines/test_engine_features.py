@@ -22,6 +22,7 @@ class Understands:
     features: frozenset[Feature]
     reads_syntax_line: bool = False
     name: str = "podman"
+    worker: str | None = None
     version: str = "4.3.1"
 
 
