@@ -11,12 +11,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from graph.staleness import Limits
+from graph.store import GraphStore
+from rebuild.engines.engine import Engine
+from rebuild.images.memory import GraphMemory
 from rebuild.images.tools import Tools
 from rebuild.runs.run import Outcome, Workplace
 from rebuild.runs.table import Cause, Status
-from tests.graph_samples import Sample, diamond, with_moved_debian
+from tests.graph_samples import AMD64, Sample, diamond, with_moved_debian
 from tracker.metrics import Metrics
 from tracker.rebuilder import Rebuilder, Rules
+from tracker.registry import RegistryClient
 
 
 @pytest.fixture
@@ -40,7 +44,9 @@ class Listening(Metrics):
 
 def rebuilder_of(sample: Sample, metrics: Metrics) -> Rebuilder:
     logs, scratch = sample.state.logs, sample.state.scratch
-    place = Workplace(sample.sql, logs, scratch, cast(Tools, None), now=lambda: sample.at)
+    memory, no_engine = GraphMemory(GraphStore(sample.sql)), cast(Engine, None)
+    tools = Tools(RegistryClient(), no_engine, memory, AMD64, now=lambda: sample.at)
+    place = Workplace(sample.sql, logs, scratch, tools, now=lambda: sample.at)
     return Rebuilder(place, Rules(Limits(), workers=1), metrics, lambda: sample.at)
 
 
