@@ -47,7 +47,7 @@ _REFUSED = {
     "allow": "no build may leave its sandbox; remove it",
     "build-context": "bases are recorded by name, and this renames them; write the image into the Dockerfile",
     "builder": "tracker chooses the builder; remove it",
-    "cache-to": "write 'cache: enabled' on the step, and the registry of its image keeps the layers",
+    "cache-to": "layers are kept beside the image that a step builds; write 'cache: enabled' on the step",
     "call": "a build step builds; `tracker scan` tells what a Dockerfile holds",
     "cgroup-parent": "limits of the machine are the operator's; use --memory or --cpu-quota",
     "check": "a build step builds; `tracker scan` tells what a Dockerfile holds",
