@@ -90,7 +90,7 @@ async def _end(process: Process) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-        await process.wait()
+        await process.communicate()  # wait() alone waits for ever where output is left that nobody has read
 
 
 def _read_answer(name: str, server: str, exit_code: int | None, output: bytes) -> Credential | None:
